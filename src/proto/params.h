@@ -1,0 +1,66 @@
+/*
+ * Sets of run-time parameters (name, value): what a client wants, what a server has.
+ *
+ * A set is immutable and shared: equal sets are one object, counted, so ten thousand
+ * clients with the same parameters hold one set and "does this server have what the
+ * client wants" is usually one comparison of pointers. Names compare without regard to
+ * case and keep the spelling in which they first came.
+ */
+#ifndef POOLER_PROTO_PARAMS_H
+#define POOLER_PROTO_PARAMS_H
+
+#include "base/hash.h"
+#include "base/slice.h"
+
+struct buffer;
+struct params; /* one set */
+
+struct params_store {
+	struct hash_key key;
+	struct params *sets; /* uthash, by content */
+	struct params *empty;
+	size_t count; /* distinct sets alive */
+};
+
+int params_store_init(struct params_store *store); /* 0 or -ENOMEM */
+/* All sets but the store's own empty one must have been given back. */
+void params_store_fini(struct params_store *store);
+
+struct params *params_ref(struct params *set);
+void params_unref(struct params_store *store, struct params *set); /* NULL is harmless */
+
+/* A reference to the empty set; never fails. */
+struct params *params_empty(struct params_store *store);
+
+/* A reference to the set that has this value too (or instead), or NULL when memory is
+ * short. The set given stays the caller's. */
+struct params *params_with(struct params_store *store, const struct params *set,
+			   struct slice name, struct slice value);
+/* The same without that name. */
+struct params *params_without(struct params_store *store, const struct params *set,
+			      struct slice name);
+
+size_t params_count(const struct params *set);
+/* The i-th pair, ordered by name; borrowed. */
+void params_at(const struct params *set, size_t i, struct slice *out_name,
+	       struct slice *out_value);
+bool params_find(const struct params *set, struct slice name, struct slice *out_value);
+
+/* Whether the server's values may be told apart from what is fixed in a session:
+ * server_version, is_superuser and the like are reported but cannot be SET. */
+bool params_is_settable(struct slice name);
+
+/*
+ * Appends the SQL that turns a server that has `have` into one that suits a client that
+ * wants `want`: "SET name = 'value';" for each that differs, and for each that the server
+ * has, the client does not mention and that differs from `base` (what the server had
+ * after its own login): SET to base's value, or "RESET name;" when base has none. Only
+ * settable names; names are quoted as identifiers (each part around dots), values as
+ * literals that are safe whatever standard_conforming_strings says; list parameters
+ * (search_path, DateStyle, ...) keep PostgreSQL's meaning of a list. Appends nothing when
+ * nothing differs. False when memory is short (then nothing was appended).
+ */
+bool params_difference(const struct params *have, const struct params *want,
+		       const struct params *base, struct buffer *out);
+
+#endif

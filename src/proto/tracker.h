@@ -1,0 +1,85 @@
+/*
+ * What has been asked of a server and not yet answered, the transaction status, and COPY
+ * ("Message Flow"). A pure machine: it is told each message that was sent and each that
+ * came back, by letter, and says whose answer that is and when the server is idle again.
+ *
+ * Both the client and the pooler ask (SET, a reset query, a check); each entry knows who,
+ * so that the answers to the pooler's own questions can be taken out of the stream.
+ *
+ * The surprise: during COPY IN a server ignores Sync and Flush and fails on anything else
+ * but Copy messages, and what was sent ahead of its CopyInResponse may or may not have
+ * been read in that mode. Then nobody can tell how many ReadyForQuery will come: the
+ * tracker says it is uncertain, and the relay finds out with a probe, an empty query
+ * whose EmptyQueryResponse marks the place in the stream.
+ */
+#ifndef POOLER_PROTO_TRACKER_H
+#define POOLER_PROTO_TRACKER_H
+
+#include "base/slice.h"
+
+enum asked_by { ASKED_BY_CLIENT, ASKED_BY_POOLER };
+
+struct tracker_entry;
+
+/* Zero is a valid tracker of a server that just said ReadyForQuery 'I'. An idle one owns
+ * no memory. */
+struct tracker {
+	struct tracker_entry *ring; /* run-length coded; NULL while small or empty */
+	uint32_t head, count, cap;
+	uint32_t outstanding;       /* messages not yet answered, for limits and SHOW */
+	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
+	uint8_t copy;               /* enum of tracker.c */
+	uint8_t skipping;           /* after an error, up to a Sync */
+	uint8_t uncertain;
+	uint8_t unsynced; /* extended messages were sent since the last Sync */
+};
+
+void tracker_fini(struct tracker *t);
+
+/* Whether one more message may be sent: false only when so much is outstanding (tens of
+ * thousands) that the sender must wait for answers first. */
+bool tracker_has_room(const struct tracker *t);
+
+/* A message of this letter is on its way to the server. False when memory is short: then
+ * nothing changed and the message must not be sent. Letters without an answer (Flush,
+ * CopyData) are accepted and cost nothing. */
+bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who);
+
+/* The empty query that ends uncertainty is on its way. */
+bool tracker_probe_sent(struct tracker *t);
+
+/* Whom a server's message is for. */
+enum tracker_answer {
+	TRACKER_FOR_CLIENT, /* the answer to something the client asked */
+	TRACKER_FOR_POOLER, /* the answer to something the pooler asked: swallow it */
+	TRACKER_ASIDE, /* NoticeResponse, ParameterStatus, NotificationResponse: not an
+			  answer; tracker_asker() says who is being served just now */
+	TRACKER_UNEXPECTED, /* nobody asked, or no message of a server: the server is
+			       broken (an ErrorResponse that nobody asked for, before the
+			       server ends, is TRACKER_ASIDE) */
+};
+
+/* A message of this letter has come from the server; status is the first byte of its body
+ * (looked at for ReadyForQuery only). Commits: the entry it answers is gone. */
+enum tracker_answer tracker_received(struct tracker *t, uint8_t letter, uint8_t status);
+
+/* Who is being served: who asked the oldest outstanding question; the client when nothing
+ * is outstanding. */
+enum asked_by tracker_asker(const struct tracker *t);
+
+/* Whether any question of the pooler's own is outstanding. */
+bool tracker_has_own(const struct tracker *t);
+
+/* Everything is answered, no COPY is open and no Sync is owed: the server waits for the
+ * next message, in the transaction status below. Never true while uncertain. */
+bool tracker_is_idle(const struct tracker *t);
+
+/* All that is certain is answered but a probe is needed before more can be said. */
+bool tracker_needs_probe(const struct tracker *t);
+
+uint8_t tracker_transaction_status(const struct tracker *t);
+
+/* Whether the server is in COPY IN (or both) and the client has not ended it. */
+bool tracker_is_in_copy(const struct tracker *t);
+
+#endif
