@@ -1,0 +1,117 @@
+/*
+ * A duplex stream of bytes with its two buffers and one set of callbacks.
+ *
+ * Reading: once per readiness, into the loop's scratch area, never until EAGAIN. What the
+ * owner does not consume is kept in `in`, up to keep_max bytes; then reading stops until
+ * it is consumed.
+ *
+ * Writing: at once if nothing is queued; what the kernel does not take is queued in `out`
+ * and goes when it can.
+ *
+ * Back-pressure: a stream that feeds another stops reading while the other holds more
+ * than STREAM_HIGH_WATER bytes, and goes on when it holds none. Each direction looks at
+ * its own destination only, so two full buffers never wait for each other.
+ *
+ * Closing marks: after stream_close() no callback comes and nothing is read or written,
+ * but the struct stays valid until its owner is reaped. Callbacks may call any function
+ * of this header on any stream.
+ */
+#ifndef POOLER_NET_STREAM_H
+#define POOLER_NET_STREAM_H
+
+#include "base/buffer.h"
+#include "net/loop.h"
+
+struct stream;
+struct transport;
+
+enum { STREAM_HIGH_WATER = 32 * 1024 };
+
+enum stream_end {
+	STREAM_END_BY_PEER, /* the peer has closed its side */
+	STREAM_END_BROKEN,  /* an error of the connection; errno in the callback */
+	STREAM_END_MEMORY,  /* no memory to keep or queue bytes */
+};
+
+struct stream_ops {
+	/* Bytes are here: the kept ones and the new ones together. Returns how many are
+	 * consumed; the rest is kept and offered again when more has come or after
+	 * stream_pump(). */
+	size_t (*on_data)(struct stream *stream, struct slice bytes);
+	/* All that was queued has gone out, after a time in which something was queued
+	 * that the kernel did not take. May be NULL. */
+	void (*on_drained)(struct stream *stream);
+	/* The stream has come to an end; the owner must close it (now or in this turn).
+	 * Called once. Kept bytes are still there (stream_kept). */
+	void (*on_end)(struct stream *stream, enum stream_end how, int error);
+};
+
+struct stream {
+	struct loop_io io;
+	struct loop *loop;
+	const struct transport *transport; /* NULL: not open */
+	void *transport_state;             /* the transport's own */
+	const struct stream_ops *ops;
+	struct buffer in;       /* received, not yet consumed */
+	struct buffer out;      /* to be sent */
+	struct stream *feeds;   /* whose `out` our bytes end up in; may be NULL */
+	struct stream *fed_by;  /* who must stop reading while our `out` is high */
+	struct loop_task flush; /* in the loop's flush phase while corked bytes wait */
+	uint32_t keep_max;
+	bool is_blocked;   /* the kernel did not take all of `out` */
+	bool is_paused;    /* stream_pause() */
+	bool is_throttled; /* the stream we feed is full */
+	bool has_ended;    /* on_end was called */
+	bool in_callback;  /* on_data of this stream is on the stack */
+};
+
+/* Zero is a valid stream that is not open. The descriptor (non-blocking) belongs to the
+ * stream from here on. With fd -1 nothing is watched: a test drives it by
+ * stream_on_ready(). Starts reading. */
+void stream_open(struct stream *stream, struct loop *loop, int fd,
+		 const struct transport *transport, const struct stream_ops *ops);
+
+/* Whether it is open: opened and not closed since. */
+bool stream_is_open(const struct stream *stream);
+
+/* Stops everything and closes the descriptor at once; queued bytes are lost, buffers are
+ * freed. Harmless twice. */
+void stream_close(struct stream *stream);
+
+/* Sends bytes, behind what is queued (in the same system call where the kernel could take
+ * it). Failures arrive later as on_end. Ignored when the stream is closed or has ended.
+ */
+void stream_write(struct stream *stream, struct slice bytes);
+
+/* Queues bytes to go with the next stream_write() or, at the latest, in the flush phase
+ * of this turn. */
+void stream_cork(struct stream *stream, struct slice bytes);
+
+/* The buffer behind stream_cork(), for writers that build messages in place; call
+ * stream_corked() when done. Never consume from it. */
+struct buffer *stream_cork_buffer(struct stream *stream);
+void stream_corked(struct stream *stream);
+
+/* Whether bytes are queued for sending. */
+bool stream_has_queued(const struct stream *stream);
+
+/* Received and not consumed; borrowed until the next call on the stream. */
+struct slice stream_kept(const struct stream *stream);
+
+/* Offers the kept bytes to on_data again, if there are any. */
+void stream_pump(struct stream *stream);
+
+/* Stops or goes on reading. While paused not even the end of the stream is noticed. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/* from's bytes end up in to's `out` from now on: from does not read while to is full. A
+ * stream feeds at most one other and is fed by at most one. */
+void stream_feed(struct stream *from, struct stream *to);
+/* from feeds nobody any more, and reads again if it was throttled. */
+void stream_unfeed(struct stream *from);
+
+/* What the loop calls when the descriptor is ready; tests call it too. */
+void stream_on_ready(struct stream *stream, int events);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * What lies between a stream and the wire: the four things in which plain sockets, TLS
+ * and the fakes of the tests differ.
+ */
+#ifndef POOLER_NET_TRANSPORT_H
+#define POOLER_NET_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct stream;
+struct iovec;
+
+struct transport {
+	/* Bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing now). */
+	ssize_t (*read)(struct stream *stream, uint8_t *into, size_t len);
+	/* Bytes written (perhaps fewer than given), or -errno. At most 2 pieces. */
+	ssize_t (*write)(struct stream *stream, const struct iovec *pieces, int count);
+	/* Ends the connection and frees what the transport holds; the stream's descriptor
+	 * is closed here. */
+	void (*close)(struct stream *stream);
+};
+
+/* recv, send and close on the stream's descriptor. */
+extern const struct transport transport_plain;
+
+#endif
