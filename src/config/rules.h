@@ -1,0 +1,51 @@
+/*
+ * What holds for one database and one user: their own words where they have any, the
+ * user's first, then the database's, then the [pooler] section's. By value: it outlives
+ * the snapshot that it was made from.
+ *
+ * Limits that are counted per pool or per query are fields; those that are counted over
+ * several pools are asked for by function.
+ */
+#ifndef POOLER_CONFIG_RULES_H
+#define POOLER_CONFIG_RULES_H
+
+#include "config/settings.h"
+
+struct config;
+struct database;
+struct user_entry;
+
+/* Durations are microseconds, and 0 means what it means in the setting of that name. */
+struct rules {
+	enum pool_mode pool_mode;
+	int pool_size; /* 0: no limit */
+	int min_pool_size;
+	int reserve_pool_size;
+	int max_queue; /* -1: no limit */
+	bool server_round_robin;
+	uint64_t reserve_pool_timeout;
+	uint64_t query_wait_timeout;
+	uint64_t query_wait_notify;
+	uint64_t query_timeout;
+	uint64_t idle_transaction_timeout;
+	uint64_t transaction_timeout;
+	uint64_t client_idle_timeout;
+	uint64_t server_lifetime;
+	uint64_t server_idle_timeout;
+};
+
+/* user may be NULL: one that [users] does not mention. */
+void rules_resolve(const struct config *config, const struct database *database,
+		   const struct user_entry *user, struct rules *out);
+
+/* 0: no limit. */
+int rules_max_db_connections(const struct config *config,
+			     const struct database *database);
+int rules_max_db_client_connections(const struct config *config,
+				    const struct database *database);
+int rules_max_user_connections(const struct config *config,
+			       const struct user_entry *user);
+int rules_max_user_client_connections(const struct config *config,
+				      const struct user_entry *user);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The settings of the [pooler] section: a struct with one field per row of settings.def,
+ * and what can be done with a row by its number.
+ *
+ * Strings are never NULL: what is not set is "". Durations are in microseconds, whatever
+ * unit they were written in. Who owns the strings is up to whoever owns the struct.
+ */
+#ifndef POOLER_CONFIG_SETTINGS_H
+#define POOLER_CONFIG_SETTINGS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+
+enum pool_mode { POOL_MODE_SESSION, POOL_MODE_TRANSACTION, POOL_MODE_STATEMENT };
+
+enum auth_type { AUTH_TYPE_ANY, AUTH_TYPE_TRUST };
+
+/* What a value can be, and the C type of its field. */
+enum setting_kind {
+	SETTING_TEXT,
+	SETTING_FACILITY,
+	SETTING_BOOL,
+	SETTING_INT,
+	SETTING_MODE,
+	SETTING_SECONDS,
+	SETTING_MILLISECONDS,
+	SETTING_SIZE,
+	SETTING_POOL_MODE,
+	SETTING_AUTH_TYPE
+};
+
+#define SETTING_TYPE_TEXT const char *
+#define SETTING_TYPE_FACILITY const char *
+#define SETTING_TYPE_BOOL bool
+#define SETTING_TYPE_INT int
+#define SETTING_TYPE_MODE int
+#define SETTING_TYPE_SECONDS uint64_t
+#define SETTING_TYPE_MILLISECONDS uint64_t
+#define SETTING_TYPE_SIZE uint64_t
+#define SETTING_TYPE_POOL_MODE enum pool_mode
+#define SETTING_TYPE_AUTH_TYPE enum auth_type
+
+struct settings {
+#define SETTING(name, kind, ...) SETTING_TYPE_##kind name;
+#include "config/settings.def"
+#undef SETTING
+};
+
+struct settings_info {
+	const char *name;
+	const char *default_text; /* as settings_print() prints it; NULL: has none */
+	bool changeable;          /* by RELOAD and SET; otherwise only at start */
+	const char *sentence;
+};
+
+enum { SETTING_NONE = -1, SETTING_VALUE_MAX = 4096 };
+
+size_t settings_count(void);
+struct settings_info settings_info(size_t i);
+
+/* The row of that name (in any case), or SETTING_NONE. */
+int settings_find(const char *name);
+
+/* All fields as their defaults say; the strings are constants. What has no default and
+ * is no string becomes 0. */
+void settings_init(struct settings *s);
+
+/* Reads the value into field i; strings go into the arena. 0; -EINVAL with the reason in
+ * why when the value is bad, -ENOMEM; the field is untouched then. */
+int settings_set(struct settings *s, size_t i, const char *value, struct arena *strings,
+		 char *why, size_t why_cap);
+
+/* The value of field i as it can be written in the file; returns out. Values are at most
+ * SETTING_VALUE_MAX bytes. */
+char *settings_print(const struct settings *s, size_t i, char *out, size_t cap);
+
+/* Whether field i is the same in both. */
+bool settings_same(const struct settings *a, const struct settings *b, size_t i);
+
+/* to->field i = from->field i; a string goes into the arena. 0 or -ENOMEM. */
+int settings_copy(struct settings *to, const struct settings *from, size_t i,
+		  struct arena *strings);
+
+/* The words of the enums, as they are written in the file. */
+const char *pool_mode_name(enum pool_mode mode);
+const char *auth_type_name(enum auth_type type);
+bool pool_mode_parse(const char *text, enum pool_mode *out);
+bool auth_type_parse(const char *text, enum auth_type *out);
+
+#endif
