@@ -1,0 +1,31 @@
+/*
+ * How eagerly a pool opens servers: several at a time, more while handshakes are quick,
+ * one at a time and with growing, jittered pauses after failures.
+ */
+#ifndef POOLER_POOL_OPENING_H
+#define POOLER_POOL_OPENING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { OPENING_INITIAL = 4, OPENING_MOST = 64 };
+
+struct opening {
+	unsigned allowed;       /* how many may be opened at the same time */
+	unsigned failures;      /* in a row */
+	uint64_t not_before_us; /* no attempt before this */
+};
+
+void opening_init(struct opening *o);
+
+/* How many more may start now, given how many are under way. */
+unsigned opening_room(const struct opening *o, unsigned under_way, uint64_t now_us);
+
+void opening_succeeded(struct opening *o, uint64_t took_us);
+/* pause_max_us is server_login_retry: the longest pause (before jitter). */
+void opening_failed(struct opening *o, uint64_t now_us, uint64_t pause_max_us);
+
+/* Whether the last attempt failed. */
+bool opening_is_failing(const struct opening *o);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * What a server connection looks like to its pool. Embedded in struct server.
+ */
+#ifndef POOLER_POOL_SLOT_H
+#define POOLER_POOL_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct pool;
+
+enum slot_state {
+	SLOT_OUTSIDE,  /* in no pool */
+	SLOT_OPENING,  /* connecting or logging in */
+	SLOT_IDLE,     /* free to be taken */
+	SLOT_BUSY,     /* serving a client */
+	SLOT_CLEANING, /* being made fit for the next client, checked, or being cancelled
+			*/
+};
+enum { SLOT_STATES = SLOT_CLEANING + 1 };
+
+struct slot {
+	TAILQ_ENTRY(slot) place;            /* in the pool's list of its state */
+	TAILQ_ENTRY(slot) idle_in_database; /* among all idle ones of the database */
+	TAILQ_ENTRY(slot) idle_of_user;
+	struct pool *pool;
+	uint64_t opened_us; /* when it was logged in; 0 before */
+	uint64_t since_us;  /* when it came into its state */
+	uint64_t retire_us; /* when server_lifetime ends, jitter included */
+	uint8_t state;      /* enum slot_state */
+	bool retire;        /* not to be used again: close when free */
+};
+TAILQ_HEAD(slots, slot);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * What one database, or one user, uses: servers and clients, over all pools, and the
+ * limits they are under. Every limit on servers or clients is read here and nowhere else.
+ */
+#ifndef POOLER_POOL_USAGE_H
+#define POOLER_POOL_USAGE_H
+
+#include <stdbool.h>
+#include <uthash.h>
+
+#include "base/hash.h"
+#include "pool/gate.h"
+#include "pool/slot.h"
+
+TAILQ_HEAD(pool_queue, pool);
+
+struct usage {
+	UT_hash_handle hh;
+	char *name;
+	size_t name_len;
+	unsigned holders;        /* pools and clients that point here */
+	unsigned servers;        /* opening included */
+	unsigned clients;        /* logging in included */
+	int max_servers;         /* 0 = no limit */
+	int max_clients;         /* 0 = no limit */
+	struct slots idle;       /* idle servers, the longest idle first */
+	struct pool_queue pools; /* of a database: its pools */
+	struct pool_queue
+	    blocked;      /* pools with waiters that this limit keeps from opening */
+	struct gate gate; /* of a database */
+	bool is_database;
+	bool is_removed; /* no longer in the configuration */
+};
+
+/* A named set of usages, by keyed hash. */
+struct usages {
+	struct hash_key key;
+	struct usage *table;
+	bool are_databases;
+};
+
+void usages_init(struct usages *u, bool are_databases);
+void usages_fini(struct usages *u); /* nothing may be held */
+
+/* The one of that name, made if need be; NULL when memory is short. Held until
+ * usage_release(). */
+struct usage *usages_hold(struct usages *u, struct slice name);
+/* NULL when there is none; not held. */
+struct usage *usages_find(const struct usages *u, struct slice name);
+/* Frees it when nobody holds it and its gate is open. */
+void usage_release(struct usages *u, struct usage *usage);
+
+/* Whether one more fits under the limit. */
+bool usage_has_room_for_server(const struct usage *usage);
+bool usage_has_room_for_client(const struct usage *usage);
+
+#endif
