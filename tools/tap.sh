@@ -12,9 +12,9 @@ tap_failed=0
 report() {
 	tap_count=$((tap_count + 1))
 	if [ -z "$2" ]; then
-		echo "ok $tap_count - $1"
+		printf '%s\n' "ok $tap_count - $1"
 	else
-		echo "not ok $tap_count - $1"
+		printf '%s\n' "not ok $tap_count - $1"
 		printf '%s\n' "$2" | sed 's/^/# /'
 		tap_failed=1
 	fi
@@ -23,7 +23,7 @@ report() {
 # skip NAME WHY
 skip() {
 	tap_count=$((tap_count + 1))
-	echo "ok $tap_count - $1 # SKIP $2"
+	printf '%s\n' "ok $tap_count - $1 # SKIP $2"
 }
 
 # finish: prints the plan and ends with the verdict. (The plan comes last, because a
