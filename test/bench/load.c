@@ -392,11 +392,11 @@ static void prime(struct load *l)
 	l->options.is_priming = false;
 }
 
-/* False when whoever started us has gone. */
-static bool wait_for_go(struct load *l)
+/* Says where we are and waits for a line. False when whoever started us has gone. */
+static bool wait_for_go(struct load *l, const char *word)
 {
 	char byte = 0;
-	printf("ready\n");
+	puts(word);
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) == 1) {
 		if (byte == '\n') {
@@ -535,13 +535,15 @@ static void load_run(struct load *l)
 	printf("connect_s=%.3f\n", (double)(now_ns() - from_ns) / 1e9);
 	if (l->options.is_priming)
 		prime(l);
-	if (l->options.is_waiting && !wait_for_go(l))
+	if (l->options.is_waiting && !wait_for_go(l, "ready"))
 		return;
 	if (l->options.is_burst)
 		burst(l);
 	else
 		measure(l);
 	load_print(l);
+	if (l->options.is_waiting)
+		wait_for_go(l, "done");
 }
 
 int main(int argc, char **argv)
