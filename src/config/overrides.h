@@ -31,7 +31,8 @@ static inline bool overrides_has(const struct overrides *o, enum override_key ke
 /* The key's name there, or NULL where it is not allowed. */
 const char *overrides_key_name(enum override_place place, enum override_key key);
 
-/* The key of that name (in any case; reserve_pool is one too), or OVERRIDE_COUNT. */
+/* The key of that name (in any case; in [databases] also reserve_pool), or
+ * OVERRIDE_COUNT. */
 enum override_key overrides_find(enum override_place place, const char *name);
 
 /* False, with the reason in why and nothing changed, when the value is bad. */

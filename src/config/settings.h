@@ -57,7 +57,13 @@ struct settings_info {
 	const char *sentence;
 };
 
-enum { SETTING_NONE = -1, SETTING_VALUE_MAX = 4096 };
+enum {
+	SETTING_NONE = -1,
+	SETTING_VALUE_MAX = 4096,
+	/* sun_path holds 108 bytes; "/.s.PGSQL.65535" and a NUL are added to a directory.
+	 */
+	SOCKET_DIR_MAX = 108 - 16,
+};
 
 size_t settings_count(void);
 struct settings_info settings_info(size_t i);

@@ -1,0 +1,95 @@
+/*
+ * Cuts the text in place; what is unquoted only gets shorter.
+ */
+#include "config/connstr.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/hint.h"
+
+static const char blanks[] = " \t\r\n\v\f";
+
+/* Moves what is quoted at from to its front, without quotes; returns what follows the
+ * closing quote, or NULL when there is none. */
+static char *unquote(char *from)
+{
+	char *to = from;
+
+	for (char *at = from + 1; *at; at++) {
+		if (*at != '\'') {
+			*to++ = *at;
+		} else if (at[1] == '\'') {
+			*to++ = '\'';
+			at++;
+		} else {
+			*to = '\0';
+			return at + 1;
+		}
+	}
+	return NULL;
+}
+
+static enum connstr_outcome bad(char *why, size_t cap, const char *what, const char *key)
+{
+	char shown[HINT_SHOWN_MAX];
+
+	snprintf(why, cap, "%s %s", hint_show(key, shown), what);
+	return CONNSTR_BAD;
+}
+
+/* Reads the value of out->key at `at`. */
+static enum connstr_outcome read_value(char *at, char **out_at, struct connstr_pair *out,
+				       char *why, size_t cap)
+{
+	char *end;
+
+	if (*at == '\'') {
+		end = unquote(at);
+		if (!end)
+			return bad(why, cap, "has a quoted value without an end",
+				   out->key);
+		if (*end && !strchr(blanks, *end))
+			return bad(why, cap,
+				   "has something right behind its closing "
+				   "quote: a quote inside a value is doubled",
+				   out->key);
+	} else {
+		end = at + strcspn(at, blanks);
+		if (memchr(at, '\'', (size_t)(end - at)))
+			return bad(why, cap, "has a quote inside an unquoted value",
+				   out->key);
+	}
+	/* The text may already end here, and an unquoted value ends at its blank. */
+	if (*end)
+		*end++ = '\0';
+	if (*at == '\0')
+		return bad(why, cap, "has no value", out->key);
+	out->value = at;
+	*out_at = end;
+	return CONNSTR_PAIR;
+}
+
+enum connstr_outcome connstr_next(char **at, struct connstr_pair *out, char *why,
+				  size_t why_cap)
+{
+	char *key = *at + strspn(*at, blanks);
+
+	if (*key == '\0')
+		return CONNSTR_END;
+	char *key_end = key + strcspn(key, " \t\r\n\v\f=");
+	char *sign = key_end + strspn(key_end, blanks);
+	bool has_value = *sign == '=';
+	*key_end = '\0';
+	if (!has_value)
+		return bad(why, why_cap, "is followed by no '=': key=value was expected",
+			   key);
+	if (*key == '\0') {
+		snprintf(why, why_cap, "a '=' has no key before it");
+		return CONNSTR_BAD;
+	}
+	out->key = key;
+	char *value = sign + 1;
+	return read_value(value + strspn(value, blanks), at, out, why, why_cap);
+}

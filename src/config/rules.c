@@ -1,0 +1,67 @@
+/*
+ * The user's word counts before the database's, and that before the common one.
+ */
+#include "config/rules.h"
+
+#include "config/config.h"
+
+/* The value of field that comes first, and `common` where neither has its own. */
+#define RESOLVE(field, common)                                                           \
+	(user && overrides_has(&user->over, OVERRIDE_##field) ? user->over.field         \
+	 : overrides_has(&database->over, OVERRIDE_##field)   ? database->over.field     \
+							      : (common))
+
+void rules_resolve(const struct config *config, const struct database *database,
+		   const struct user_entry *user, struct rules *out)
+{
+	const struct settings *s = &config->settings;
+
+	*out = (struct rules){
+	    .pool_mode = RESOLVE(pool_mode, s->pool_mode),
+	    .pool_size = RESOLVE(pool_size, s->default_pool_size),
+	    .min_pool_size = RESOLVE(min_pool_size, s->min_pool_size),
+	    .reserve_pool_size = RESOLVE(reserve_pool_size, s->reserve_pool_size),
+	    .max_queue = RESOLVE(max_queue, s->max_queue),
+	    .server_round_robin = s->server_round_robin,
+	    .reserve_pool_timeout = s->reserve_pool_timeout,
+	    .query_wait_timeout = RESOLVE(query_wait_timeout, s->query_wait_timeout),
+	    .query_wait_notify = s->query_wait_notify,
+	    .query_timeout = RESOLVE(query_timeout, s->query_timeout),
+	    .idle_transaction_timeout =
+		RESOLVE(idle_transaction_timeout, s->idle_transaction_timeout),
+	    .transaction_timeout = RESOLVE(transaction_timeout, s->transaction_timeout),
+	    .client_idle_timeout = RESOLVE(client_idle_timeout, s->client_idle_timeout),
+	    .server_lifetime = RESOLVE(server_lifetime, s->server_lifetime),
+	    .server_idle_timeout = s->server_idle_timeout,
+	};
+}
+
+int rules_max_db_connections(const struct config *config, const struct database *database)
+{
+	return overrides_has(&database->over, OVERRIDE_max_connections)
+		   ? database->over.max_connections
+		   : config->settings.max_db_connections;
+}
+
+int rules_max_db_client_connections(const struct config *config,
+				    const struct database *database)
+{
+	return overrides_has(&database->over, OVERRIDE_max_client_connections)
+		   ? database->over.max_client_connections
+		   : config->settings.max_db_client_connections;
+}
+
+int rules_max_user_connections(const struct config *config, const struct user_entry *user)
+{
+	return user && overrides_has(&user->over, OVERRIDE_max_connections)
+		   ? user->over.max_connections
+		   : config->settings.max_user_connections;
+}
+
+int rules_max_user_client_connections(const struct config *config,
+				      const struct user_entry *user)
+{
+	return user && overrides_has(&user->over, OVERRIDE_max_client_connections)
+		   ? user->over.max_client_connections
+		   : config->settings.max_user_client_connections;
+}

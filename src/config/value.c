@@ -1,0 +1,337 @@
+/*
+ * One function per kind to read, one switch to print. Everything a person can get wrong
+ * is answered by a sentence that says what would be right.
+ */
+#include "config/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/hint.h"
+
+struct word {
+	const char *name;
+	int value;
+};
+
+static const struct word pool_modes[] = {
+    {"session", POOL_MODE_SESSION},
+    {"transaction", POOL_MODE_TRANSACTION},
+    {"statement", POOL_MODE_STATEMENT},
+    {NULL, 0},
+};
+
+static const struct word auth_types[] = {
+    {"any", AUTH_TYPE_ANY},
+    {"trust", AUTH_TYPE_TRUST},
+    {NULL, 0},
+};
+
+/* Methods of PgBouncer that this version does not know. */
+static const char *const missing_auth_types[] = {
+    "plain", "md5", "cert", "hba", "ldap", "pam", "scram-sha-256", "peer", NULL,
+};
+
+__attribute__((format(printf, 3, 4))) static bool refuse(char *why, size_t cap,
+							 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, cap, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool find_word(const struct word *words, const char *text, int *out)
+{
+	for (; words->name; words++) {
+		if (!text_equal_nocase(words->name, text))
+			continue;
+		*out = words->value;
+		return true;
+	}
+	return false;
+}
+
+static const char *word_of(const struct word *words, int value)
+{
+	while (words->name && words->value != value)
+		words++;
+	return words->name;
+}
+
+/* "x" is none of a, b, c; did you mean "b"? */
+static bool refuse_word(const struct word *words, const char *text, char *why, size_t cap)
+{
+	struct nearest nearest = nearest_to(text);
+	char shown[HINT_SHOWN_MAX];
+	size_t len = (size_t)snprintf(why, cap, "%s is none of", hint_show(text, shown));
+
+	for (; words->name && len < cap; words++) {
+		nearest_offer(&nearest, words->name);
+		len += (size_t)snprintf(why + len, cap - len, " %s%s", words->name,
+					words[1].name ? "," : "");
+	}
+	if (len < cap && nearest_name(&nearest))
+		snprintf(why + len, cap - len, "; did you mean \"%s\"?",
+			 nearest_name(&nearest));
+	return false;
+}
+
+static bool refuse_auth_type(const char *text, char *why, size_t cap)
+{
+	for (size_t i = 0; missing_auth_types[i]; i++) {
+		if (text_equal_nocase(missing_auth_types[i], text))
+			return refuse(why, cap,
+				      "\"%s\" is not supported by this version; it knows "
+				      "any and trust",
+				      text);
+	}
+	return refuse_word(auth_types, text, why, cap);
+}
+
+static bool parse_int(const struct value_rule *rule, const char *text, int *out,
+		      char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+	int64_t value;
+
+	if (!text_parse_int(text, &value))
+		return refuse(why, cap, "%s is not a whole number",
+			      hint_show(text, shown));
+	if (value < rule->least || value > rule->most)
+		return refuse(why, cap,
+			      "%s is out of range: %" PRId64 " to %" PRId64
+			      " are possible",
+			      hint_show(text, shown), rule->least, rule->most);
+	*out = (int)value;
+	return true;
+}
+
+/* 700 would be the number 700, which nobody means: permissions begin with a 0. */
+static bool parse_mode(const struct value_rule *rule, const char *text, int *out,
+		       char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+	int64_t value;
+
+	if (text[0] != '0' || !text_parse_int(text, &value) || value < rule->least ||
+	    value > rule->most)
+		return refuse(why, cap,
+			      "%s is not a mode: write it in octal, from 0 to 0%" PRIo64,
+			      hint_show(text, shown), (uint64_t)rule->most);
+	*out = (int)value;
+	return true;
+}
+
+static bool parse_duration(const struct value_rule *rule, uint64_t unit_us,
+			   const char *text, uint64_t *out, char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+	const char *unit = unit_us == USEC_PER_SEC ? "s" : "ms";
+	uint64_t value;
+
+	if (!text_parse_duration(text, unit_us, &value))
+		return refuse(why, cap,
+			      "%s is not a duration, such as 30, 1.5s or 5min (without a "
+			      "unit: %s)",
+			      hint_show(text, shown), unit);
+	if (value < (uint64_t)rule->least * unit_us ||
+	    value > (uint64_t)rule->most * unit_us)
+		return refuse(
+		    why, cap,
+		    "%s is out of range: %" PRId64 "%s to %" PRId64 "%s are possible",
+		    hint_show(text, shown), rule->least, unit, rule->most, unit);
+	*out = value;
+	return true;
+}
+
+static bool parse_size(const struct value_rule *rule, const char *text, uint64_t *out,
+		       char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+	uint64_t value;
+
+	if (!text_parse_size(text, &value))
+		return refuse(why, cap, "%s is not a size, such as 4096, 64kB or 1MB",
+			      hint_show(text, shown));
+	if (value < (uint64_t)rule->least || value > (uint64_t)rule->most)
+		return refuse(why, cap,
+			      "%s is out of range: %" PRId64 " to %" PRId64
+			      " bytes are possible",
+			      hint_show(text, shown), rule->least, rule->most);
+	*out = value;
+	return true;
+}
+
+static bool parse_bool(const char *text, bool *out, char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+
+	if (text_parse_bool(text, out))
+		return true;
+	return refuse(why, cap,
+		      "%s is neither on nor off (or 1, 0, yes, no, true, false)",
+		      hint_show(text, shown));
+}
+
+/* What could not be written in a file and read again is no value. */
+static bool parse_text(const char *text, const char **out, char *why, size_t cap)
+{
+	if (strlen(text) > SETTING_VALUE_MAX)
+		return refuse(why, cap, "the value is longer than %d bytes",
+			      SETTING_VALUE_MAX);
+	for (const char *at = text; *at; at++) {
+		if (((unsigned char)*at < ' ' && *at != '\t') || *at == 127)
+			return refuse(why, cap, "the value has a control character");
+	}
+	*out = text;
+	return true;
+}
+
+static bool parse_facility(const char *text, const char **out, char *why, size_t cap)
+{
+	char shown[HINT_SHOWN_MAX];
+
+	if (!log_facility_is_known(text))
+		return refuse(why, cap,
+			      "%s is no syslog facility: auth, authpriv, daemon, user or "
+			      "local0 to local7",
+			      hint_show(text, shown));
+	*out = text;
+	return true;
+}
+
+bool value_parse(const struct value_rule *rule, const char *text, void *field, char *why,
+		 size_t why_cap)
+{
+	switch (rule->kind) {
+	case SETTING_TEXT:
+		return parse_text(text, field, why, why_cap);
+	case SETTING_FACILITY:
+		return parse_facility(text, field, why, why_cap);
+	case SETTING_BOOL:
+		return parse_bool(text, field, why, why_cap);
+	case SETTING_INT:
+		return parse_int(rule, text, field, why, why_cap);
+	case SETTING_MODE:
+		return parse_mode(rule, text, field, why, why_cap);
+	case SETTING_SECONDS:
+		return parse_duration(rule, USEC_PER_SEC, text, field, why, why_cap);
+	case SETTING_MILLISECONDS:
+		return parse_duration(rule, USEC_PER_MSEC, text, field, why, why_cap);
+	case SETTING_SIZE:
+		return parse_size(rule, text, field, why, why_cap);
+	case SETTING_POOL_MODE:
+		return pool_mode_parse(text, field) ||
+		       refuse_word(pool_modes, text, why, why_cap);
+	case SETTING_AUTH_TYPE:
+		return auth_type_parse(text, field) ||
+		       refuse_auth_type(text, why, why_cap);
+	}
+	return false;
+}
+
+/* Milliseconds with as many digits after the point as microseconds need. */
+static void print_milliseconds(char *out, size_t cap, uint64_t us)
+{
+	text_print_seconds(out, cap, us * 1000);
+}
+
+char *value_print(enum setting_kind kind, const void *field, char *out, size_t cap)
+{
+	switch (kind) {
+	case SETTING_TEXT:
+	case SETTING_FACILITY:
+		snprintf(out, cap, "%s", *(const char *const *)field);
+		break;
+	case SETTING_BOOL:
+		snprintf(out, cap, "%d", *(const bool *)field);
+		break;
+	case SETTING_INT:
+		snprintf(out, cap, "%d", *(const int *)field);
+		break;
+	case SETTING_MODE:
+		snprintf(out, cap, "0%03o", (unsigned)*(const int *)field);
+		break;
+	case SETTING_SECONDS:
+		text_print_seconds(out, cap, *(const uint64_t *)field);
+		break;
+	case SETTING_MILLISECONDS:
+		print_milliseconds(out, cap, *(const uint64_t *)field);
+		break;
+	case SETTING_SIZE:
+		snprintf(out, cap, "%" PRIu64, *(const uint64_t *)field);
+		break;
+	case SETTING_POOL_MODE:
+		snprintf(out, cap, "%s", pool_mode_name(*(const enum pool_mode *)field));
+		break;
+	case SETTING_AUTH_TYPE:
+		snprintf(out, cap, "%s", auth_type_name(*(const enum auth_type *)field));
+		break;
+	}
+	return out;
+}
+
+bool value_same(enum setting_kind kind, const void *a, const void *b)
+{
+	switch (kind) {
+	case SETTING_TEXT:
+	case SETTING_FACILITY:
+		return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+	case SETTING_BOOL:
+		return *(const bool *)a == *(const bool *)b;
+	case SETTING_INT:
+	case SETTING_MODE:
+		return *(const int *)a == *(const int *)b;
+	case SETTING_SECONDS:
+	case SETTING_MILLISECONDS:
+	case SETTING_SIZE:
+		return *(const uint64_t *)a == *(const uint64_t *)b;
+	case SETTING_POOL_MODE:
+		return *(const enum pool_mode *)a == *(const enum pool_mode *)b;
+	case SETTING_AUTH_TYPE:
+		return *(const enum auth_type *)a == *(const enum auth_type *)b;
+	}
+	return false;
+}
+
+bool value_is_text(enum setting_kind kind)
+{
+	return kind == SETTING_TEXT || kind == SETTING_FACILITY;
+}
+
+const char *pool_mode_name(enum pool_mode mode)
+{
+	return word_of(pool_modes, (int)mode);
+}
+
+const char *auth_type_name(enum auth_type type)
+{
+	return word_of(auth_types, (int)type);
+}
+
+bool pool_mode_parse(const char *text, enum pool_mode *out)
+{
+	int value;
+
+	if (!find_word(pool_modes, text, &value))
+		return false;
+	*out = (enum pool_mode)value;
+	return true;
+}
+
+bool auth_type_parse(const char *text, enum auth_type *out)
+{
+	int value;
+
+	if (!find_word(auth_types, text, &value))
+		return false;
+	*out = (enum auth_type)value;
+	return true;
+}
