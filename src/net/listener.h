@@ -10,6 +10,8 @@
 #ifndef POOLER_NET_LISTENER_H
 #define POOLER_NET_LISTENER_H
 
+#include <sys/types.h>
+
 #include "net/address.h"
 #include "net/loop.h"
 
@@ -38,21 +40,28 @@ struct listener {
 	const struct listener_ops *ops;
 	void *owner; /* for the callbacks */
 	struct endpoint at;
-	int reserve_fd;
+	dev_t file_device; /* the Unix socket's file that we made: */
+	ino_t file_inode;  /* removed at the end if it is still that one; 0 = none */
+	int reserve_fd;    /* -1: none could be had */
 	bool is_open;
-	bool is_paused;
+	bool is_paused; /* listener_pause() */
 };
 
 /* Binds and listens. 0, or -errno: -EADDRINUSE also when another process answers on the
  * Unix socket (a stale socket file is replaced); -ENOENT for an unknown unix_group. On
- * failure *out_what says which step failed, in words. The struct must stay where it is.
- */
+ * failure *out_what says which step failed, in words that follow "could not". The struct
+ * must stay where it is. */
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *at,
 		  const struct listener_options *options, const char **out_what);
-/* Takes over a socket that listens already (socket activation). */
+/* Takes over a socket that listens already (socket activation); on failure it is closed.
+ * The file of a Unix socket stays when it is closed. */
 int listener_adopt(struct listener *listener, struct loop *loop, int fd);
 void listener_start(struct listener *listener, const struct listener_ops *ops,
 		    void *owner);
+
+/* Accepts nothing for a while: connections wait in the kernel. */
+void listener_pause(struct listener *listener);
+void listener_resume(struct listener *listener);
 
 /* Closes; removes the file of a Unix socket that it made. Harmless twice. */
 void listener_close(struct listener *listener);

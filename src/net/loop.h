@@ -4,7 +4,8 @@
  * libev waits and dispatches; nothing above this file knows it. A turn is: descriptors
  * that are ready, deadlines that are due, then the three phases that end it: *run* (tasks
  * that were posted), *flush* (streams with queued bytes write once) and *reap* (what was
- * closed is freed). Without libev a turn is a function call, loop_turn(), with a time of
+ * closed is freed). What a later phase gives an earlier one to do is done before the loop
+ * waits again. Without libev a turn is a function call, loop_turn(), with a time of
  * the caller's choice: that is how whole conversations are tested without a socket.
  *
  * libev's back end is named (epoll) and LIBEV_FLAGS is ignored: its io_uring back end
@@ -46,6 +47,13 @@ static inline int loop_io_fd(const struct loop_io *io)
 	return io->ev.fd;
 }
 
+/* What is watched for; true to loop_io_watch() even where nothing can be watched (no
+ * libev, or no descriptor), so that tests can ask. */
+static inline int loop_io_events(const struct loop_io *io)
+{
+	return io->ev.events & (LOOP_READ | LOOP_WRITE);
+}
+
 /* ---- tasks ---------------------------------------------------------------------- */
 
 struct loop_task;
@@ -72,6 +80,7 @@ typedef void (*loop_reap_fn)(void *context);
 struct loop {
 	struct ev_loop *ev; /* NULL in tests: then nothing is ever ready by itself */
 	ev_prepare before_wait;
+	ev_check after_wait;
 	ev_timer wake;
 	uint64_t wake_us; /* what `wake` is set to */
 	uint64_t now_us;  /* monotonic, read once per turn */
@@ -82,6 +91,7 @@ struct loop {
 	void *reap_context;
 	bool reap_wanted;
 	uint8_t *scratch; /* one area into which every stream reads */
+	bool scratch_is_lent;
 };
 
 enum { LOOP_SCRATCH_LEN = 64 * 1024 };
@@ -96,7 +106,8 @@ void loop_fini(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* One turn without waiting: deadlines due at now_us, then run, flush, reap. For tests. */
+/* One turn without waiting: deadlines due at now_us (as many as one turn does), then run,
+ * flush, reap. For tests. */
 void loop_turn(struct loop *loop, uint64_t now_us);
 
 /* When the next deadline is due, CLOCK_NEVER for none. */
@@ -114,6 +125,10 @@ static inline void loop_want_reap(struct loop *loop)
 {
 	loop->reap_wanted = true;
 }
+
+/* For the *flush* phase; what streams use. */
+void loop_post_flush(struct loop *loop, struct loop_task *task);
+void loop_unpost_flush(struct loop *loop, struct loop_task *task);
 
 /* ---- signals -------------------------------------------------------------------- */
 

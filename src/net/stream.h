@@ -3,10 +3,12 @@
  *
  * Reading: once per readiness, into the loop's scratch area, never until EAGAIN. What the
  * owner does not consume is kept in `in`, up to keep_max bytes; then reading stops until
- * it is consumed.
+ * it is consumed. (A stream whose bytes were taken as fast as they came is read in bigger
+ * pieces; when its owner stops taking them, one such piece may be kept, at most 64 kB.)
  *
  * Writing: at once if nothing is queued; what the kernel does not take is queued in `out`
- * and goes when it can.
+ * and goes when it can. When a write fails, what the peer sent before is still offered,
+ * for its last words say why; then comes on_end.
  *
  * Back-pressure: a stream that feeds another stops reading while the other holds more
  * than STREAM_HIGH_WATER bytes, and goes on when it holds none. Each direction looks at
@@ -25,11 +27,11 @@
 struct stream;
 struct transport;
 
-enum { STREAM_HIGH_WATER = 32 * 1024 };
+enum { STREAM_HIGH_WATER = 32 * 1024, STREAM_KEEP_MAX = 16 * 1024 };
 
 enum stream_end {
 	STREAM_END_BY_PEER, /* the peer has closed its side */
-	STREAM_END_BROKEN,  /* an error of the connection; errno in the callback */
+	STREAM_END_BROKEN,  /* an error of the connection; its errno in `error` */
 	STREAM_END_MEMORY,  /* no memory to keep or queue bytes */
 };
 
@@ -52,17 +54,23 @@ struct stream {
 	const struct transport *transport; /* NULL: not open */
 	void *transport_state;             /* the transport's own */
 	const struct stream_ops *ops;
-	struct buffer in;       /* received, not yet consumed */
-	struct buffer out;      /* to be sent */
-	struct stream *feeds;   /* whose `out` our bytes end up in; may be NULL */
-	struct stream *fed_by;  /* who must stop reading while our `out` is high */
-	struct loop_task flush; /* in the loop's flush phase while corked bytes wait */
+	struct buffer in;      /* received, not yet consumed */
+	struct buffer out;     /* to be sent */
+	struct stream *feeds;  /* whose `out` our bytes end up in; may be NULL */
+	struct stream *fed_by; /* who must stop reading while our `out` is high */
+	struct loop_task
+	    flush; /* in the loop's flush phase: corked bytes, or a failure */
 	uint32_t keep_max;
-	bool is_blocked;   /* the kernel did not take all of `out` */
-	bool is_paused;    /* stream_pause() */
-	bool is_throttled; /* the stream we feed is full */
-	bool has_ended;    /* on_end was called */
-	bool in_callback;  /* on_data of this stream is on the stack */
+	uint16_t write_error; /* errno of the write that failed; 0 = none */
+	uint8_t appetite;     /* how much to read at once; see stream.c */
+	bool is_blocked;      /* the kernel did not take all of `out` */
+	bool is_paused;       /* stream_pause() */
+	bool is_throttled;    /* the stream we feed is full */
+	bool is_finishing;    /* stream_finish() */
+	bool saw_eof;         /* the peer closed its side while we were finishing */
+	bool has_ended;       /* on_end was called */
+	bool in_callback;     /* on_data of this stream is on the stack */
+	bool wants_pump;      /* stream_pump() was called in there */
 };
 
 /* Zero is a valid stream that is not open. The descriptor (non-blocking) belongs to the
@@ -71,12 +79,22 @@ struct stream {
 void stream_open(struct stream *stream, struct loop *loop, int fd,
 		 const struct transport *transport, const struct stream_ops *ops);
 
+/* How many bytes may wait unconsumed; STREAM_KEEP_MAX unless said otherwise. */
+void stream_set_keep_max(struct stream *stream, uint32_t keep_max);
+
 /* Whether it is open: opened and not closed since. */
 bool stream_is_open(const struct stream *stream);
 
 /* Stops everything and closes the descriptor at once; queued bytes are lost, buffers are
  * freed. Harmless twice. */
 void stream_close(struct stream *stream);
+
+/* Closes politely: from here on nothing is offered and nothing can be written (writes are
+ * ignored), what is queued goes out, the peer is told that no more comes, and what it
+ * still sends is discarded, so that no reset destroys our last words. When the peer has
+ * closed its side too, on_end comes; the owner closes then, or earlier when it has waited
+ * long enough. Kept bytes are dropped, and it feeds and is fed no more. */
+void stream_finish(struct stream *stream);
 
 /* Sends bytes, behind what is queued (in the same system call where the kernel could take
  * it). Failures arrive later as on_end. Ignored when the stream is closed or has ended.

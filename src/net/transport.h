@@ -1,5 +1,5 @@
 /*
- * What lies between a stream and the wire: the four things in which plain sockets, TLS
+ * What lies between a stream and the wire: the few things in which plain sockets, TLS
  * and the fakes of the tests differ.
  */
 #ifndef POOLER_NET_TRANSPORT_H
@@ -17,12 +17,14 @@ struct transport {
 	ssize_t (*read)(struct stream *stream, uint8_t *into, size_t len);
 	/* Bytes written (perhaps fewer than given), or -errno. At most 2 pieces. */
 	ssize_t (*write)(struct stream *stream, const struct iovec *pieces, int count);
+	/* Tells the peer that no more will be written; reading goes on. */
+	void (*shutdown)(struct stream *stream);
 	/* Ends the connection and frees what the transport holds; the stream's descriptor
 	 * is closed here. */
 	void (*close)(struct stream *stream);
 };
 
-/* recv, send and close on the stream's descriptor. */
+/* recv, send, shutdown and close on the stream's descriptor. */
 extern const struct transport transport_plain;
 
 #endif

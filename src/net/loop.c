@@ -1,0 +1,275 @@
+/*
+ * The event loop around libev. All of a turn's own work happens in one prepare watcher,
+ * just before libev waits: by then every callback of the turn has run.
+ */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+/* Deadlines called in one turn: a thousand clients that time out together must not hold
+ * up those that do not. */
+enum { DEADLINES_PER_TURN = 128 };
+
+/* ---- descriptors ---------------------------------------------------------------- */
+
+static void on_io(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct loop_io *io = (struct loop_io *)w;
+
+	(void)ev;
+	io->on_ready(w->data, io, revents & (LOOP_READ | LOOP_WRITE));
+}
+
+void loop_io_init(struct loop_io *io, int fd, loop_io_fn on_ready)
+{
+	ev_io_init(&io->ev, on_io, fd, 0);
+	io->on_ready = on_ready;
+}
+
+void loop_io_watch(struct loop *loop, struct loop_io *io, int events)
+{
+	if (loop_io_events(io) == events)
+		return;
+	if (loop->ev)
+		ev_io_stop(loop->ev, &io->ev);
+	/* Not ev_io_set(): that makes libev tell the kernel even if nothing changed. */
+	ev_io_modify(&io->ev, events);
+	if (events == 0 || !loop->ev || io->ev.fd < 0)
+		return;
+	io->ev.data = loop;
+	ev_io_start(loop->ev, &io->ev);
+}
+
+/* ---- tasks ---------------------------------------------------------------------- */
+
+static void post(struct loop_tasks *tasks, struct loop_task *task)
+{
+	if (task->is_posted)
+		return;
+	task->is_posted = true;
+	TAILQ_INSERT_TAIL(tasks, task, place);
+}
+
+static void unpost(struct loop_tasks *tasks, struct loop_task *task)
+{
+	if (!task->is_posted)
+		return;
+	task->is_posted = false;
+	TAILQ_REMOVE(tasks, task, place);
+}
+
+static void run_all(struct loop_tasks *tasks)
+{
+	struct loop_task *task;
+
+	while ((task = TAILQ_FIRST(tasks))) {
+		unpost(tasks, task);
+		task->run(task);
+	}
+}
+
+void loop_post(struct loop *loop, struct loop_task *task)
+{
+	post(&loop->runs, task);
+}
+
+void loop_unpost(struct loop *loop, struct loop_task *task)
+{
+	unpost(&loop->runs, task);
+}
+
+void loop_post_flush(struct loop *loop, struct loop_task *task)
+{
+	post(&loop->flushes, task);
+}
+
+void loop_unpost_flush(struct loop *loop, struct loop_task *task)
+{
+	unpost(&loop->flushes, task);
+}
+
+/* ---- a turn --------------------------------------------------------------------- */
+
+static bool has_work(const struct loop *loop)
+{
+	return !TAILQ_EMPTY(&loop->runs) || !TAILQ_EMPTY(&loop->flushes) ||
+	       loop->reap_wanted;
+}
+
+static void end_turn(struct loop *loop)
+{
+	if (deadlines_next(&loop->deadlines) <= loop->now_us)
+		deadlines_expire(&loop->deadlines, loop->now_us, DEADLINES_PER_TURN);
+	while (has_work(loop)) {
+		run_all(&loop->runs);
+		run_all(&loop->flushes);
+		if (!loop->reap_wanted)
+			continue;
+		loop->reap_wanted = false;
+		if (loop->reap)
+			loop->reap(loop->reap_context);
+	}
+}
+
+/* The timer is moved only to an earlier time: one that rings too early costs a turn, one
+ * that follows every change costs more. */
+static void set_wake(struct loop *loop)
+{
+	uint64_t next_us = deadlines_next(&loop->deadlines);
+
+	if (next_us >= loop->wake_us)
+		return;
+	loop->wake_us = next_us;
+	ev_timer_stop(loop->ev, &loop->wake);
+	ev_timer_set(&loop->wake, (ev_tstamp)clock_since(next_us, loop->now_us) / 1e6,
+		     0.);
+	ev_timer_start(loop->ev, &loop->wake);
+}
+
+static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
+{
+	struct loop *loop = w->data;
+
+	(void)ev, (void)revents;
+	end_turn(loop);
+	set_wake(loop);
+}
+
+static void on_after_wait(struct ev_loop *ev, ev_check *w, int revents)
+{
+	struct loop *loop = w->data;
+
+	(void)ev, (void)revents;
+	loop->now_us = clock_monotonic_now();
+}
+
+/* The deadlines themselves are looked at when the turn ends. */
+static void on_wake(struct ev_loop *ev, ev_timer *w, int revents)
+{
+	struct loop *loop = w->data;
+
+	(void)ev, (void)revents;
+	loop->wake_us = CLOCK_NEVER;
+}
+
+/* ---- the loop ------------------------------------------------------------------- */
+
+int loop_init_without_events(struct loop *loop, uint64_t now_us)
+{
+	*loop = (struct loop){.now_us = now_us, .wake_us = CLOCK_NEVER};
+	TAILQ_INIT(&loop->runs);
+	TAILQ_INIT(&loop->flushes);
+	loop->scratch = malloc(LOOP_SCRATCH_LEN);
+	return loop->scratch ? 0 : -ENOMEM;
+}
+
+int loop_init(struct loop *loop)
+{
+	int err = loop_init_without_events(loop, clock_monotonic_now());
+
+	if (err)
+		return err;
+	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!loop->ev) {
+		err = errno ? -errno : -ENOMEM;
+		loop_fini(loop);
+		return err;
+	}
+	ev_prepare_init(&loop->before_wait, on_before_wait);
+	ev_check_init(&loop->after_wait, on_after_wait);
+	ev_timer_init(&loop->wake, on_wake, 0., 0.);
+	loop->before_wait.data = loop->after_wait.data = loop->wake.data = loop;
+	/* Before all others: what they do is dated by it. */
+	ev_set_priority(&loop->after_wait, EV_MAXPRI);
+	ev_prepare_start(loop->ev, &loop->before_wait);
+	ev_check_start(loop->ev, &loop->after_wait);
+	return 0;
+}
+
+void loop_fini(struct loop *loop)
+{
+	if (loop->ev)
+		ev_loop_destroy(loop->ev);
+	deadlines_fini(&loop->deadlines);
+	free(loop->scratch);
+	*loop = (struct loop){0};
+}
+
+void loop_run(struct loop *loop)
+{
+	CHECK(loop->ev);
+	ev_run(loop->ev, 0);
+	end_turn(loop); /* libev leaves at once when told to */
+}
+
+void loop_stop(struct loop *loop)
+{
+	if (loop->ev)
+		ev_break(loop->ev, EVBREAK_ALL);
+}
+
+void loop_turn(struct loop *loop, uint64_t now_us)
+{
+	loop->now_us = now_us;
+	end_turn(loop);
+}
+
+uint64_t loop_next_deadline(const struct loop *loop)
+{
+	return deadlines_next(&loop->deadlines);
+}
+
+bool loop_reserve_deadline(struct loop *loop)
+{
+	if (!deadlines_reserve(&loop->deadlines, loop->deadline_count + 1))
+		return false;
+	loop->deadline_count++;
+	return true;
+}
+
+void loop_release_deadline(struct loop *loop, struct deadline *deadline)
+{
+	CHECK(loop->deadline_count > 0);
+	deadlines_disarm(&loop->deadlines, deadline);
+	loop->deadline_count--;
+}
+
+void loop_arm(struct loop *loop, struct deadline *deadline, uint64_t at_us)
+{
+	deadlines_arm(&loop->deadlines, deadline, at_us);
+}
+
+void loop_set_reaper(struct loop *loop, loop_reap_fn reap, void *context)
+{
+	loop->reap = reap;
+	loop->reap_context = context;
+}
+
+/* ---- signals -------------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
+{
+	struct loop_signal *caught = (struct loop_signal *)w;
+
+	(void)ev, (void)revents;
+	caught->on_signal(caught);
+}
+
+void loop_signal_start(struct loop *loop, struct loop_signal *signal, int number,
+		       loop_signal_fn on_caught)
+{
+	signal->on_signal = on_caught;
+	ev_signal_init(&signal->ev, on_signal, number);
+	if (loop->ev)
+		ev_signal_start(loop->ev, &signal->ev);
+}
+
+void loop_signal_stop(struct loop *loop, struct loop_signal *signal)
+{
+	if (loop->ev)
+		ev_signal_stop(loop->ev, &signal->ev);
+}

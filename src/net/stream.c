@@ -1,0 +1,531 @@
+/*
+ * A duplex stream. Three things decide whether it is read: its owner (pause), the room
+ * for kept bytes, and the stream it feeds (throttle). They are looked at in one place,
+ * may_read(), and every function that changes one of them ends in update_watch().
+ *
+ * on_data and on_end are called from the loop only: from stream_on_ready(), from the
+ * flush task, and (on_data) from stream_pump(). So a write never calls back.
+ */
+#include "net/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "base/check.h"
+#include "net/transport.h"
+
+/*
+ * Appetite: how many bytes are read at once. 0 to 3 are the small reads after the
+ * destination was seen to be slow; each write that goes through whole leads one up. From
+ * 4 on each read that was filled and consumed doubles the next.
+ */
+enum {
+	READ_LEAST = 8 * 1024,
+	APPETITE_LAST_SMALL = 3,
+	APPETITE_START = 4,
+	APPETITE_MOST = 6,
+	/* A rest of this size is put in front of what is read; a longer one is not worth
+	 * moving. */
+	GATHER_MOST = 4 * 1024,
+	/* Reads after a failed write, in which the peer's last words must be found. */
+	LAST_READS = 16,
+};
+
+static_assert(READ_LEAST << (APPETITE_MOST - APPETITE_LAST_SMALL) == LOOP_SCRATCH_LEN,
+	      "the biggest read fills the scratch area");
+static_assert(sizeof(struct stream) <= 200, "every client holds one");
+
+static const struct slice nothing = {0};
+
+/* ---- watching ------------------------------------------------------------------- */
+
+static bool may_read(const struct stream *s)
+{
+	if (s->has_ended || s->saw_eof)
+		return false;
+	if (s->is_finishing)
+		return true;
+	return !s->is_paused && !s->is_throttled && buffer_len(&s->in) < s->keep_max;
+}
+
+static void update_watch(struct stream *s)
+{
+	int events = may_read(s) ? LOOP_READ : 0;
+
+	if (s->is_blocked && !s->has_ended)
+		events |= LOOP_WRITE;
+	loop_io_watch(s->loop, &s->io, events);
+}
+
+static void unthrottle(struct stream *s)
+{
+	s->is_throttled = false;
+	if (s->write_error)
+		loop_post_flush(s->loop, &s->flush);
+	update_watch(s);
+}
+
+/* Stops or wakes the stream that fills our `out`. */
+static void judge_water(struct stream *s)
+{
+	struct stream *from = s->fed_by;
+	size_t queued = buffer_len(&s->out);
+
+	if (!from)
+		return;
+	if (s->is_blocked)
+		from->appetite = 0;
+	if (queued > STREAM_HIGH_WATER && !from->is_throttled) {
+		from->is_throttled = true;
+		update_watch(from);
+	} else if (queued == 0 && from->is_throttled) {
+		unthrottle(from);
+	}
+}
+
+static void end(struct stream *s, enum stream_end how, int error)
+{
+	if (s->has_ended)
+		return;
+	s->has_ended = true;
+	update_watch(s);
+	s->ops->on_end(s, how, error);
+}
+
+static void end_broken(struct stream *s, int error)
+{
+	end(s, error == ENOMEM ? STREAM_END_MEMORY : STREAM_END_BROKEN, error);
+}
+
+/* ---- writing -------------------------------------------------------------------- */
+
+static bool takes_bytes(const struct stream *s)
+{
+	return s->transport && !s->has_ended && !s->is_finishing && s->write_error == 0;
+}
+
+/* The end is told in the flush phase: who writes does not expect to be called. */
+static void fail_write(struct stream *s, int error)
+{
+	s->write_error = (uint16_t)error;
+	s->is_blocked = false;
+	buffer_fini(&s->out);
+	judge_water(s);
+	loop_post_flush(s->loop, &s->flush);
+	update_watch(s);
+}
+
+static void queue(struct stream *s, struct slice bytes)
+{
+	if (buffer_append(&s->out, bytes))
+		judge_water(s);
+	else
+		fail_write(s, ENOMEM);
+}
+
+static void say_goodbye(struct stream *s)
+{
+	s->transport->shutdown(s);
+	if (s->saw_eof)
+		end(s, STREAM_END_BY_PEER, 0);
+}
+
+static void settle_after_send(struct stream *s)
+{
+	s->is_blocked = buffer_len(&s->out) > 0;
+	if (!s->is_blocked)
+		loop_unpost_flush(s->loop, &s->flush);
+	judge_water(s);
+	update_watch(s);
+	if (s->is_finishing && !s->is_blocked)
+		say_goodbye(s);
+}
+
+static struct iovec piece_of(struct slice bytes)
+{
+	/* The kernel only reads them, but iovec is for both directions. */
+	return (struct iovec){(void *)(uintptr_t)bytes.data, bytes.len};
+}
+
+/* Sends what is queued and `more` behind it; what the kernel leaves is queued. */
+static void send_all(struct stream *s, struct slice more)
+{
+	struct slice queued = buffer_bytes(&s->out);
+	struct iovec pieces[2];
+	int count = 0;
+
+	if (queued.len > 0)
+		pieces[count++] = piece_of(queued);
+	if (more.len > 0)
+		pieces[count++] = piece_of(more);
+	if (count == 0)
+		return;
+	ssize_t put = s->transport->write(s, pieces, count);
+	if (put < 0 && put != -EAGAIN) {
+		fail_write(s, (int)-put);
+		return;
+	}
+	size_t sent = put < 0 ? 0 : (size_t)put;
+	size_t from_queue = sent < queued.len ? sent : queued.len;
+	CHECK(sent <= queued.len + more.len);
+	buffer_consume(&s->out, from_queue);
+	if (!buffer_append(&s->out, slice_after(more, sent - from_queue))) {
+		fail_write(s, ENOMEM);
+		return;
+	}
+	settle_after_send(s);
+}
+
+void stream_write(struct stream *s, struct slice bytes)
+{
+	if (!takes_bytes(s))
+		return;
+	if (s->is_blocked)
+		queue(s, bytes);
+	else
+		send_all(s, bytes);
+}
+
+struct buffer *stream_cork_buffer(struct stream *s)
+{
+	return &s->out;
+}
+
+void stream_corked(struct stream *s)
+{
+	if (takes_bytes(s)) {
+		if (!s->is_blocked && buffer_len(&s->out) > 0)
+			loop_post_flush(s->loop, &s->flush);
+		judge_water(s);
+	} else if (!s->is_blocked) {
+		buffer_fini(&s->out); /* nobody will send it */
+	}
+}
+
+void stream_cork(struct stream *s, struct slice bytes)
+{
+	if (!takes_bytes(s))
+		return;
+	if (!buffer_append(&s->out, bytes))
+		fail_write(s, ENOMEM);
+	else
+		stream_corked(s);
+}
+
+bool stream_has_queued(const struct stream *s)
+{
+	return buffer_len(&s->out) > 0;
+}
+
+/* ---- offering ------------------------------------------------------------------- */
+
+/* Calls on_data once. False when the stream was closed or finished in there: then
+ * nothing of it may be touched. */
+static bool offer(struct stream *s, struct slice bytes, size_t *out_used)
+{
+	s->in_callback = true;
+	s->wants_pump = false;
+	size_t used = s->ops->on_data(s, bytes);
+	s->in_callback = false;
+	CHECK(used <= bytes.len);
+	if (!s->transport || s->is_finishing)
+		return false;
+	*out_used = used;
+	return true;
+}
+
+static void offer_kept(struct stream *s)
+{
+	do {
+		size_t used;
+
+		s->wants_pump = false;
+		if (buffer_len(&s->in) == 0)
+			break;
+		if (!offer(s, buffer_bytes(&s->in), &used))
+			return;
+		buffer_consume(&s->in, used);
+	} while (s->wants_pump);
+	update_watch(s);
+}
+
+void stream_pump(struct stream *s)
+{
+	if (!s->transport || s->has_ended || s->is_finishing)
+		return;
+	if (s->in_callback)
+		s->wants_pump = true;
+	else
+		offer_kept(s);
+}
+
+struct slice stream_kept(const struct stream *s)
+{
+	return buffer_bytes(&s->in);
+}
+
+/* ---- reading -------------------------------------------------------------------- */
+
+static size_t read_len(const struct stream *s)
+{
+	size_t len = READ_LEAST;
+
+	if (s->is_finishing)
+		return LOOP_SCRATCH_LEN;
+	if (s->appetite > APPETITE_LAST_SMALL)
+		len <<= s->appetite - APPETITE_LAST_SMALL;
+	size_t room = s->keep_max - buffer_len(&s->in);
+	return s->appetite <= APPETITE_START && len > room ? room : len;
+}
+
+static void learn_appetite(struct stream *s, bool was_filled)
+{
+	if (buffer_len(&s->in) > READ_LEAST) {
+		if (s->appetite > APPETITE_START)
+			s->appetite = APPETITE_START;
+		return;
+	}
+	if (s->feeds && s->feeds->is_blocked)
+		return;
+	if (s->appetite <= APPETITE_LAST_SMALL ||
+	    (was_filled && s->appetite < APPETITE_MOST))
+		s->appetite++;
+}
+
+static void meet_eof(struct stream *s)
+{
+	if (!s->is_finishing)
+		offer_kept(s);
+	if (!s->transport)
+		return;
+	if (s->write_error) {
+		end_broken(s, s->write_error);
+	} else if (s->is_finishing && s->is_blocked) {
+		s->saw_eof = true;
+		update_watch(s);
+	} else {
+		end(s, STREAM_END_BY_PEER, 0);
+	}
+}
+
+/* The bytes stand in the scratch area, and so does what was kept, in front of them. */
+static void take_from_scratch(struct stream *s, size_t len)
+{
+	struct slice bytes = slice_of(s->loop->scratch, len);
+	struct loop *loop = s->loop;
+	size_t used;
+
+	loop->scratch_is_lent = true;
+	bool goes_on = offer(s, bytes, &used);
+	loop->scratch_is_lent = false;
+	if (!goes_on)
+		return;
+	if (!buffer_append(&s->in, slice_after(bytes, used)))
+		end(s, STREAM_END_MEMORY, ENOMEM);
+	else if (s->wants_pump)
+		offer_kept(s);
+}
+
+static void take_bytes(struct stream *s, size_t gathered, size_t got)
+{
+	uint8_t *scratch = s->loop->scratch;
+
+	if (s->is_finishing)
+		return;
+	if (buffer_len(&s->in) > gathered) {
+		if (buffer_append(&s->in, slice_of(scratch, got)))
+			offer_kept(s);
+		else
+			end(s, STREAM_END_MEMORY, ENOMEM);
+		return;
+	}
+	if (gathered > 0) {
+		memcpy(scratch, s->in.data + s->in.start, gathered);
+		buffer_consume(&s->in, gathered);
+	}
+	take_from_scratch(s, gathered + got);
+}
+
+/* Whether bytes came. */
+static bool read_once(struct stream *s)
+{
+	size_t kept = buffer_len(&s->in);
+	size_t gathered = kept <= GATHER_MOST ? kept : 0;
+	size_t room = LOOP_SCRATCH_LEN - gathered;
+	size_t len = read_len(s);
+
+	if (len > room)
+		len = room;
+	CHECK(!s->loop->scratch_is_lent);
+	ssize_t got = s->transport->read(s, s->loop->scratch + gathered, len);
+	if (got == 0) {
+		meet_eof(s);
+		return false;
+	}
+	if (got < 0) {
+		if (got != -EAGAIN)
+			end_broken(s, s->write_error ? s->write_error : (int)-got);
+		return false;
+	}
+	CHECK((size_t)got <= len);
+	take_bytes(s, gathered, (size_t)got);
+	if (!s->transport || s->has_ended)
+		return false;
+	learn_appetite(s, (size_t)got == len);
+	update_watch(s);
+	return true;
+}
+
+/* After a failed write: a server that says FATAL and closes has often done so before we
+ * wrote, and its words are still in the kernel. */
+static void hear_last_words(struct stream *s)
+{
+	for (int i = 0; i < LAST_READS && may_read(s); i++)
+		if (!read_once(s))
+			break;
+	if (!s->transport || s->has_ended)
+		return;
+	if (s->is_throttled && !s->is_paused)
+		return; /* unthrottle() comes back to this */
+	end_broken(s, s->write_error);
+}
+
+/* ---- what the loop calls -------------------------------------------------------- */
+
+static void on_flush(struct loop_task *task)
+{
+	struct stream *s =
+	    (struct stream *)(void *)((char *)task - offsetof(struct stream, flush));
+
+	if (s->write_error)
+		hear_last_words(s);
+	else if (!s->is_blocked)
+		send_all(s, nothing);
+}
+
+static void write_blocked(struct stream *s)
+{
+	send_all(s, nothing);
+	if (s->is_blocked || s->has_ended || !takes_bytes(s))
+		return;
+	if (s->ops->on_drained)
+		s->ops->on_drained(s);
+}
+
+void stream_on_ready(struct stream *s, int events)
+{
+	if ((events & LOOP_WRITE) && s->transport && s->is_blocked)
+		write_blocked(s);
+	if ((events & LOOP_READ) && s->transport && may_read(s))
+		read_once(s);
+}
+
+static void on_ready(struct loop *loop, struct loop_io *io, int events)
+{
+	(void)loop;
+	stream_on_ready((struct stream *)(void *)io, events);
+}
+
+/* ---- opening, closing, joining -------------------------------------------------- */
+
+void stream_open(struct stream *s, struct loop *loop, int fd,
+		 const struct transport *transport, const struct stream_ops *ops)
+{
+	CHECK(!s->transport);
+	*s = (struct stream){.loop = loop,
+			     .transport = transport,
+			     .ops = ops,
+			     .flush.run = on_flush,
+			     .keep_max = STREAM_KEEP_MAX,
+			     .appetite = APPETITE_START};
+	static_assert(offsetof(struct stream, io) == 0, "on_ready() relies on it");
+	loop_io_init(&s->io, fd, on_ready);
+	update_watch(s);
+}
+
+bool stream_is_open(const struct stream *s)
+{
+	return s->transport;
+}
+
+void stream_set_keep_max(struct stream *s, uint32_t keep_max)
+{
+	CHECK(keep_max > 0);
+	s->keep_max = keep_max;
+	if (s->transport)
+		update_watch(s);
+}
+
+static void leave_pair(struct stream *s)
+{
+	stream_unfeed(s);
+	if (s->fed_by)
+		stream_unfeed(s->fed_by);
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s->transport)
+		return;
+	leave_pair(s);
+	loop_unpost_flush(s->loop, &s->flush);
+	loop_io_watch(s->loop, &s->io, 0);
+	s->transport->close(s);
+	s->transport = NULL;
+	s->is_blocked = false;
+	buffer_fini(&s->in);
+	buffer_fini(&s->out);
+}
+
+void stream_finish(struct stream *s)
+{
+	if (!s->transport || s->has_ended || s->is_finishing)
+		return;
+	leave_pair(s);
+	s->is_finishing = true;
+	s->is_paused = false;
+	buffer_fini(&s->in);
+	update_watch(s);
+	if (s->write_error || s->is_blocked)
+		return; /* the flush phase ends it, or the last write does */
+	if (buffer_len(&s->out) > 0)
+		send_all(s, nothing);
+	else
+		say_goodbye(s);
+}
+
+void stream_pause(struct stream *s)
+{
+	s->is_paused = true;
+	if (s->transport)
+		update_watch(s);
+}
+
+void stream_resume(struct stream *s)
+{
+	s->is_paused = false;
+	if (s->transport)
+		update_watch(s);
+}
+
+void stream_feed(struct stream *from, struct stream *to)
+{
+	if (from->feeds == to)
+		return;
+	CHECK(from->transport && to->transport);
+	CHECK(!from->feeds && !to->fed_by);
+	from->feeds = to;
+	to->fed_by = from;
+	judge_water(to);
+}
+
+void stream_unfeed(struct stream *from)
+{
+	if (!from->feeds)
+		return;
+	from->feeds->fed_by = NULL;
+	from->feeds = NULL;
+	if (from->is_throttled)
+		unthrottle(from);
+}
