@@ -10,7 +10,9 @@
  * but Copy messages, and what was sent ahead of its CopyInResponse may or may not have
  * been read in that mode. Then nobody can tell how many ReadyForQuery will come: the
  * tracker says it is uncertain, and the relay finds out with a probe, an empty query
- * whose EmptyQueryResponse marks the place in the stream.
+ * whose EmptyQueryResponse marks the place in the stream. Where more than Syncs is in
+ * doubt (a client that pipelines other messages into a COPY) no probe could tell, and the
+ * server is never idle again.
  */
 #ifndef POOLER_PROTO_TRACKER_H
 #define POOLER_PROTO_TRACKER_H
@@ -19,19 +21,28 @@
 
 enum asked_by { ASKED_BY_CLIENT, ASKED_BY_POOLER };
 
-struct tracker_entry;
+/* So many messages of one kind, asked one after the other. */
+struct tracker_entry {
+	uint8_t kind; /* enum of tracker.c */
+	uint8_t by;   /* enum asked_by */
+	uint16_t count;
+};
+
+enum { TRACKER_FEW = 8 };
 
 /* Zero is a valid tracker of a server that just said ReadyForQuery 'I'. An idle one owns
  * no memory. */
 struct tracker {
-	struct tracker_entry *ring; /* run-length coded; NULL while small or empty */
-	uint32_t head, count, cap;
+	struct tracker_entry few[TRACKER_FEW]; /* the entries, while they fit */
+	struct tracker_entry *ring;            /* more of them; NULL while few or none */
+	uint32_t head, count, cap;             /* entries; cap is of the ring */
 	uint32_t outstanding;       /* messages not yet answered, for limits and SHOW */
+	uint32_t own;               /* those of them that the pooler asked */
 	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
 	uint8_t copy;               /* enum of tracker.c */
 	uint8_t skipping;           /* after an error, up to a Sync */
-	uint8_t uncertain;
-	uint8_t unsynced; /* extended messages were sent since the last Sync */
+	uint8_t lost;               /* uncertain for good: never idle again */
+	uint8_t unsynced;           /* extended messages were sent since the last Sync */
 };
 
 void tracker_fini(struct tracker *t);
