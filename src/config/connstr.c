@@ -1,13 +1,17 @@
 /*
- * Cuts the text in place; what is unquoted only gets shorter.
+ * Cuts a copy of the text in place; what is unquoted only gets shorter.
  */
 #include "config/connstr.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/hint.h"
+
+enum outcome { PAIR, END, BAD };
 
 static const char blanks[] = " \t\r\n\v\f";
 
@@ -31,17 +35,17 @@ static char *unquote(char *from)
 	return NULL;
 }
 
-static enum connstr_outcome bad(char *why, size_t cap, const char *what, const char *key)
+static enum outcome bad(char *why, size_t cap, const char *what, const char *key)
 {
 	char shown[HINT_SHOWN_MAX];
 
 	snprintf(why, cap, "%s %s", hint_show(key, shown), what);
-	return CONNSTR_BAD;
+	return BAD;
 }
 
 /* Reads the value of out->key at `at`. */
-static enum connstr_outcome read_value(char *at, char **out_at, struct connstr_pair *out,
-				       char *why, size_t cap)
+static enum outcome read_value(char *at, char **out_at, struct connstr_pair *out,
+			       char *why, size_t cap)
 {
 	char *end;
 
@@ -68,16 +72,17 @@ static enum connstr_outcome read_value(char *at, char **out_at, struct connstr_p
 		return bad(why, cap, "has no value", out->key);
 	out->value = at;
 	*out_at = end;
-	return CONNSTR_PAIR;
+	return PAIR;
 }
 
-enum connstr_outcome connstr_next(char **at, struct connstr_pair *out, char *why,
-				  size_t why_cap)
+/* The next pair of the text at *at, which is cut to pieces: the pair lies inside it. */
+static enum outcome next_pair(char **at, struct connstr_pair *out, char *why,
+			      size_t why_cap)
 {
 	char *key = *at + strspn(*at, blanks);
 
 	if (*key == '\0')
-		return CONNSTR_END;
+		return END;
 	char *key_end = key + strcspn(key, " \t\r\n\v\f=");
 	char *sign = key_end + strspn(key_end, blanks);
 	bool has_value = *sign == '=';
@@ -87,9 +92,60 @@ enum connstr_outcome connstr_next(char **at, struct connstr_pair *out, char *why
 			   key);
 	if (*key == '\0') {
 		snprintf(why, why_cap, "a '=' has no key before it");
-		return CONNSTR_BAD;
+		return BAD;
 	}
 	out->key = key;
 	char *value = sign + 1;
 	return read_value(value + strspn(value, blanks), at, out, why, why_cap);
+}
+
+/* Takes one pair; *out_over when it was the last. */
+static int each(char **at, connstr_fn on_pair, void *owner, char *why, size_t why_cap,
+		bool *out_over)
+{
+	struct connstr_pair pair;
+
+	switch (next_pair(at, &pair, why, why_cap)) {
+	case PAIR:
+		return on_pair(owner, pair, why, why_cap);
+	case END:
+		*out_over = true;
+		return 0;
+	case BAD:
+		*out_over = true;
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int connstr_each(const char *text, connstr_fn on_pair, void *owner, char *why,
+		 size_t why_cap)
+{
+	char *copy = strdup(text), *at = copy;
+	size_t used = 0; /* of why */
+	bool over = false;
+	int rc = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	while (!over) {
+		size_t start = used == 0 ? 0 : used + 2;
+		int one = each(&at, on_pair, owner, why + start, why_cap - start, &over);
+
+		if (one == -ENOMEM) {
+			rc = one;
+			break;
+		}
+		if (one == 0)
+			continue;
+		rc = one;
+		if (start > 0)
+			memcpy(why + used, "; ", 2);
+		used = start + strlen(why + start);
+		/* Enough has been said. */
+		if (used + 80 > why_cap)
+			break;
+	}
+	free(copy);
+	return rc;
 }

@@ -7,16 +7,18 @@
 
 #include <stddef.h>
 
-enum connstr_outcome { CONNSTR_PAIR, CONNSTR_END, CONNSTR_BAD };
-
 struct connstr_pair {
 	const char *key;
 	const char *value;
 };
 
-/* The next pair of the text at *at, which is cut to pieces: the pair lies inside it.
- * CONNSTR_BAD gives the reason in why. */
-enum connstr_outcome connstr_next(char **at, struct connstr_pair *out, char *why,
-				  size_t why_cap);
+/* 0; -EINVAL with the reason in why, and the next pair comes all the same; -ENOMEM. */
+typedef int (*connstr_fn)(void *owner, struct connstr_pair pair, char *why,
+			  size_t why_cap);
+
+/* Calls on_pair for each pair of the text. 0; -EINVAL with all reasons in why, its own
+ * among them; -ENOMEM. */
+int connstr_each(const char *text, connstr_fn on_pair, void *owner, char *why,
+		 size_t why_cap);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -38,7 +37,7 @@ static const struct text_key {
 
 enum { TEXT_KEYS = sizeof(text_keys) / sizeof(text_keys[0]) };
 
-/* An entry while it is read; the first error stays in why. */
+/* An entry while it is read. */
 struct parsing {
 	struct database d;
 	struct arena *strings;
@@ -159,8 +158,12 @@ static int refuse_unknown(struct parsing *p, const char *key)
 	return -EINVAL;
 }
 
-static int set_pair(struct parsing *p, struct connstr_pair pair)
+static int set_pair(void *owner, struct connstr_pair pair, char *why, size_t why_cap)
 {
+	struct parsing *p = owner;
+
+	p->why = why;
+	p->why_cap = why_cap;
 	if (text_equal_nocase(pair.key, "host"))
 		return set_host(p, pair.value);
 	if (text_equal_nocase(pair.key, "port"))
@@ -173,26 +176,6 @@ static int set_pair(struct parsing *p, struct connstr_pair pair)
 	if (key != OVERRIDE_COUNT)
 		return set_override(p, key, pair.value);
 	return refuse_unknown(p, pair.key);
-}
-
-/* Cuts `text` to pieces. */
-static int read_pairs(struct parsing *p, char *text)
-{
-	struct connstr_pair pair;
-	int rc = 0;
-
-	while (rc == 0) {
-		switch (connstr_next(&text, &pair, p->why, p->why_cap)) {
-		case CONNSTR_PAIR:
-			rc = set_pair(p, pair);
-			break;
-		case CONNSTR_END:
-			return 0;
-		case CONNSTR_BAD:
-			return -EINVAL;
-		}
-	}
-	return rc;
 }
 
 int database_parse(const char *name, const char *connection_string, struct arena *strings,
@@ -218,11 +201,7 @@ int database_parse(const char *name, const char *connection_string, struct arena
 		rc = store_text(&p, name, &p.d.name);
 	if (rc != 0)
 		return rc;
-	char *copy = strdup(connection_string);
-	if (!copy)
-		return -ENOMEM;
-	rc = read_pairs(&p, copy);
-	free(copy);
+	rc = connstr_each(connection_string, set_pair, &p, why, why_cap);
 	if (rc != 0)
 		return rc;
 	if (p.d.dbname[0] == '\0' && !database_is_fallback(&p.d))

@@ -17,7 +17,7 @@ struct arena;
 
 enum pool_mode { POOL_MODE_SESSION, POOL_MODE_TRANSACTION, POOL_MODE_STATEMENT };
 
-enum auth_type { AUTH_TYPE_ANY, AUTH_TYPE_TRUST };
+enum auth_type { AUTH_TYPE_TRUST, AUTH_TYPE_ANY };
 
 /* What a value can be, and the C type of its field. */
 enum setting_kind {

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/arena.h"
@@ -27,9 +26,9 @@ static int refuse_unknown(const char *key, char *why, size_t cap)
 	return -EINVAL;
 }
 
-static int set_pair(struct overrides *over, struct connstr_pair pair, char *why,
-		    size_t cap)
+static int set_pair(void *owner, struct connstr_pair pair, char *why, size_t cap)
 {
+	struct overrides *over = owner;
 	enum override_key key = overrides_find(OVERRIDE_IN_USERS, pair.key);
 	char reason[VALUE_WHY_MAX];
 
@@ -46,26 +45,6 @@ static int set_pair(struct overrides *over, struct connstr_pair pair, char *why,
 	return -EINVAL;
 }
 
-/* Cuts `text` to pieces. */
-static int read_pairs(struct overrides *over, char *text, char *why, size_t cap)
-{
-	struct connstr_pair pair;
-	int rc = 0;
-
-	while (rc == 0) {
-		switch (connstr_next(&text, &pair, why, cap)) {
-		case CONNSTR_PAIR:
-			rc = set_pair(over, pair, why, cap);
-			break;
-		case CONNSTR_END:
-			return 0;
-		case CONNSTR_BAD:
-			return -EINVAL;
-		}
-	}
-	return rc;
-}
-
 int user_parse(const char *name, const char *text, struct arena *strings,
 	       struct user_entry *out, char *why, size_t why_cap)
 {
@@ -75,11 +54,7 @@ int user_parse(const char *name, const char *text, struct arena *strings,
 		snprintf(why, why_cap, "a user's name has 1 to %d bytes", USER_NAME_MAX);
 		return -EINVAL;
 	}
-	char *copy = strdup(text);
-	if (!copy)
-		return -ENOMEM;
-	int rc = read_pairs(&entry.over, copy, why, why_cap);
-	free(copy);
+	int rc = connstr_each(text, set_pair, &entry.over, why, why_cap);
 	if (rc != 0)
 		return rc;
 	entry.name = arena_text(strings, slice_of_text(name));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/hint.h"
 #include "config/store.h"
 
 enum { UNBOUNDED = -1 };
@@ -88,6 +89,7 @@ static void add_user(const struct config *config, const struct share *shares,
 
 static void describe(const struct database *example, struct config_worst *out)
 {
+	char shown[HINT_SHOWN_MAX];
 	const char *why;
 
 	if (out->unbounded == 0)
@@ -99,9 +101,9 @@ static void describe(const struct database *example, struct config_worst *out)
 	else
 		why = "its pool has no size";
 	snprintf(out->unbounded_word, sizeof(out->unbounded_word),
-		 "not counted, because without a bound: %zu database%s, such as \"%s\" "
-		 "(%s)",
-		 out->unbounded, out->unbounded == 1 ? "" : "s", example->name, why);
+		 "not counted, because without a bound: %zu database%s, such as %s (%s)",
+		 out->unbounded, out->unbounded == 1 ? "" : "s",
+		 hint_show(example->name, shown), why);
 }
 
 int config_worst_case(const struct config *config, struct config_worst *out)
