@@ -4,20 +4,16 @@
  *
  * One transaction is one pass through the script; "queries" counts its round trips. A
  * client that got an ERROR goes on with its script, a client whose connection ended is
- * counted as lost and does not come back (except in mode reconnect, where each
+ * counted as ended and does not come back (except in mode reconnect, where each
  * transaction has a connection of its own anyway).
  */
 #include <err.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "load_client.h"
 #include "load_options.h"
 #include "place.h"
 #include "tally.h"
@@ -26,297 +22,9 @@
 
 enum {
 	EVENTS_PER_TURN = 512,
-	SCRATCH_LEN = 256 * 1024,
 	BURST_STEP = 16, /* queries sent before answers are looked for */
 	DESCRIPTORS_SPARE = 64,
 };
-
-enum client_state {
-	CLIENT_CLOSED,
-	CLIENT_CONNECTING,
-	CLIENT_LOGIN,
-	CLIENT_IDLE,
-	CLIENT_BUSY,
-};
-
-struct client {
-	int fd;
-	unsigned id;
-	enum client_state state;
-	unsigned step; /* in the script */
-	uint64_t begun_ns;
-	bool is_watching_out;
-	char sqlstate[6]; /* of the error in the current answer, or empty */
-	const struct bytes
-	    *sending; /* what the kernel has not taken whole yet, from sent on */
-	size_t sent;
-	struct scanner scanner;
-	TAILQ_ENTRY(client) line;
-};
-
-TAILQ_HEAD(line, client);
-
-struct load {
-	struct load_options options;
-	int epoll;
-	struct client *clients;
-	struct line idle;
-	struct bytes script[SCRIPT_MAX];
-	struct bytes *startup; /* one for each database */
-	struct bytes terminate;
-	uint64_t give_up_ns;
-
-	/* What the driver wants at the moment. */
-	bool is_running;   /* a finished transaction starts the next */
-	bool is_measuring; /* answers are counted */
-	uint64_t budget;   /* transactions still to be started */
-
-	unsigned under_way; /* connections being made */
-	unsigned connected; /* logged in, at this moment */
-	unsigned busy;
-	uint64_t connect_failed, transactions;
-	uint64_t ended, lost; /* connections the peer closed, of them without a word */
-	struct tally served;
-	struct sqlstates errors, login_errors;
-	uint8_t *scratch;
-};
-
-/* ---- one client ------------------------------------------------------------ */
-
-static void watch(struct load *l, const struct client *c, int op, uint32_t events)
-{
-	struct epoll_event ev = {.events = events, .data.u32 = c->id};
-	if (epoll_ctl(l->epoll, op, c->fd, &ev) != 0)
-		err(1, "epoll_ctl");
-}
-
-static void count_error(struct load *l, const struct client *c)
-{
-	uint64_t ns = now_ns() - c->begun_ns;
-	if (c->state == CLIENT_BUSY && l->is_measuring)
-		sqlstates_add(&l->errors, c->sqlstate, ns);
-	else if (c->state == CLIENT_LOGIN)
-		sqlstates_add(&l->login_errors, c->sqlstate, ns);
-}
-
-static void client_close(struct load *l, struct client *c)
-{
-	if (c->state == CLIENT_CLOSED)
-		return;
-	if (c->state == CLIENT_IDLE)
-		TAILQ_REMOVE(&l->idle, c, line);
-	if (c->state == CLIENT_IDLE || c->state == CLIENT_BUSY)
-		l->connected--;
-	else
-		l->under_way--;
-	if (c->state == CLIENT_BUSY)
-		l->busy--;
-	close(c->fd);
-	c->state = CLIENT_CLOSED;
-}
-
-static void client_connect(struct load *l, struct client *c)
-{
-	unsigned source = l->options.sources > 1 ? c->id % l->options.sources + 1 : 0;
-	int fd = place_connect(&l->options.target, source);
-	if (fd < 0) {
-		if (l->connect_failed++ == 0)
-			warnx("cannot connect: %s", strerror(-fd));
-		return;
-	}
-	c->fd = fd;
-	c->state = CLIENT_CONNECTING;
-	c->begun_ns = now_ns();
-	c->step = 0;
-	c->sqlstate[0] = 0;
-	c->scanner = (struct scanner){0};
-	c->sending = NULL;
-	c->is_watching_out = false;
-	l->under_way++;
-	watch(l, c, EPOLL_CTL_ADD, EPOLLOUT);
-}
-
-/* Mode reconnect: the next transaction, if any, on a connection of its own. */
-static void start_over(struct load *l, struct client *c)
-{
-	if (!l->is_running || l->budget == 0)
-		return;
-	l->budget--;
-	client_connect(l, c);
-}
-
-/* The peer ended the connection. */
-static void client_on_end(struct load *l, struct client *c)
-{
-	bool has_error = c->sqlstate[0] != 0;
-	if (has_error)
-		count_error(l, c);
-	if (c->state == CLIENT_IDLE || c->state == CLIENT_BUSY) {
-		l->ended++;
-		l->lost += !has_error;
-	} else {
-		l->connect_failed += !has_error;
-	}
-	client_close(l, c);
-	if (l->options.mode == MODE_RECONNECT)
-		start_over(l, c);
-}
-
-static void watch_out(struct load *l, struct client *c, bool on)
-{
-	if (c->is_watching_out == on)
-		return;
-	c->is_watching_out = on;
-	watch(l, c, EPOLL_CTL_MOD, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
-}
-
-static void client_send(struct load *l, struct client *c)
-{
-	const struct bytes *b = c->sending;
-	ssize_t sent = send(c->fd, b->data + b->start + c->sent, bytes_len(b) - c->sent,
-			    MSG_NOSIGNAL);
-	c->sent += sent > 0 ? (size_t)sent : 0;
-	/* If the peer has left, what it said before may still be there to read. */
-	bool has_failed = sent < 0 && errno != EAGAIN;
-	if (has_failed || c->sent == bytes_len(b))
-		c->sending = NULL;
-	watch_out(l, c, c->sending);
-}
-
-static void client_say(struct load *l, struct client *c, const struct bytes *what)
-{
-	c->sending = what;
-	c->sent = 0;
-	client_send(l, c);
-}
-
-static void client_log_in(struct load *l, struct client *c)
-{
-	c->state = CLIENT_LOGIN;
-	client_say(l, c, &l->startup[c->id % l->options.databases]);
-}
-
-static void client_rest(struct load *l, struct client *c)
-{
-	c->state = CLIENT_IDLE;
-	if (l->options.is_rotating || l->options.is_priming)
-		TAILQ_INSERT_TAIL(&l->idle, c, line);
-	else
-		TAILQ_INSERT_HEAD(&l->idle, c, line);
-}
-
-static void client_query(struct load *l, struct client *c)
-{
-	if (c->state == CLIENT_IDLE) {
-		TAILQ_REMOVE(&l->idle, c, line);
-		c->state = CLIENT_BUSY;
-		l->busy++;
-	}
-	/* A reconnecting client's time began with its connection. */
-	if (l->options.mode != MODE_RECONNECT)
-		c->begun_ns = now_ns();
-	c->sqlstate[0] = 0;
-	client_say(l, c, &l->script[c->step]);
-}
-
-static void start_next(struct load *l)
-{
-	struct client *c = TAILQ_FIRST(&l->idle);
-	if (!l->is_running || l->budget == 0 || !c)
-		return;
-	l->budget--;
-	client_query(l, c);
-}
-
-static void client_on_transaction_done(struct load *l, struct client *c)
-{
-	if (l->is_measuring)
-		l->transactions++;
-	c->step = 0;
-	if (l->options.mode == MODE_RECONNECT) {
-		client_say(l, c, &l->terminate);
-		client_close(l, c);
-		start_over(l, c);
-		return;
-	}
-	l->busy--;
-	client_rest(l, c);
-	start_next(l);
-}
-
-static void client_on_ready(struct load *l, struct client *c)
-{
-	if (c->state == CLIENT_LOGIN) {
-		l->under_way--;
-		l->connected++;
-		client_rest(l, c);
-		if (l->options.mode == MODE_RECONNECT && l->is_running)
-			client_query(l, c);
-		return;
-	}
-	if (c->state != CLIENT_BUSY)
-		return;
-	if (c->sqlstate[0])
-		count_error(l, c);
-	else if (l->is_measuring && l->options.mode != MODE_RECONNECT)
-		tally_add(&l->served, now_ns() - c->begun_ns);
-	if (++c->step < l->options.script_len) {
-		client_query(l, c);
-		return;
-	}
-	if (l->options.mode == MODE_RECONNECT && !c->sqlstate[0] && l->is_measuring)
-		tally_add(&l->served, now_ns() - c->begun_ns);
-	client_on_transaction_done(l, c);
-}
-
-/* What the peer sent, message by message; a client may be closed by one of them. */
-static void client_on_bytes(struct load *l, struct client *c, const uint8_t *at,
-			    size_t len)
-{
-	while (len > 0) {
-		enum scanned scanned = scanner_next(&c->scanner, &at, &len);
-		if (scanned == SCANNED_BAD)
-			errx(1, "client %u: the stream makes no sense", c->id);
-		if (scanned == SCANNED_MORE)
-			return;
-		uint8_t letter = c->scanner.head[0];
-		if (letter == 'E')
-			scanner_sqlstate(&c->scanner, c->sqlstate);
-		if (letter == 'R' && wire_u32(c->scanner.kept) != 0)
-			errx(1, "asked for a password: only trust is known here");
-		if (letter != 'Z')
-			continue;
-		/* Nothing may follow but notices: what is left belongs to a dead
-		 * connection. */
-		client_on_ready(l, c);
-		if (c->state != CLIENT_IDLE && c->state != CLIENT_BUSY)
-			return;
-	}
-}
-
-static void client_on_event(struct load *l, struct client *c, uint32_t events)
-{
-	if (c->state == CLIENT_CONNECTING) {
-		if (events & (EPOLLERR | EPOLLHUP)) {
-			client_on_end(l, c);
-			return;
-		}
-		watch(l, c, EPOLL_CTL_MOD, EPOLLIN);
-		client_log_in(l, c);
-		return;
-	}
-	if (c->sending && (events & EPOLLOUT))
-		client_send(l, c);
-	if (!(events & ~(uint32_t)EPOLLOUT))
-		return;
-	ssize_t got = recv(c->fd, l->scratch, SCRATCH_LEN, 0);
-	if (got > 0)
-		client_on_bytes(l, c, l->scratch, (size_t)got);
-	else if (got == 0 || errno != EAGAIN)
-		client_on_end(l, c);
-}
-
-/* ---- all of them ------------------------------------------------------------ */
 
 /* One round of events, waiting no longer than until `until_ns`. */
 static void turn(struct load *l, uint64_t until_ns)
@@ -358,9 +66,9 @@ static void start(struct load *l, unsigned active, uint64_t budget)
 	l->budget = budget;
 	for (unsigned i = 0; i < active; i++) {
 		if (l->options.mode == MODE_RECONNECT)
-			start_over(l, &l->clients[i]);
+			client_start_over(l, &l->clients[i]);
 		else
-			start_next(l);
+			client_start_next(l);
 	}
 }
 
@@ -481,7 +189,7 @@ static void load_init(struct load *l, const struct load_options *o)
 	    .options = *o,
 	    .epoll = epoll_create1(EPOLL_CLOEXEC),
 	    .clients = calloc(o->clients, sizeof(struct client)),
-	    .scratch = malloc(SCRATCH_LEN),
+	    .scratch = malloc(LOAD_SCRATCH_LEN),
 	    .give_up_ns = after_s(o->limit_s),
 	};
 	if (l->options.databases == 0)
@@ -509,11 +217,8 @@ static void load_init(struct load *l, const struct load_options *o)
 static void load_fini(struct load *l)
 {
 	l->is_running = false;
-	for (unsigned i = 0; i < l->options.clients; i++) {
-		if (l->clients[i].state == CLIENT_IDLE)
-			client_say(l, &l->clients[i], &l->terminate);
-		client_close(l, &l->clients[i]);
-	}
+	for (unsigned i = 0; i < l->options.clients; i++)
+		client_leave(l, &l->clients[i]);
 	for (unsigned i = 0; i < SCRIPT_MAX; i++)
 		bytes_fini(&l->script[i]);
 	for (unsigned i = 0; i < l->options.databases; i++)
