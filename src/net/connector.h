@@ -23,11 +23,11 @@ struct connector {
 	struct address *addresses; /* being tried; owned while connecting */
 	size_t count, next;
 	struct tuning tuning;
-	connector_fn on_done;
-	char *host;
+	connector_fn on_done; /* NULL: nothing is under way */
+	char *host;           /* NULL for connector_start_at() */
 	uint16_t port;
 	int fd, error;
-	char problem[160];
+	char problem[240];
 };
 
 /* Starts. host is a name, an address in figures, a directory of a Unix socket ("/run/x")
@@ -42,6 +42,10 @@ void connector_start(struct connector *connector, struct loop *loop,
 void connector_start_at(struct connector *connector, struct loop *loop,
 			const struct endpoint *endpoint, const struct tuning *tuning,
 			connector_fn on_done);
+
+/* Whether it was ourselves who lacked something (descriptors, ports, memory): then
+ * nothing is known of the other side. */
+bool connector_error_is_ours(int error);
 
 /* Stops without calling on_done; harmless when nothing is under way. */
 void connector_stop(struct connector *connector);

@@ -25,9 +25,14 @@ struct resolver_query {
 struct resolver *resolver_create(struct loop *loop, const char **out_problem);
 void resolver_destroy(struct resolver *resolver); /* no query may be waiting */
 
-/* How long answers and failures are kept. */
+/* How long answers and failures are kept, whatever the name server says; 15 s unless set.
+ */
 void resolver_set_ttl(struct resolver *resolver, uint64_t ttl_us,
 		      uint64_t negative_ttl_us);
+
+/* Asks these servers ("10.0.0.1:53,10.0.0.2") instead of those of resolv.conf; 0, or
+ * -EINVAL when that is no list of addresses. */
+int resolver_set_servers(struct resolver *resolver, const char *servers);
 
 /*
  * Asks. on_answer comes once, never from within this call: with the addresses (IPv6 and
