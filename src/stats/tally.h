@@ -10,12 +10,13 @@
 #include "stats/counter.h"
 
 struct tally {
-	struct counters now;    /* totals since the start */
-	struct counters last;   /* totals when the present period began */
-	struct counters before; /* totals when the one before it began */
-	uint64_t period_us;
-	uint64_t began_us;  /* the present period */
-	uint64_t before_us; /* the one before it */
+	struct counters now;     /* totals since the start */
+	struct counters last;    /* totals when the present period began */
+	struct counters before;  /* totals when the one before it began */
+	uint64_t period_us;      /* of the present one */
+	uint64_t next_period_us; /* of those that follow */
+	uint64_t began_us;       /* the present period */
+	uint64_t before_us;      /* the one before it */
 };
 
 void tally_init(struct tally *t, uint64_t now_us, uint64_t period_us);
@@ -30,7 +31,7 @@ static inline struct counters *tally_at(struct tally *t, uint64_t now_us);
 void tally_roll(struct tally *t, uint64_t now_us);
 
 /* What was counted since the beginning of the period before the present one, and over how
- * long: the basis of all averages. Rolls first. */
+ * long (never 0): the basis of all averages. Rolls first. */
 struct counters tally_recent(struct tally *t, uint64_t now_us, uint64_t *out_elapsed_us);
 
 /* All of b added to a. */
