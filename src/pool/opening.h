@@ -12,7 +12,7 @@ enum { OPENING_INITIAL = 4, OPENING_MOST = 64 };
 
 struct opening {
 	unsigned allowed;       /* how many may be opened at the same time */
-	unsigned failures;      /* in a row */
+	unsigned failures;      /* in a row; several within one pause are one */
 	uint64_t not_before_us; /* no attempt before this */
 };
 

@@ -6,29 +6,28 @@
 #ifndef POOLER_POOL_POOL_H
 #define POOLER_POOL_POOL_H
 
-#include <uthash.h>
-
 #include "base/deadlines.h"
 #include "config/rules.h"
 #include "pool/admission.h"
 #include "pool/opening.h"
 #include "pool/slot.h"
+#include "pool/usage.h"
 #include "stats/histogram.h"
 #include "stats/tally.h"
 
 struct database;
-struct usage;
 
 struct pool {
 	UT_hash_handle hh;               /* in pools, by key */
 	TAILQ_ENTRY(pool) in_database;   /* usage.pools */
-	TAILQ_ENTRY(pool) blocked_place; /* in usage.blocked of the usage below */
+	TAILQ_ENTRY(pool) blocked_place; /* in starved or blocked of the usage below */
 	TAILQ_ENTRY(pool) all;           /* pools.all */
 	TAILQ_ENTRY(pool) unused_place;  /* pools.unused */
 	struct usage *blocked_by;        /* NULL = not blocked */
 	struct usage *database_usage;    /* held */
 	struct usage *user_usage;        /* held: of the user at the server */
 	const struct database *database; /* of the snapshot in force; NULL once removed */
+	const unsigned *paused_all;      /* pools.paused_all */
 	char *key;                       /* database NUL user NUL */
 	size_t key_len;
 	const char *database_name; /* in key: as clients call it */
@@ -36,21 +35,50 @@ struct pool {
 	struct rules rules;
 	struct slots slots[SLOT_STATES];
 	unsigned counts[SLOT_STATES];
-	unsigned total;   /* of all states */
-	unsigned clients; /* logged in to this pool */
+	struct slot *first_retired; /* of the idle: not retired ones come before it */
+	unsigned leaving;           /* of the idle: retired */
+	unsigned total;             /* of all states */
+	unsigned clients;           /* logged in to this pool */
 	struct admission line;
 	struct opening opening;
 	struct deadline deadline; /* the dispatcher's: reserve, retry, minimum */
 	struct tally tally;
 	struct histogram *waits;  /* of served waits; NULL before the first */
 	uint64_t unused_since_us; /* no clients and no servers since; 0 = in use */
+	bool is_starved;          /* blocked: in usage.starved, not in usage.blocked */
 	bool is_auto;             /* made from the "*" entry */
 	bool has_been_reached;    /* some server has logged in */
 	void *owner_data;         /* the relay's: what is known of this pool's servers */
 };
 
-/* ---- clients ask --------------------------------------------------------------------
- */
+/* ---- beginning and end: for pools_get() and pools_drop() ------------------------ */
+
+/* What a pool stands on; all of it (the rules are copied) outlives the pool. */
+struct pool_ground {
+	const struct database *database;
+	struct usage *database_usage, *user_usage;
+	const unsigned *paused_all;
+	const struct rules *rules;
+	uint64_t stats_period_us;
+};
+
+void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us);
+/* It must have no clients, servers or waiters. */
+void pool_fini(struct pool *p);
+
+/* Other sizes and timeouts; servers that are there already live by the new ones. */
+void pool_set_rules(struct pool *p, const struct rules *rules);
+
+/* ---- clients ask ---------------------------------------------------------------- */
+
+/* Whether PAUSE keeps clients and servers of this pool apart. */
+bool pool_is_paused(const struct pool *p);
+
+/* Idle servers that may be handed out. */
+static inline unsigned pool_usable(const struct pool *p)
+{
+	return p->counts[SLOT_IDLE] - p->leaving;
+}
 
 enum pool_answer {
 	POOL_TAKE, /* a server is free: pool_take() */
@@ -62,7 +90,8 @@ enum pool_answer {
 /* What a client that needs a server now may do. Changes nothing. */
 enum pool_answer pool_ask(const struct pool *p, uint64_t now_us);
 
-/* After POOL_TAKE: the server, now busy. */
+/* After POOL_TAKE: the server, now busy. Here and in pool_match() the pool's tally counts
+ * the assignment. */
 struct slot *pool_take(struct pool *p, uint64_t now_us);
 
 /* After POOL_WAIT. */
@@ -70,18 +99,26 @@ void pool_join(struct pool *p, struct waiter *w, uint64_t now_us);
 
 /* The next waiter and the server for it, now busy and off the line; false when nobody
  * waits, nothing is idle or the gate is shut. To be called again until false after
- * anything that could help: a server freed or opened, RESUME. */
+ * anything that could help: a server freed or opened, RESUME. The wait is counted in the
+ * pool's tally and histogram. */
 bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 		struct waiter **out_waiter);
 
-/* ---- servers come and go ------------------------------------------------------------
- */
+/* ---- servers come and go -------------------------------------------------------- */
 
 /* How many servers the dispatcher should start to open now, for the line (reserve
  * included once the first has waited long enough) and for min_pool_size. Each is
  * announced by pool_add(). When a database's or user's limit is what stops it, the pool
- * is put on that limit's list of blocked pools. */
+ * is put on that limit's list of blocked pools, and whoever blocks others gets one at a
+ * time. To be called whenever a client has joined the line, and a server was opened, has
+ * failed or has left. */
 unsigned pool_demand(struct pool *p, uint64_t now_us);
+
+/* Whose turn it is when a limit has room: the pool that pool_demand() should be called of
+ * next; NULL when there is no room or nobody is blocked. To be called for both usages of
+ * a pool, until NULL, after a server has left it or a limit was raised; but not again
+ * when a server that pool_demand() asked for could not be started. */
+struct pool *pool_next_blocked(struct usage *usage, uint64_t now_us);
 
 /* A new slot in state SLOT_OPENING. */
 void pool_add(struct pool *p, struct slot *slot, uint64_t now_us);
@@ -92,19 +129,28 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us);
 /* The attempt to open one has failed (the slot is removed separately). */
 void pool_open_failed(struct pool *p, uint64_t now_us, uint64_t pause_max_us);
 
-/* A busy, cleaning or opening one is free for the next. */
+/* A busy, cleaning or opening one is free for the next, or retired from here on: its life
+ * is over, there are too many, or another pool under the same limit is in greater need.
+ * So pool_judge_idle() is to be asked before pool_match(). */
 void pool_give_back(struct pool *p, struct slot *slot, uint64_t now_us);
 /* A busy or idle one needs care first; it is counted but not handed out. */
 void pool_set_cleaning(struct pool *p, struct slot *slot, uint64_t now_us);
 
-/* ---- upkeep -------------------------------------------------------------------------
- */
+/* Not to be used again. The only way to set slot->retire. An idle one is to be closed by
+ * the caller, others are once they are free. */
+void pool_retire(struct pool *p, struct slot *slot);
+void pool_retire_all(struct pool *p);
+/* An idle one that is to be closed, or NULL. */
+struct slot *pool_first_retired(const struct pool *p);
 
-/* What should become of an idle server. */
-enum upkeep { UPKEEP_KEEP, UPKEEP_CLOSE_IDLE, UPKEEP_CLOSE_OLD, UPKEEP_CLOSE_RETIRED };
+/* ---- upkeep --------------------------------------------------------------------- */
+
+/* What should become of an idle server: of two reasons to close it, the first. */
+enum upkeep { UPKEEP_KEEP, UPKEEP_CLOSE_OLD, UPKEEP_CLOSE_RETIRED, UPKEEP_CLOSE_IDLE };
 enum upkeep pool_judge_idle(const struct pool *p, const struct slot *slot,
 			    uint64_t now_us);
-/* When to judge it again; CLOCK_NEVER when nothing but use will change the verdict. */
+/* When to judge it again, if it is kept now; CLOCK_NEVER when nothing but use or new
+ * rules will change the verdict. */
 uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);
 
 /* When the dispatcher should look at pool_demand() again by itself: the reserve falls
@@ -112,10 +158,12 @@ uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);
 uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
 
 /* The server that has to go so that this pool may open one: the longest idle of another
- * pool under the limit that blocks this one; NULL when there is none. */
+ * pool under the limit that blocks this one; NULL when there is none, or it would not
+ * help. A client that waits is worth more than another pool's min_pool_size. The server
+ * is to be removed before anything else is asked. */
 struct slot *pool_eviction_for(const struct pool *p);
 
-/* Servers wanted by a line as long as possible: size, or unlimited when 0. */
+/* No clients, no servers. */
 bool pool_is_unused(const struct pool *p);
 uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us);
 

@@ -29,7 +29,8 @@ struct slot {
 	uint64_t since_us;  /* when it came into its state */
 	uint64_t retire_us; /* when server_lifetime ends, jitter included */
 	uint8_t state;      /* enum slot_state */
-	bool retire;        /* not to be used again: close when free */
+	bool retire;        /* not to be used again: close when free; see pool_retire() */
+	bool was_used;      /* since it was opened */
 };
 TAILQ_HEAD(slots, slot);
 

@@ -6,6 +6,11 @@
 #define POOLER_POOL_USAGE_H
 
 #include <stdbool.h>
+
+/* Adding to a table may fail; then hh.tbl is NULL. */
+#ifndef HASH_NONFATAL_OOM
+#define HASH_NONFATAL_OOM 1
+#endif
 #include <uthash.h>
 
 #include "base/hash.h"
@@ -20,13 +25,15 @@ struct usage {
 	size_t name_len;
 	unsigned holders;        /* pools and clients that point here */
 	unsigned servers;        /* opening included */
+	unsigned leaving;        /* of these: free, retired, to be closed any moment */
 	unsigned clients;        /* logging in included */
 	int max_servers;         /* 0 = no limit */
 	int max_clients;         /* 0 = no limit */
-	struct slots idle;       /* idle servers, the longest idle first */
+	struct slots idle;       /* idle servers not retired, the longest idle first */
 	struct pool_queue pools; /* of a database: its pools */
-	struct pool_queue
-	    blocked;      /* pools with waiters that this limit keeps from opening */
+	/* Pools with waiters that this limit keeps from opening, in turn: those that have
+	 * no server at all come before those that have too few. */
+	struct pool_queue starved, blocked;
 	struct gate gate; /* of a database */
 	bool is_database;
 	bool is_removed; /* no longer in the configuration */
@@ -50,8 +57,12 @@ struct usage *usages_find(const struct usages *u, struct slice name);
 /* Frees it when nobody holds it and its gate is open. */
 void usage_release(struct usages *u, struct usage *usage);
 
+/* How many more servers fit under the limit; UINT_MAX when there is none. */
+unsigned usage_room_for_servers(const struct usage *usage);
 /* Whether one more fits under the limit. */
 bool usage_has_room_for_server(const struct usage *usage);
 bool usage_has_room_for_client(const struct usage *usage);
+/* Whether there are more servers than the limit allows, after it was lowered. */
+bool usage_is_over(const struct usage *usage);
 
 #endif

@@ -1,0 +1,24 @@
+/*
+ * How many servers a pool wants, and whose turn it is when several pools want more than
+ * a common limit allows. What the room needs of this besides what pool.h declares.
+ */
+#ifndef POOLER_POOL_DEMAND_H
+#define POOLER_POOL_DEMAND_H
+
+#include "pool/pool.h"
+
+/* How many servers are on their way for the line: being opened, or free to be. */
+unsigned demand_servers_coming(const struct pool *p, uint64_t now_us);
+
+/* Whether a server that has become free should be closed so that a pool in greater need
+ * can open one in its place. */
+bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us);
+
+/* The pool is no longer blocked. */
+void demand_unblock(struct pool *p);
+
+/* The pool has got its first server or lost its last: its place among the blocked is
+ * another. */
+void demand_note_total(struct pool *p);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Doubling and halving: quick handshakes earn more of them at a time, a slow one costs
+ * half, a failure all but one.
+ */
+#include "pool/opening.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+
+/* A handshake that takes longer is slow: more at a time would only make it slower. */
+#define QUICK_US (250 * USEC_PER_MSEC)
+#define FIRST_PAUSE_US (100 * USEC_PER_MSEC)
+
+enum { PAUSE_JITTER_PERCENT = 20 };
+
+void opening_init(struct opening *o)
+{
+	*o = (struct opening){.allowed = OPENING_INITIAL};
+}
+
+unsigned opening_room(const struct opening *o, unsigned under_way, uint64_t now_us)
+{
+	if (now_us < o->not_before_us || under_way >= o->allowed)
+		return 0;
+	return o->allowed - under_way;
+}
+
+void opening_succeeded(struct opening *o, uint64_t took_us)
+{
+	o->failures = 0;
+	o->not_before_us = 0;
+	if (took_us < QUICK_US)
+		o->allowed =
+		    o->allowed < OPENING_MOST / 2 ? o->allowed * 2 : OPENING_MOST;
+	else if (o->allowed > 1)
+		o->allowed /= 2;
+}
+
+void opening_failed(struct opening *o, uint64_t now_us, uint64_t pause_max_us)
+{
+	uint64_t pause_us = pause_max_us;
+
+	o->allowed = 1;
+	/* One that was under way when another failed says nothing new. */
+	if (now_us < o->not_before_us)
+		return;
+	if (o->failures < 32)
+		pause_us = clock_earlier(FIRST_PAUSE_US << o->failures, pause_max_us);
+	if (o->failures < UINT32_MAX)
+		o->failures++;
+	o->not_before_us = now_us + random_jitter(pause_us, PAUSE_JITTER_PERCENT);
+}
+
+bool opening_is_failing(const struct opening *o)
+{
+	return o->failures > 0;
+}

@@ -1,0 +1,377 @@
+/*
+ * Who gets which server. The idle ones are kept with the latest used in front and the
+ * retired ones at the back, so that neither taking nor asking ever searches.
+ */
+#include "pool/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "pool/demand.h"
+#include "pool/upkeep.h"
+
+#define TO(state) (1u << (state))
+
+static const unsigned may_become[SLOT_STATES] = {
+    [SLOT_OUTSIDE] = TO(SLOT_OPENING),
+    [SLOT_OPENING] = TO(SLOT_IDLE) | TO(SLOT_OUTSIDE),
+    [SLOT_IDLE] = TO(SLOT_BUSY) | TO(SLOT_CLEANING) | TO(SLOT_OUTSIDE),
+    [SLOT_BUSY] = TO(SLOT_IDLE) | TO(SLOT_CLEANING) | TO(SLOT_OUTSIDE),
+    [SLOT_CLEANING] = TO(SLOT_IDLE) | TO(SLOT_OUTSIDE),
+};
+
+static void count_leaving(struct pool *p, int by)
+{
+	p->leaving += (unsigned)by;
+	p->database_usage->leaving += (unsigned)by;
+	p->user_usage->leaving += (unsigned)by;
+}
+
+static void leave_idle(struct pool *p, struct slot *slot)
+{
+	if (slot == p->first_retired)
+		p->first_retired = TAILQ_NEXT(slot, place);
+	if (slot->retire) {
+		count_leaving(p, -1);
+		return;
+	}
+	TAILQ_REMOVE(&p->database_usage->idle, slot, idle_in_database);
+	TAILQ_REMOVE(&p->user_usage->idle, slot, idle_of_user);
+}
+
+static void enter_idle(struct pool *p, struct slot *slot)
+{
+	if (slot->retire) {
+		TAILQ_INSERT_TAIL(&p->slots[SLOT_IDLE], slot, place);
+		if (!p->first_retired)
+			p->first_retired = slot;
+		count_leaving(p, 1);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&p->slots[SLOT_IDLE], slot, place);
+	TAILQ_INSERT_TAIL(&p->database_usage->idle, slot, idle_in_database);
+	TAILQ_INSERT_TAIL(&p->user_usage->idle, slot, idle_of_user);
+}
+
+static void leave_state(struct pool *p, struct slot *slot)
+{
+	if (slot->state == SLOT_OUTSIDE)
+		return;
+	if (slot->state == SLOT_IDLE)
+		leave_idle(p, slot);
+	TAILQ_REMOVE(&p->slots[slot->state], slot, place);
+	p->counts[slot->state]--;
+}
+
+static void enter_state(struct pool *p, struct slot *slot, enum slot_state next)
+{
+	slot->state = next;
+	if (next == SLOT_OUTSIDE)
+		return;
+	if (next == SLOT_IDLE)
+		enter_idle(p, slot);
+	else
+		TAILQ_INSERT_TAIL(&p->slots[next], slot, place);
+	p->counts[next]++;
+}
+
+/* The only way from state to state. */
+static void slot_move(struct pool *p, struct slot *slot, enum slot_state next,
+		      uint64_t now_us)
+{
+	CHECK(slot->pool == p);
+	CHECK((may_become[slot->state] & TO(next)) != 0);
+	leave_state(p, slot);
+	slot->since_us = now_us;
+	enter_state(p, slot, next);
+	CHECK_SLOW(pool_is_sound(p));
+}
+
+/* ---- beginning and end ---------------------------------------------------------- */
+
+void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us)
+{
+	*p = (struct pool){
+	    .database = ground->database,
+	    .database_usage = ground->database_usage,
+	    .user_usage = ground->user_usage,
+	    .paused_all = ground->paused_all,
+	    .rules = *ground->rules,
+	};
+	for (int state = 0; state < SLOT_STATES; state++)
+		TAILQ_INIT(&p->slots[state]);
+	admission_init(&p->line, ground->rules->max_queue);
+	opening_init(&p->opening);
+	tally_init(&p->tally, now_us, ground->stats_period_us);
+	TAILQ_INSERT_TAIL(&p->database_usage->pools, p, in_database);
+}
+
+void pool_fini(struct pool *p)
+{
+	CHECK(pool_is_unused(p) && p->line.count == 0);
+	TAILQ_REMOVE(&p->database_usage->pools, p, in_database);
+	demand_unblock(p);
+	free(p->waits);
+	p->waits = NULL;
+}
+
+static void renew_retirement(struct pool *p)
+{
+	struct slot *slot;
+
+	for (int state = SLOT_IDLE; state < SLOT_STATES; state++)
+		TAILQ_FOREACH(slot, &p->slots[state], place)
+	slot->retire_us = upkeep_retire_time(&p->rules, slot->opened_us);
+}
+
+void pool_set_rules(struct pool *p, const struct rules *rules)
+{
+	bool lives_change = rules->server_lifetime != p->rules.server_lifetime;
+
+	p->rules = *rules;
+	p->line.max = rules->max_queue;
+	if (lives_change)
+		renew_retirement(p);
+}
+
+/* ---- clients ask ---------------------------------------------------------------- */
+
+bool pool_is_paused(const struct pool *p)
+{
+	return *p->paused_all != 0 || p->database_usage->gate.is_paused;
+}
+
+static bool is_down(const struct pool *p, uint64_t now_us)
+{
+	return p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening) &&
+	       now_us < p->opening.not_before_us;
+}
+
+enum pool_answer pool_ask(const struct pool *p, uint64_t now_us)
+{
+	/* Who waits already is not overtaken, even if a server is idle at the moment. */
+	if (!pool_is_paused(p) && p->line.count == 0) {
+		if (pool_usable(p) > 0)
+			return POOL_TAKE;
+		if (is_down(p, now_us))
+			return POOL_DOWN;
+	}
+	return admission_is_full(&p->line, demand_servers_coming(p, now_us)) ? POOL_FULL
+									     : POOL_WAIT;
+}
+
+static struct slot *first_usable(const struct pool *p)
+{
+	if (pool_usable(p) == 0)
+		return NULL;
+	if (!p->rules.server_round_robin)
+		return TAILQ_FIRST(&p->slots[SLOT_IDLE]);
+	return p->first_retired ? TAILQ_PREV(p->first_retired, slots, place)
+				: TAILQ_LAST(&p->slots[SLOT_IDLE], slots);
+}
+
+struct slot *pool_take(struct pool *p, uint64_t now_us)
+{
+	struct slot *slot = first_usable(p);
+
+	CHECK(slot && !slot->retire);
+	slot->was_used = true;
+	slot_move(p, slot, SLOT_BUSY, now_us);
+	tally_at(&p->tally, now_us)->server_assignment_count++;
+	return slot;
+}
+
+void pool_join(struct pool *p, struct waiter *w, uint64_t now_us)
+{
+	admission_join(&p->line, w, now_us);
+}
+
+static void count_wait(struct pool *p, uint64_t waited_us, uint64_t now_us)
+{
+	tally_at(&p->tally, now_us)->wait_time_us += waited_us;
+	if (!p->waits)
+		p->waits = calloc(1, sizeof(*p->waits));
+	/* Without memory a wait is missing in the picture, and nothing else. */
+	if (p->waits)
+		histogram_add(p->waits, waited_us);
+}
+
+bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
+		struct waiter **out_waiter)
+{
+	struct waiter *first = admission_first(&p->line);
+
+	if (!first || pool_usable(p) == 0 || pool_is_paused(p))
+		return false;
+	admission_leave(first);
+	count_wait(p, clock_since(now_us, first->since_us), now_us);
+	*out_waiter = first;
+	*out_slot = pool_take(p, now_us);
+	return true;
+}
+
+/* ---- servers come and go -------------------------------------------------------- */
+
+void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	CHECK(slot->state == SLOT_OUTSIDE);
+	slot->pool = p;
+	slot->opened_us = 0;
+	slot->retire_us = CLOCK_NEVER;
+	slot->retire = false;
+	slot->was_used = false;
+	p->total++;
+	p->database_usage->servers++;
+	p->user_usage->servers++;
+	slot_move(p, slot, SLOT_OPENING, now_us);
+	demand_note_total(p);
+}
+
+static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	if (upkeep_must_retire(p, slot, now_us) || demand_must_yield(p, slot, now_us))
+		slot->retire = true;
+	slot_move(p, slot, SLOT_IDLE, now_us);
+}
+
+void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	CHECK(slot->state == SLOT_OPENING);
+	opening_succeeded(&p->opening, clock_since(now_us, slot->since_us));
+	p->has_been_reached = true;
+	slot->opened_us = now_us;
+	slot->retire_us = upkeep_retire_time(&p->rules, now_us);
+	set_free(p, slot, now_us);
+}
+
+void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	CHECK(p->total > 0);
+	p->total--;
+	p->database_usage->servers--;
+	p->user_usage->servers--;
+	slot_move(p, slot, SLOT_OUTSIDE, now_us);
+	slot->pool = NULL;
+	demand_note_total(p);
+}
+
+void pool_open_failed(struct pool *p, uint64_t now_us, uint64_t pause_max_us)
+{
+	opening_failed(&p->opening, now_us, pause_max_us);
+}
+
+void pool_give_back(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	if (slot->state == SLOT_OPENING)
+		pool_opened(p, slot, now_us);
+	else
+		set_free(p, slot, now_us);
+}
+
+void pool_set_cleaning(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	slot_move(p, slot, SLOT_CLEANING, now_us);
+}
+
+void pool_retire(struct pool *p, struct slot *slot)
+{
+	CHECK(slot->pool == p);
+	if (slot->retire)
+		return;
+	if (slot->state != SLOT_IDLE) {
+		slot->retire = true;
+		return;
+	}
+	leave_state(p, slot);
+	slot->retire = true;
+	enter_state(p, slot, SLOT_IDLE);
+}
+
+void pool_retire_all(struct pool *p)
+{
+	struct slot *slot;
+
+	while (pool_usable(p) > 0)
+		pool_retire(p, TAILQ_FIRST(&p->slots[SLOT_IDLE]));
+	for (int state = 0; state < SLOT_STATES; state++)
+		TAILQ_FOREACH(slot, &p->slots[state], place)
+	slot->retire = true;
+}
+
+struct slot *pool_first_retired(const struct pool *p)
+{
+	return p->first_retired;
+}
+
+bool pool_is_unused(const struct pool *p)
+{
+	return p->clients == 0 && p->total == 0;
+}
+
+uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
+{
+	return admission_longest_wait(&p->line, now_us);
+}
+
+/* ---- soundness ------------------------------------------------------------------ */
+
+static bool slot_is_sound(const struct pool *p, const struct slot *slot, int state)
+{
+	if (slot->pool != p || slot->state != state)
+		return false;
+	return state == SLOT_OPENING || slot->retire_us >= slot->opened_us;
+}
+
+static bool state_is_sound(const struct pool *p, int state)
+{
+	const struct slot *slot;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(slot, &p->slots[state], place)
+	{
+		if (!slot_is_sound(p, slot, state))
+			return false;
+		count++;
+	}
+	return count == p->counts[state];
+}
+
+/* The latest used first, the longest idle last; then only retired ones. */
+static bool idle_are_sound(const struct pool *p)
+{
+	const struct slot *slot, *first_retired = NULL;
+	uint64_t since_us = UINT64_MAX;
+	unsigned retired = 0;
+
+	TAILQ_FOREACH(slot, &p->slots[SLOT_IDLE], place)
+	{
+		if (slot->retire && retired++ == 0)
+			first_retired = slot;
+		if (slot->retire)
+			continue;
+		if (retired > 0 || slot->since_us > since_us)
+			return false;
+		since_us = slot->since_us;
+	}
+	return retired == p->leaving && first_retired == p->first_retired;
+}
+
+bool pool_is_sound(const struct pool *p)
+{
+	unsigned total = 0;
+
+	for (int state = 0; state < SLOT_STATES; state++) {
+		if (!state_is_sound(p, state))
+			return false;
+		total += p->counts[state];
+	}
+	if (total != p->total || p->counts[SLOT_OUTSIDE] != 0)
+		return false;
+	if (p->blocked_by && p->blocked_by != p->database_usage &&
+	    p->blocked_by != p->user_usage)
+		return false;
+	return p->database_usage->servers >= total && p->user_usage->servers >= total &&
+	       idle_are_sound(p) && admission_is_sound(&p->line);
+}

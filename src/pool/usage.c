@@ -1,0 +1,119 @@
+/*
+ * Counts and limits. A usage lives while somebody points at it or while its gate is shut:
+ * a database that was paused stays paused without a pool.
+ */
+#include "pool/usage.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+void usages_init(struct usages *u, bool are_databases)
+{
+	*u = (struct usages){.key = hash_key_make(), .are_databases = are_databases};
+}
+
+static void usage_free(struct usages *u, struct usage *usage)
+{
+	CHECK(usage->holders == 0 && usage->servers == 0 && usage->clients == 0);
+	CHECK(TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked));
+	HASH_DEL(u->table, usage);
+	free(usage->name);
+	free(usage);
+}
+
+void usages_fini(struct usages *u)
+{
+	struct usage *usage, *next;
+
+	HASH_ITER(hh, u->table, usage, next)
+	usage_free(u, usage);
+	*u = (struct usages){0};
+}
+
+static struct usage *usage_make(struct slice name, bool is_database)
+{
+	struct usage *usage = calloc(1, sizeof(*usage));
+
+	if (!usage)
+		return NULL;
+	usage->name = malloc(name.len + 1);
+	if (!usage->name) {
+		free(usage);
+		return NULL;
+	}
+	if (name.len > 0)
+		memcpy(usage->name, name.data, name.len);
+	usage->name[name.len] = '\0';
+	usage->name_len = name.len;
+	usage->is_database = is_database;
+	TAILQ_INIT(&usage->idle);
+	TAILQ_INIT(&usage->pools);
+	TAILQ_INIT(&usage->starved);
+	TAILQ_INIT(&usage->blocked);
+	return usage;
+}
+
+struct usage *usages_find(const struct usages *u, struct slice name)
+{
+	struct usage *usage;
+
+	HASH_FIND_BYHASHVALUE(hh, u->table, name.data, name.len,
+			      hash_short(&u->key, name), usage);
+	return usage;
+}
+
+struct usage *usages_hold(struct usages *u, struct slice name)
+{
+	struct usage *usage = usages_find(u, name);
+
+	if (!usage) {
+		usage = usage_make(name, u->are_databases);
+		if (!usage)
+			return NULL;
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, u->table, usage->name, usage->name_len,
+					    hash_short(&u->key, name), usage);
+		if (!usage->hh.tbl) {
+			free(usage->name);
+			free(usage);
+			return NULL;
+		}
+	}
+	usage->holders++;
+	return usage;
+}
+
+void usage_release(struct usages *u, struct usage *usage)
+{
+	CHECK(usage->holders > 0);
+	usage->holders--;
+	if (usage->holders == 0 && !usage->gate.is_paused && !usage->gate.is_disabled)
+		usage_free(u, usage);
+}
+
+unsigned usage_room_for_servers(const struct usage *usage)
+{
+	if (usage->max_servers == 0)
+		return UINT_MAX;
+	return (unsigned)usage->max_servers > usage->servers
+		   ? (unsigned)usage->max_servers - usage->servers
+		   : 0;
+}
+
+bool usage_has_room_for_server(const struct usage *usage)
+{
+	return usage_room_for_servers(usage) > 0;
+}
+
+bool usage_has_room_for_client(const struct usage *usage)
+{
+	return usage->max_clients == 0 || (unsigned)usage->max_clients > usage->clients;
+}
+
+bool usage_is_over(const struct usage *usage)
+{
+	return usage->max_servers != 0 &&
+	       usage->servers - usage->leaving > (unsigned)usage->max_servers;
+}
