@@ -4,6 +4,11 @@
  * turn, those without any server first, and one that holds more servers than its share
  * yields one when it becomes free. Places in turn are checked only when they matter, so a
  * pool may stand there for a while after its clients have gone.
+ *
+ * A pool that two full limits hold back would wait for ever if others always took what
+ * becomes free under either. So it may claim room under its database's limit and keep it
+ * for a moment while it waits for the user's. That order is always the same, so no two
+ * pools wait for each other's claims.
  */
 #include "pool/demand.h"
 
@@ -16,6 +21,11 @@
 /* How long a server serves its pool before it may have to yield to another: what opening
  * costs should be small against it. */
 #define YIELD_AFTER_US (500 * USEC_PER_MSEC)
+
+/* How long a claim is kept, and how long it takes until the next: where the other limit
+ * does not give way, little is lost. */
+#define CLAIM_US USEC_PER_SEC
+#define CLAIM_AGAIN_US (30 * USEC_PER_SEC)
 
 /* How soon a pool with too few servers, but no waiters, tries a full limit again. */
 #define MINIMUM_RETRY_US (5 * USEC_PER_SEC)
@@ -33,6 +43,13 @@ static unsigned minus(unsigned a, unsigned b)
 static struct usage *other_usage(const struct pool *p, const struct usage *usage)
 {
 	return usage == p->database_usage ? p->user_usage : p->database_usage;
+}
+
+static unsigned room_for(const struct pool *p, const struct usage *usage)
+{
+	bool is_kept = p->has_claim && usage == p->database_usage;
+
+	return is_kept ? 1 : usage_room_for_servers(usage);
 }
 
 /* ---- what it wants by itself ---------------------------------------------------- */
@@ -134,7 +151,7 @@ static struct pool_queue *queue_of(const struct pool *p)
 	return p->is_starved ? &p->blocked_by->starved : &p->blocked_by->blocked;
 }
 
-void demand_unblock(struct pool *p)
+static void unblock(struct pool *p)
 {
 	if (!p->blocked_by)
 		return;
@@ -146,14 +163,45 @@ void demand_unblock(struct pool *p)
 /* At the end of those whose turn it is. */
 static void block(struct pool *p, struct usage *usage)
 {
-	demand_unblock(p);
+	unblock(p);
 	p->blocked_by = usage;
 	p->is_starved = p->total == 0;
 	TAILQ_INSERT_TAIL(queue_of(p), p, blocked_place);
 }
 
+static bool may_claim(const struct pool *p, uint64_t now_us)
+{
+	return p->database_usage->max_servers != 0 && p->total == 0 && !p->has_claim &&
+	       now_us >= p->claim_end_us &&
+	       pool_longest_wait(p, now_us) >= YIELD_AFTER_US;
+}
+
+static void claim(struct pool *p, uint64_t now_us)
+{
+	p->has_claim = true;
+	p->claim_end_us = now_us + CLAIM_US;
+	p->database_usage->claimed++;
+}
+
+static void drop_claim(struct pool *p)
+{
+	if (!p->has_claim)
+		return;
+	p->has_claim = false;
+	p->claim_end_us += CLAIM_AGAIN_US;
+	p->database_usage->claimed--;
+}
+
+void demand_withdraw(struct pool *p)
+{
+	unblock(p);
+	drop_claim(p);
+}
+
 void demand_note_total(struct pool *p)
 {
+	if (p->total > 0)
+		drop_claim(p);
 	if (p->blocked_by && p->is_starved != (p->total == 0))
 		block(p, p->blocked_by);
 }
@@ -179,10 +227,11 @@ static bool keeps_its_turn(struct pool *p, struct usage *usage, uint64_t now_us)
 	struct usage *other = other_usage(p, usage);
 
 	if (!wants_for_line(p, now_us)) {
-		demand_unblock(p);
+		demand_withdraw(p);
 		return false;
 	}
-	if (!usage_has_room_for_server(other)) {
+	if (room_for(p, other) == 0 &&
+	    !(usage == p->database_usage && may_claim(p, now_us))) {
 		block(p, other);
 		return false;
 	}
@@ -208,9 +257,11 @@ struct pool *pool_next_blocked(struct usage *usage, uint64_t now_us)
 static unsigned allowed_by(struct usage *usage, const struct pool *p, unsigned want,
 			   uint64_t now_us)
 {
-	unsigned room = usage_room_for_servers(usage);
+	unsigned room = room_for(p, usage);
 	struct pool *first;
 
+	if (p->has_claim && usage == p->database_usage)
+		return at_most(want, room);
 	if (room == 0 || (TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked)))
 		return at_most(want, room);
 	first = whose_turn(usage, now_us);
@@ -223,8 +274,11 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 {
 	struct usage *usages[] = {p->database_usage, p->user_usage};
 	struct usage *blocked_by = NULL;
-	unsigned want = wanted(p, now_us), allowed = want;
+	unsigned allowed;
 
+	if (p->has_claim && now_us >= p->claim_end_us)
+		drop_claim(p);
+	allowed = wanted(p, now_us);
 	for (unsigned i = 0; i < 2 && allowed > 0; i++) {
 		unsigned room = allowed_by(usages[i], p, allowed, now_us);
 
@@ -232,10 +286,14 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 			blocked_by = usages[i];
 		allowed = room;
 	}
-	if (!blocked_by || missing_for_line(p) <= allowed)
-		demand_unblock(p);
-	else if (allowed > 0 || p->blocked_by != blocked_by)
+	if (!blocked_by || missing_for_line(p) <= allowed) {
+		demand_withdraw(p);
+		return allowed;
+	}
+	if (allowed > 0 || p->blocked_by != blocked_by)
 		block(p, blocked_by);
+	if (allowed == 0 && blocked_by == p->user_usage && may_claim(p, now_us))
+		claim(p, now_us);
 	return allowed;
 }
 
@@ -246,7 +304,8 @@ struct slot *pool_eviction_for(const struct pool *p)
 
 	if (!usage || usage_has_room_for_server(usage))
 		return NULL;
-	if (room_soon(other_usage(p, usage)) == 0)
+	if (room_for(p, other_usage(p, usage)) == 0 &&
+	    TAILQ_EMPTY(&other_usage(p, usage)->idle))
 		return NULL;
 	slot = TAILQ_FIRST(&usage->idle);
 	while (slot && slot->pool == p)
@@ -309,6 +368,8 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us)
 		return CLOCK_NEVER;
 	if (due_us <= now_us)
 		due_us = CLOCK_NEVER;
+	if (p->has_claim)
+		due_us = clock_earlier(due_us, p->claim_end_us);
 	if (wanted_at_leisure(p, now_us) == 0)
 		return due_us;
 	if (now_us < p->opening.not_before_us)

@@ -14,11 +14,10 @@ unsigned demand_servers_coming(const struct pool *p, uint64_t now_us);
  * can open one in its place. */
 bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us);
 
-/* The pool is no longer blocked. */
-void demand_unblock(struct pool *p);
+/* The pool wants nothing any more. */
+void demand_withdraw(struct pool *p);
 
-/* The pool has got its first server or lost its last: its place among the blocked is
- * another. */
+/* A server was added or removed: the pool's place among the blocked may be another. */
 void demand_note_total(struct pool *p);
 
 #endif

@@ -112,7 +112,7 @@ void pool_fini(struct pool *p)
 {
 	CHECK(pool_is_unused(p) && p->line.count == 0);
 	TAILQ_REMOVE(&p->database_usage->pools, p, in_database);
-	demand_unblock(p);
+	demand_withdraw(p);
 	free(p->waits);
 	p->waits = NULL;
 }

@@ -45,10 +45,12 @@ struct pool {
 	struct tally tally;
 	struct histogram *waits;  /* of served waits; NULL before the first */
 	uint64_t unused_since_us; /* no clients and no servers since; 0 = in use */
-	bool is_starved;          /* blocked: in usage.starved, not in usage.blocked */
-	bool is_auto;             /* made from the "*" entry */
-	bool has_been_reached;    /* some server has logged in */
-	void *owner_data;         /* the relay's: what is known of this pool's servers */
+	uint64_t claim_end_us; /* of the claim; without one: earliest time for another */
+	bool is_starved;       /* blocked: in usage.starved, not in usage.blocked */
+	bool has_claim;        /* on room under its database's limit */
+	bool is_auto;          /* made from the "*" entry */
+	bool has_been_reached; /* some server has logged in */
+	void *owner_data;      /* the relay's: what is known of this pool's servers */
 };
 
 /* ---- beginning and end: for pools_get() and pools_drop() ------------------------ */
@@ -116,8 +118,8 @@ unsigned pool_demand(struct pool *p, uint64_t now_us);
 
 /* Whose turn it is when a limit has room: the pool that pool_demand() should be called of
  * next; NULL when there is no room or nobody is blocked. To be called for both usages of
- * a pool, until NULL, after a server has left it or a limit was raised; but not again
- * when a server that pool_demand() asked for could not be started. */
+ * a pool, until NULL, after a server has left it, a limit was raised or its next look was
+ * due; but not again when a server that pool_demand() asked for could not be started. */
 struct pool *pool_next_blocked(struct usage *usage, uint64_t now_us);
 
 /* A new slot in state SLOT_OPENING. */
@@ -154,7 +156,8 @@ enum upkeep pool_judge_idle(const struct pool *p, const struct slot *slot,
 uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);
 
 /* When the dispatcher should look at pool_demand() again by itself: the reserve falls
- * due, or the pause after a failure ends while somebody waits or servers are too few. */
+ * due, or the pause after a failure ends while somebody waits or servers are too few, or
+ * room that is kept for it is kept no longer. */
 uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
 
 /* The server that has to go so that this pool may open one: the longest idle of another

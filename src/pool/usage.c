@@ -97,9 +97,9 @@ unsigned usage_room_for_servers(const struct usage *usage)
 {
 	if (usage->max_servers == 0)
 		return UINT_MAX;
-	return (unsigned)usage->max_servers > usage->servers
-		   ? (unsigned)usage->max_servers - usage->servers
-		   : 0;
+	unsigned taken = usage->servers + usage->claimed;
+	unsigned most = (unsigned)usage->max_servers;
+	return most > taken ? most - taken : 0;
 }
 
 bool usage_has_room_for_server(const struct usage *usage)

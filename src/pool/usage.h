@@ -26,6 +26,7 @@ struct usage {
 	unsigned holders;        /* pools and clients that point here */
 	unsigned servers;        /* opening included */
 	unsigned leaving;        /* of these: free, retired, to be closed any moment */
+	unsigned claimed;        /* room kept for pools that lack room elsewhere, too */
 	unsigned clients;        /* logging in included */
 	int max_servers;         /* 0 = no limit */
 	int max_clients;         /* 0 = no limit */
