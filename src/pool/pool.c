@@ -218,7 +218,7 @@ void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	CHECK(slot->state == SLOT_OUTSIDE);
 	slot->pool = p;
-	slot->opened_us = 0;
+	slot->opened_us = slot->idle_us = 0;
 	slot->retire_us = CLOCK_NEVER;
 	slot->retire = false;
 	slot->was_used = false;
@@ -233,6 +233,7 @@ static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	if (upkeep_must_retire(p, slot, now_us) || demand_must_yield(p, slot, now_us))
 		slot->retire = true;
+	slot->idle_us = now_us;
 	slot_move(p, slot, SLOT_IDLE, now_us);
 }
 
