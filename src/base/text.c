@@ -180,6 +180,15 @@ char *text_escape(char *out, size_t cap, struct slice bytes)
 	return out;
 }
 
+void text_copy(char *out, size_t cap, struct slice bytes)
+{
+	size_t len = bytes.len < cap - 1 ? bytes.len : cap - 1;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)bytes.data[i];
+	out[len] = '\0';
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

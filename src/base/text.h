@@ -30,6 +30,9 @@ void text_print_seconds(char *out, size_t cap, uint64_t duration_us);
  * becomes \xNN, what is too long ends in "...". Always ends in NUL; returns out. */
 char *text_escape(char *out, size_t cap, struct slice bytes);
 
+/* Copies bytes as they are, as far as they fit and up to a NUL; always ends in NUL. */
+void text_copy(char *out, size_t cap, struct slice bytes);
+
 /* How many letters must be added, dropped, changed or swapped to turn a into b, without
  * regard to case; texts longer than 63 letters are far from everything. */
 unsigned text_distance(const char *a, const char *b);

@@ -1,0 +1,29 @@
+/*
+ * Carrying cancel requests: from the connection that brings one to the server that works
+ * for the client it is meant for, and never to another client's query.
+ */
+#ifndef POOLER_RELAY_CANCEL_H
+#define POOLER_RELAY_CANCEL_H
+
+#include <stdint.h>
+
+struct cancel;
+struct client;
+struct dispatcher;
+struct server;
+
+/* The client in state STARTUP has brought a cancel request: it becomes CANCELLING until
+ * the request is delivered, or is closed when there is nobody to deliver it to. */
+void cancel_request(struct client *requester, const uint8_t key[8]);
+
+/* Cancels what a server is doing, for nobody in particular: its client is gone. */
+void cancel_abandoned(struct server *s);
+
+/* The requester has gone, or the server: the other end does not matter any more. */
+void cancel_forget_requester(struct client *requester);
+void cancel_forget_server(struct server *s);
+
+/* Frees those that have ended; part of the reap phase. */
+void cancel_reap(struct dispatcher *d);
+
+#endif

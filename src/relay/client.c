@@ -1,0 +1,227 @@
+/*
+ * A client connection: life cycle, last words, names. What it says and hears is the
+ * business of client_login, outbound and inbound.
+ */
+#include "relay/client.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "pool/pool.h"
+#include "pool/usage.h"
+#include "proto/notice.h"
+#include "proto/writer.h"
+#include "relay/dispatcher.h"
+#include "relay/server.h"
+
+/* Last words may take so long to be read; then the connection is cut. */
+#define LINGER_US (5 * USEC_PER_SEC)
+
+#define TO(state) (1u << CLIENT_##state)
+
+static const struct {
+	const char *name;
+	unsigned may_become;
+} states[] = {
+    [CLIENT_STARTUP] = {"login", TO(IDLE) | TO(WAITING) | TO(CONSOLE) | TO(CANCELLING) |
+				     TO(CLOSING)},
+    [CLIENT_IDLE] = {"idle", TO(WAITING) | TO(LINKED) | TO(CLOSING)},
+    [CLIENT_WAITING] = {"waiting", TO(IDLE) | TO(LINKED) | TO(CLOSING)},
+    [CLIENT_LINKED] = {"active", TO(IDLE) | TO(CLOSING)},
+    [CLIENT_CONSOLE] = {"active", TO(CLOSING)},
+    [CLIENT_CANCELLING] = {"active_cancel_req", TO(CLOSING)},
+    [CLIENT_CLOSING] = {"closing", 0},
+};
+
+const char *client_state_name(enum client_state state)
+{
+	return states[state].name;
+}
+
+bool client_is_sound(const struct client *c)
+{
+	/* A closing one keeps what it holds until the end of the turn. */
+	if (c->state == CLIENT_CLOSING)
+		return c->closing != CLOSE_NOT;
+	return c->closing == CLOSE_NOT &&
+	       (c->server != NULL) == (c->state == CLIENT_LINKED) &&
+	       (c->waiter.line != NULL) == (c->state == CLIENT_WAITING) &&
+	       (!c->is_logged_in || c->pool != NULL || c->state == CLIENT_CONSOLE);
+}
+
+void client_move(struct client *c, enum client_state next)
+{
+	CHECK(states[c->state].may_become & 1u << next);
+	c->state = (uint8_t)next;
+	c->since_us = dispatcher_now(c->dispatcher);
+}
+
+const char *client_database_name(const struct client *c)
+{
+	if (c->pool)
+		return c->pool->database_name;
+	return c->state == CLIENT_CONSOLE ? "pooler" : "(nodb)";
+}
+
+const char *client_user_name(const struct client *c)
+{
+	return c->user ? c->user->name : "(nouser)";
+}
+
+char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN])
+{
+	char address[ADDRESS_TEXT_LEN];
+
+	snprintf(out, CLIENT_PREFIX_LEN, "C-0x%llx: %.63s/%.100s@%s ",
+		 (unsigned long long)c->id, client_database_name(c), client_user_name(c),
+		 address_print_with_port(&c->peer, address));
+	return out;
+}
+
+uint64_t client_due(const struct client *c)
+{
+	const struct settings *settings = &c->dispatcher->config->settings;
+	uint64_t wait_us = (uint64_t)c->wait_limit_ms * USEC_PER_MSEC;
+	uint64_t due_us;
+
+	switch ((enum client_state)c->state) {
+	case CLIENT_STARTUP:
+	case CLIENT_CANCELLING:
+		return clock_limit(c->connected_us, settings->client_login_timeout);
+	case CLIENT_WAITING:
+		due_us = clock_limit(c->waiter.since_us, wait_us);
+		if (!c->was_notified)
+			due_us = clock_earlier(
+			    due_us,
+			    clock_limit(c->waiter.since_us, settings->query_wait_notify));
+		return due_us;
+	case CLIENT_IDLE:
+		return clock_limit(c->since_us,
+				   (uint64_t)c->idle_limit_ms * USEC_PER_MSEC);
+	case CLIENT_CLOSING:
+		return c->since_us + LINGER_US;
+	case CLIENT_LINKED:
+	case CLIENT_CONSOLE:
+		return CLOCK_NEVER;
+	}
+	return CLOCK_NEVER;
+}
+
+void client_set_limits(struct client *c)
+{
+	struct rules rules = c->pool->rules;
+	const struct config *config = c->dispatcher->config;
+	struct slice name = slice_of(c->user->name, c->user->name_len);
+
+	/* With a forced user the pool's rules are another user's. */
+	if (c->user != c->pool->user_usage && c->pool->database)
+		rules_resolve(config, c->pool->database, config_user(config, name),
+			      &rules);
+	c->idle_limit_ms = (uint32_t)(rules.client_idle_timeout / USEC_PER_MSEC);
+	c->wait_limit_ms = (uint32_t)(rules.query_wait_timeout / USEC_PER_MSEC);
+}
+
+void client_arm(struct client *c)
+{
+	uint64_t due_us = client_due(c);
+
+	/* One that needs no deadline now keeps an old one: it will find out by itself,
+	 * and the next query spares the heap two moves. */
+	if (due_us != CLOCK_NEVER)
+		loop_arm(c->stream.loop, &c->deadline, due_us);
+}
+
+void client_notify(struct client *c, const struct notice *notice)
+{
+	struct writer w = writer_of(stream_cork_buffer(&c->stream));
+
+	notice_write(&w, notice);
+	writer_finish(&w); /* without memory it goes without a word */
+	stream_corked(&c->stream);
+}
+
+void client_send_ready(struct client *c)
+{
+	struct writer w = writer_of(stream_cork_buffer(&c->stream));
+
+	writer_ready(&w, 'I');
+	if (!writer_finish(&w))
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+	stream_corked(&c->stream);
+}
+
+static void log_end(const struct client *c, enum closing reason, const char *message)
+{
+	const struct settings *settings = &c->dispatcher->config->settings;
+	const struct closing_row *row = closing_row(reason);
+	char prefix[CLIENT_PREFIX_LEN];
+	uint64_t age_us = clock_since(dispatcher_now(c->dispatcher), c->connected_us);
+
+	if (row->severity && settings->log_pooler_errors)
+		log_write(LOG_LEVEL_WARNING, client_prefix(c, prefix), "pooler error: %s",
+			  message);
+	if (settings->log_disconnections)
+		log_write(LOG_LEVEL_LOG, client_prefix(c, prefix),
+			  "closing because: %s (age=%llus)", message,
+			  (unsigned long long)(age_us / USEC_PER_SEC));
+}
+
+static void end(struct client *c, enum closing reason, const char *message)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	log_end(c, reason, message);
+	c->closing = (uint8_t)reason;
+	if (!c->is_logged_in)
+		d->login_count--;
+	if (c->state == CLIENT_CONSOLE)
+		d->console_count--;
+	d->client_count--;
+	client_move(c, CLIENT_CLOSING);
+	TAILQ_REMOVE(&d->clients, c, place);
+	TAILQ_INSERT_TAIL(&d->closing_clients, c, place);
+	/* A client that has gone, or has said goodbye, waits for no last words. */
+	c->is_lingering = !c->stream.has_ended && reason != CLOSE_TERMINATE &&
+			  stream_has_queued(&c->stream);
+	if (c->is_lingering)
+		stream_finish(&c->stream);
+	client_arm(c);
+	loop_want_reap(d->loop);
+}
+
+void client_close_with(struct client *c, enum closing reason, const struct notice *notice)
+{
+	if (c->closing != CLOSE_NOT)
+		return;
+	client_notify(c, notice);
+	end(c, reason, notice->message);
+}
+
+void client_close_saying(struct client *c, enum closing reason, const char *message,
+			 const char *detail, const char *hint)
+{
+	const struct closing_row *row = closing_row(reason);
+
+	if (c->closing != CLOSE_NOT)
+		return;
+	if (!message)
+		message = row->text;
+	if (row->severity) {
+		struct notice notice = {.severity = row->severity,
+					.sqlstate = row->sqlstate,
+					.message = message,
+					.detail = detail,
+					.hint = hint};
+		client_notify(c, &notice);
+	}
+	end(c, reason, message);
+}
+
+void client_close(struct client *c, enum closing reason)
+{
+	client_close_saying(c, reason, NULL, NULL, NULL);
+}

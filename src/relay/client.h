@@ -1,0 +1,132 @@
+/*
+ * A client connection: its states, what it waits for, its end.
+ *
+ *   STARTUP -> IDLE <-> LINKED          a session
+ *   STARTUP -> WAITING -> IDLE          a login that waits for the pool's first server
+ *   IDLE -> WAITING -> LINKED           a query that waits for a server
+ *   STARTUP -> CONSOLE, STARTUP -> CANCELLING, all -> CLOSING
+ *
+ * An idle client owns this struct and nothing else; parameter sets are shared. Closing
+ * marks: what a client holds (its place in the line, its server) is given back by the
+ * dispatcher at the end of the turn, and the struct is freed when its last words are out.
+ */
+#ifndef POOLER_RELAY_CLIENT_H
+#define POOLER_RELAY_CLIENT_H
+
+#include "net/address.h"
+#include "net/stream.h"
+#include "pool/cancels.h"
+#include "pool/waiter.h"
+#include "relay/closing.h"
+
+struct console;
+struct dispatcher;
+struct notice;
+struct params;
+struct pool;
+struct server;
+struct usage;
+
+enum client_state {
+	CLIENT_STARTUP,
+	CLIENT_IDLE,
+	CLIENT_WAITING,
+	CLIENT_LINKED,
+	CLIENT_CONSOLE,
+	CLIENT_CANCELLING,
+	CLIENT_CLOSING,
+};
+
+/* What is done with the rest of a message whose header has been judged. */
+enum rest { REST_FORWARD, REST_DISCARD };
+
+/* Which listener it came by. */
+enum client_origin { CLIENT_BY_TCP, CLIENT_BY_UNIX, CLIENT_BY_ADMIN };
+
+struct client {
+	struct stream stream;
+	TAILQ_ENTRY(client) place; /* in one of the dispatcher's lists of clients */
+	struct waiter waiter;
+	struct loop_task pump; /* goes on with what is in the stream's buffer */
+	struct deadline deadline;
+	struct cancel_key cancel;
+	struct dispatcher *dispatcher;
+	struct pool *pool;       /* NULL before login and for the console */
+	struct server *server;   /* exactly while LINKED */
+	struct usage *user;      /* who logged in; held; NULL before */
+	struct params *params;   /* what it wants of a server; counted */
+	struct console *console; /* exactly while in CONSOLE, the console's own */
+	uint64_t id;
+	uint64_t connected_us;
+	uint64_t since_us;      /* when it came into its state */
+	uint64_t request_us;    /* when its latest request began */
+	uint32_t rest;          /* bytes of a message still to come */
+	uint32_t idle_limit_ms; /* client_idle_timeout; 0 = none */
+	uint32_t wait_limit_ms; /* query_wait_timeout; 0 = none */
+	struct address peer;
+	uint8_t state;   /* enum client_state; client_move() assigns */
+	uint8_t rest_is; /* enum rest */
+	uint8_t closing; /* enum closing */
+	uint8_t origin;  /* enum client_origin */
+	bool is_logged_in;
+	bool is_skipping;            /* a refused batch: nothing counts up to its Sync */
+	bool is_refused;             /* the message in front has been answered: drop it */
+	bool is_proven;              /* a server has accepted its parameters */
+	bool was_notified;           /* of this wait, by query_wait_notify */
+	bool is_released;            /* closing: has given back what it held */
+	bool is_lingering;           /* closing: its last words are not out yet */
+	bool is_canceller;           /* brought a cancel request */
+	bool is_admin;               /* on the console: may do everything */
+	uint8_t encryption_requests; /* SSLRequest and GSSENCRequest answered */
+};
+TAILQ_HEAD(clients, client);
+
+static inline struct client *client_of_stream(struct stream *stream)
+{
+	return (struct client *)(void *)((char *)stream -
+					 offsetof(struct client, stream));
+}
+
+/* The only way from state to state; checks that the move is legal. */
+void client_move(struct client *c, enum client_state next);
+
+const char *client_state_name(enum client_state state);
+
+/* Whether what the struct says fits together; constant time. */
+bool client_is_sound(const struct client *c);
+
+/*
+ * Ends it: says why (if the reason has words), stops listening to it and puts it among
+ * the closing. Only the first reason counts. The second form adds a text, DETAIL and HINT
+ * of its own (any may be NULL).
+ */
+void client_close(struct client *c, enum closing reason);
+void client_close_saying(struct client *c, enum closing reason, const char *message,
+			 const char *detail, const char *hint);
+
+/* Ends it with a notice that stands for itself, such as a server's own error. */
+void client_close_with(struct client *c, enum closing reason,
+		       const struct notice *notice);
+
+/* Sends it an ErrorResponse or NoticeResponse, at the latest at the end of the turn. */
+void client_notify(struct client *c, const struct notice *notice);
+/* Sends ReadyForQuery 'I'. */
+void client_send_ready(struct client *c);
+
+/* Takes the time limits of its user and database as they are in force now. */
+void client_set_limits(struct client *c);
+
+/* Arms its deadline for the state it is in. */
+void client_arm(struct client *c);
+/* When that state must end; CLOCK_NEVER for never. */
+uint64_t client_due(const struct client *c);
+
+/* As it is called in log lines: "C-7: db/user@addr:port "; returns out. */
+enum { CLIENT_PREFIX_LEN = 256 };
+char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN]);
+
+/* Names for tables and logs: "(nodb)" and "(nouser)" when there are none. */
+const char *client_database_name(const struct client *c);
+const char *client_user_name(const struct client *c);
+
+#endif

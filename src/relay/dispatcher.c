@@ -1,0 +1,640 @@
+/*
+ * Carries out what pool/ decides.
+ *
+ * Granting only queues: a client that gets a server is put on the loop's run queue, and
+ * goes on there with what is in its buffer. Closing only marks: the reaper at the end of
+ * this file gives back what the closed held and frees them.
+ */
+#include "relay/dispatcher.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "net/resolver.h"
+#include "proto/notice.h"
+#include "relay/known.h"
+#include "relay/link.h"
+#include "relay/refusal.h"
+
+/* ---- beginning
+ * ------------------------------------------------------------------------- */
+
+static void reap(void *context);
+static void on_expiry(struct deadline *due, uint64_t now_us);
+
+static struct tuning tuning_of(const struct settings *s)
+{
+	return (struct tuning){
+	    .keepalive = s->tcp_keepalive,
+	    .keepcnt = s->tcp_keepcnt,
+	    .keepidle_s = (int)(s->tcp_keepidle / USEC_PER_SEC),
+	    .keepintvl_s = (int)(s->tcp_keepintvl / USEC_PER_SEC),
+	    .user_timeout_ms = (int)(s->tcp_user_timeout / USEC_PER_MSEC),
+	    .socket_buffer = (int)s->tcp_socket_buffer,
+	};
+}
+
+void dispatcher_take_settings(struct dispatcher *d)
+{
+	const struct settings *settings = &d->config->settings;
+
+	d->tuning = tuning_of(settings);
+	tally_set_period(&d->pools.tally, settings->stats_period);
+	if (d->resolver)
+		resolver_set_ttl(d->resolver, settings->dns_max_ttl,
+				 settings->dns_nxdomain_ttl);
+}
+
+int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground)
+{
+	*d = (struct dispatcher){.loop = ground->loop,
+				 .resolver = ground->resolver,
+				 .config = config_ref(ground->config),
+				 .ops = ground->ops,
+				 .console = ground->console,
+				 .client_ceiling = ground->client_ceiling};
+	TAILQ_INIT(&d->clients);
+	TAILQ_INIT(&d->closing_clients);
+	TAILQ_INIT(&d->lingering_clients);
+	TAILQ_INIT(&d->servers);
+	TAILQ_INIT(&d->closing_servers);
+	TAILQ_INIT(&d->cancel_list);
+	slab_init(&d->client_slab, sizeof(struct client));
+	slab_init(&d->server_slab, sizeof(struct server));
+	pools_init(&d->pools, d->config, dispatcher_now(d));
+	dispatcher_take_settings(d);
+	d->expiry.on_due = on_expiry;
+	loop_set_reaper(d->loop, reap, d);
+	if (params_store_init(&d->params) < 0 || cancels_init(&d->cancels) < 0 ||
+	    !loop_reserve_deadline(d->loop))
+		return -ENOMEM;
+	return 0;
+}
+
+/* ---- clients come
+ * ------------------------------------------------------------------------ */
+
+struct client *dispatcher_add_client(struct dispatcher *d, enum client_origin origin)
+{
+	struct client *c = slab_take(&d->client_slab);
+
+	if (!c)
+		return NULL;
+	if (!loop_reserve_deadline(d->loop)) {
+		slab_give_back(&d->client_slab, c);
+		return NULL;
+	}
+	c->dispatcher = d;
+	c->id = ++d->last_client_id;
+	c->origin = (uint8_t)origin;
+	c->params = params_empty(&d->params);
+	c->connected_us = c->since_us = dispatcher_now(d);
+	c->pump.run = d->ops->pump_client;
+	c->deadline.on_due = d->ops->client_due;
+	TAILQ_INSERT_TAIL(&d->clients, c, place);
+	d->client_count++;
+	d->login_count++;
+	return c;
+}
+
+void dispatcher_join_pool(struct client *c, struct pool *pool)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	c->pool = pool;
+	pool->clients++;
+	pool->database_usage->clients++;
+	c->user->clients++;
+	pools_note_use(&d->pools, pool, dispatcher_now(d));
+}
+
+/* ---- servers are opened
+ * ------------------------------------------------------------------- */
+
+static bool open_server(struct dispatcher *d, struct pool *pool)
+{
+	struct server *s = slab_take(&d->server_slab);
+	uint64_t now_us = dispatcher_now(d);
+
+	if (!s)
+		return false;
+	if (!loop_reserve_deadline(d->loop)) {
+		slab_give_back(&d->server_slab, s);
+		return false;
+	}
+	s->dispatcher = d;
+	s->id = ++d->last_server_id;
+	s->params = params_empty(&d->params);
+	s->connect_us = s->since_us = now_us;
+	s->deadline.on_due = d->ops->server_due;
+	s->is_checked = true;
+	TAILQ_INSERT_TAIL(&d->servers, s, place);
+	pool_add(pool, &s->slot, now_us);
+	pools_note_use(&d->pools, pool, now_us);
+	d->ops->open_server(s);
+	return true;
+}
+
+static void open_wanted(struct dispatcher *d, struct pool *pool)
+{
+	uint64_t now_us = dispatcher_now(d);
+
+	if (d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS || !pool->database)
+		return;
+	unsigned wanted = pool_demand(pool, now_us);
+	while (wanted-- > 0)
+		if (!open_server(d, pool))
+			break;
+	struct slot *evicted = pool->blocked_by ? pool_eviction_for(pool) : NULL;
+	if (evicted)
+		server_close(server_of_slot(evicted), CLOSE_SERVER_EVICTED);
+	uint64_t next_us = pool_next_look(pool, now_us);
+	if (next_us != CLOCK_NEVER)
+		loop_arm(d->loop, &pool->deadline, next_us);
+}
+
+static void on_pool_due(struct deadline *due, uint64_t now_us)
+{
+	struct pool *pool =
+	    (struct pool *)(void *)((char *)due - offsetof(struct pool, deadline));
+
+	(void)now_us;
+	dispatcher_serve(known_of(pool)->dispatcher, pool);
+}
+
+struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
+			     struct slice user)
+{
+	struct pool *pool = pools_get(&d->pools, database, user, dispatcher_now(d));
+
+	if (!pool || pool->owner_data)
+		return pool;
+	if (!known_create(pool, d) || !loop_reserve_deadline(d->loop)) {
+		known_free(pool, &d->params);
+		pools_drop(&d->pools, pool);
+		return NULL;
+	}
+	pool->deadline.on_due = on_pool_due;
+	return pool;
+}
+
+/* ---- servers are granted
+ * ------------------------------------------------------------------- */
+
+static void link_up(struct client *c, struct server *s)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	link_attach(c, s);
+	tally_at(&d->pools.tally, dispatcher_now(d))->server_assignment_count++;
+	d->ops->prepare(c, s);
+}
+
+static bool needs_check(const struct server *s)
+{
+	const struct settings *settings = &s->dispatcher->config->settings;
+
+	return settings->server_check_query[0] &&
+	       clock_since(dispatcher_now(s->dispatcher), s->since_us) >
+		   settings->server_check_delay;
+}
+
+static struct client *client_of_waiter(struct waiter *w)
+{
+	return (struct client *)(void *)((char *)w - offsetof(struct client, waiter));
+}
+
+/* A client came to the head of the line and this server is for it. */
+static void grant(struct dispatcher *d, struct server *s, struct client *c)
+{
+	uint64_t now_us = dispatcher_now(d);
+
+	tally_at(&d->pools.tally, now_us)->wait_time_us +=
+	    clock_since(now_us, c->waiter.since_us);
+	c->was_notified = false;
+	if (!c->is_logged_in) {
+		/* It only waited to learn what to be greeted with. */
+		d->ops->welcome(c);
+		pool_give_back(s->slot.pool, &s->slot, now_us);
+		dispatcher_judge_idle(s);
+		return;
+	}
+	link_up(c, s);
+	loop_post(d->loop, &c->pump);
+}
+
+void dispatcher_serve(struct dispatcher *d, struct pool *pool)
+{
+	struct slot *slot;
+	struct waiter *waiter;
+
+	while (pool_match(pool, dispatcher_now(d), &slot, &waiter))
+		grant(d, server_of_slot(slot), client_of_waiter(waiter));
+	open_wanted(d, pool);
+}
+
+static enum dispatch wait_in_line(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	if (d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS) {
+		client_close(c, CLOSE_SHUTDOWN);
+		return DISPATCH_REFUSED;
+	}
+	pool_join(c->pool, &c->waiter, dispatcher_now(d));
+	client_move(c, CLIENT_WAITING);
+	client_arm(c);
+	open_wanted(d, c->pool);
+	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
+}
+
+static enum dispatch take(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+	struct server *s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
+
+	if (needs_check(s)) {
+		d->ops->check(s);
+		return wait_in_line(c);
+	}
+	link_up(c, s);
+	return DISPATCH_LINKED;
+}
+
+static bool is_worth_waiting(struct client *c)
+{
+	return known_of(c->pool)->failure.is_passing;
+}
+
+enum dispatch dispatcher_ask(struct client *c)
+{
+	switch (pool_ask(c->pool, dispatcher_now(c->dispatcher))) {
+	case POOL_TAKE:
+		return take(c);
+	case POOL_WAIT:
+		return wait_in_line(c);
+	case POOL_FULL:
+		refusal_queue_full(c);
+		return DISPATCH_REFUSED;
+	case POOL_DOWN:
+		if (is_worth_waiting(c))
+			return wait_in_line(c);
+		refusal_server_down(c);
+		return DISPATCH_REFUSED;
+	}
+	return DISPATCH_REFUSED;
+}
+
+void dispatcher_withdraw(struct client *c)
+{
+	if (c->state != CLIENT_WAITING)
+		return;
+	admission_leave(&c->waiter);
+	c->was_notified = false;
+	client_move(c, CLIENT_IDLE);
+}
+
+/* ---- servers come and go
+ * --------------------------------------------------------------------- */
+
+/* PAUSE lets go of what is not at work. */
+static bool close_if_paused(struct server *s)
+{
+	if (!pool_is_paused(s->slot.pool))
+		return false;
+	server_close(s, CLOSE_SERVER_PAUSED);
+	return true;
+}
+
+void dispatcher_server_opened(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+
+	known_learn(known_of(pool), &d->params, s->base);
+	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
+	server_move(s, SERVER_IDLE);
+	pool_opened(pool, &s->slot, dispatcher_now(d));
+	server_arm(s);
+	dispatcher_note_progress(d);
+	if (close_if_paused(s))
+		return;
+	dispatcher_serve(d, pool);
+}
+
+/* Everybody in line hears the same. */
+static void refuse_line(struct pool *pool)
+{
+	struct waiter *w;
+
+	while ((w = admission_first(&pool->line)))
+		refusal_server_down(client_of_waiter(w));
+}
+
+void dispatcher_server_failed(struct server *s, const struct notice *notice)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+	char prefix[256];
+
+	if (s->closing != CLOSE_NOT)
+		return;
+	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
+		  "server login failed: %s %s", notice->severity, notice->message);
+	known_fail(known_of(pool), notice);
+	pool_open_failed(pool, dispatcher_now(d), d->config->settings.server_login_retry);
+	server_close(s, CLOSE_LOGIN_FAILED);
+}
+
+static enum closing closing_of(enum upkeep verdict)
+{
+	switch (verdict) {
+	case UPKEEP_CLOSE_OLD:
+		return CLOSE_SERVER_OLD;
+	case UPKEEP_CLOSE_IDLE:
+		return CLOSE_SERVER_IDLE;
+	case UPKEEP_CLOSE_RETIRED:
+		return CLOSE_SERVER_RETIRED;
+	case UPKEEP_KEEP:
+		break;
+	}
+	return CLOSE_NOT;
+}
+
+bool dispatcher_judge_idle(struct server *s)
+{
+	enum closing why = closing_of(
+	    pool_judge_idle(s->slot.pool, &s->slot, dispatcher_now(s->dispatcher)));
+
+	if (why != CLOSE_NOT)
+		server_close(s, why);
+	return why == CLOSE_NOT;
+}
+
+void dispatcher_server_free(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+
+	server_move(s, SERVER_IDLE);
+	s->is_checked = true;
+	pool_give_back(pool, &s->slot, dispatcher_now(d));
+	dispatcher_note_progress(d);
+	if (close_if_paused(s) || !dispatcher_judge_idle(s))
+		return;
+	dispatcher_serve(d, pool);
+	if (s->state == SERVER_IDLE)
+		server_arm(s);
+}
+
+/* ---- pools expire
+ * ------------------------------------------------------------------------- */
+
+static void forget_pool(struct pool *pool, void *context)
+{
+	struct dispatcher *d = context;
+
+	loop_release_deadline(d->loop, &pool->deadline);
+	known_free(pool, &d->params);
+}
+
+static void on_expiry(struct deadline *due, uint64_t now_us)
+{
+	struct dispatcher *d =
+	    (struct dispatcher *)(void *)((char *)due -
+					  offsetof(struct dispatcher, expiry));
+	uint64_t next_us = pools_expire(
+	    &d->pools, now_us, d->config->settings.autodb_idle_timeout, forget_pool, d);
+
+	loop_arm(d->loop, &d->expiry, next_us);
+}
+
+/* A client or server has left the pool: it may be unused now, or, when its database is no
+ * longer in the configuration, finished. */
+static void let_go(struct dispatcher *d, struct pool *pool)
+{
+	pools_note_use(&d->pools, pool, dispatcher_now(d));
+	if (pool->database || !pool_is_unused(pool))
+		return;
+	forget_pool(pool, d);
+	pools_drop(&d->pools, pool);
+}
+
+/* ---- the reaper
+ * --------------------------------------------------------------------------- */
+
+/* The client's server: fit for the next, or beyond saving. */
+static void release_server(struct client *c)
+{
+	struct server *s = c->server;
+	bool is_clean = tracker_is_idle(&s->tracker) && c->rest == 0 &&
+			tracker_transaction_status(&s->tracker) == 'I';
+
+	if (!is_clean && s->closing == CLOSE_NOT) {
+		if (!tracker_is_idle(&s->tracker))
+			c->dispatcher->ops->abandon(s);
+		server_close(s, CLOSE_SERVER_UNFINISHED);
+	}
+	link_detach(c);
+	if (s->closing == CLOSE_NOT)
+		c->dispatcher->ops->clean(s);
+}
+
+static void leave_pool(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	admission_leave(&c->waiter);
+	if (c->server)
+		release_server(c);
+	if (c->pool) {
+		struct pool *pool = c->pool;
+		c->pool = NULL;
+		pool->clients--;
+		pool->database_usage->clients--;
+		c->user->clients--;
+		let_go(d, pool);
+	}
+	if (c->user)
+		usage_release(&d->pools.users, c->user);
+	c->user = NULL;
+}
+
+static void release_client(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	if (c->is_released)
+		return;
+	c->is_released = true;
+	loop_unpost(d->loop, &c->pump);
+	leave_pool(c);
+	d->ops->forget_client(c);
+	if (c->console)
+		d->console.on_close(c);
+	cancels_take_back(&d->cancels, &c->cancel);
+	params_unref(&d->params, c->params);
+	c->params = NULL;
+	dispatcher_note_progress(d);
+}
+
+static void free_client(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	stream_close(&c->stream);
+	loop_release_deadline(d->loop, &c->deadline);
+	slab_give_back(&d->client_slab, c);
+}
+
+static void reap_clients(struct dispatcher *d)
+{
+	struct client *c;
+
+	while ((c = TAILQ_FIRST(&d->closing_clients))) {
+		release_client(c);
+		TAILQ_REMOVE(&d->closing_clients, c, place);
+		if (c->is_lingering)
+			TAILQ_INSERT_TAIL(&d->lingering_clients, c, place);
+		else
+			free_client(c);
+	}
+}
+
+static void serve_blocked(struct dispatcher *d, struct usage *usage)
+{
+	struct pool *pool;
+
+	while ((pool = pool_next_blocked(usage, dispatcher_now(d)))) {
+		unsigned before = usage->servers;
+		open_wanted(d, pool);
+		if (usage->servers == before)
+			return;
+	}
+}
+
+/* A client that was linked to a server that has gone. */
+static void bereave(struct server *s)
+{
+	struct client *c = s->client;
+
+	if (!c)
+		return;
+	link_detach(c);
+	if (closing_row(s->closing)->severity)
+		client_close(c, s->closing); /* a reason that ends both */
+	else
+		client_close(c,
+			     s->said_fatal ? CLOSE_SERVER_SAID_WHY : CLOSE_SERVER_LOST);
+}
+
+static void free_server(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+
+	d->ops->free_login(s);
+	d->ops->forget_server(s);
+	params_unref(&d->params, s->params);
+	params_unref(&d->params, s->base);
+	params_unref(&d->params, s->suits);
+	tracker_fini(&s->tracker);
+	stream_close(&s->stream);
+	loop_release_deadline(d->loop, &s->deadline);
+	TAILQ_REMOVE(&d->closing_servers, s, place);
+	slab_give_back(&d->server_slab, s);
+}
+
+static void reap_server(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+	bool is_hopeless =
+	    s->closing == CLOSE_LOGIN_FAILED && !known_of(pool)->failure.is_passing;
+
+	bereave(s);
+	pool_remove(pool, &s->slot, dispatcher_now(d));
+	free_server(s);
+	if (is_hopeless && pool->total == 0)
+		refuse_line(pool);
+	dispatcher_serve(d, pool);
+	serve_blocked(d, pool->database_usage);
+	serve_blocked(d, pool->user_usage);
+	dispatcher_note_progress(d);
+	let_go(d, pool);
+}
+
+void dispatcher_end_linger(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	if (!c->is_lingering)
+		return;
+	c->is_lingering = false;
+	/* Not yet released: the reaper meets it where it is. */
+	if (!c->is_released)
+		return;
+	TAILQ_REMOVE(&d->lingering_clients, c, place);
+	TAILQ_INSERT_TAIL(&d->closing_clients, c, place);
+	loop_want_reap(d->loop);
+}
+
+static void watch_expiry(struct dispatcher *d)
+{
+	const struct pool *first = TAILQ_FIRST(&d->pools.unused);
+	uint64_t timeout_us = d->config->settings.autodb_idle_timeout;
+
+	if (first && d->expiry.place == 0)
+		loop_arm(d->loop, &d->expiry,
+			 clock_limit(first->unused_since_us, timeout_us));
+}
+
+static void reap(void *context)
+{
+	struct dispatcher *d = context;
+	struct server *s;
+
+	while (!TAILQ_EMPTY(&d->closing_servers) || !TAILQ_EMPTY(&d->closing_clients)) {
+		while ((s = TAILQ_FIRST(&d->closing_servers)))
+			reap_server(s);
+		reap_clients(d);
+	}
+	d->ops->reap(d);
+	watch_expiry(d);
+	if (d->is_progress_watched && d->has_progressed) {
+		d->has_progressed = false;
+		d->console.on_progress(d->console.context);
+	}
+}
+
+/* ---- the end
+ * -------------------------------------------------------------------------------- */
+
+void dispatcher_fini(struct dispatcher *d)
+{
+	struct client *c;
+	struct server *s;
+	struct pool *pool;
+
+	d->shutdown = SHUTDOWN_WAIT_FOR_SERVERS;
+	while ((c = TAILQ_FIRST(&d->clients)))
+		client_close(c, CLOSE_SHUTDOWN);
+	while ((s = TAILQ_FIRST(&d->servers)))
+		server_close(s, CLOSE_SHUTDOWN);
+	reap(d);
+	while ((c = TAILQ_FIRST(&d->lingering_clients))) {
+		TAILQ_REMOVE(&d->lingering_clients, c, place);
+		free_client(c);
+	}
+	TAILQ_FOREACH(pool, &d->pools.all, all)
+	forget_pool(pool, d);
+	pools_fini(&d->pools);
+	cancels_fini(&d->cancels);
+	params_store_fini(&d->params);
+	slab_fini(&d->server_slab);
+	slab_fini(&d->client_slab);
+	loop_set_reaper(d->loop, NULL, NULL);
+	config_unref(d->config);
+}

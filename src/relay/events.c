@@ -1,0 +1,307 @@
+/*
+ * What a client's and a server's stream, deadline and task call: each looks at the state
+ * and hands on to who knows what to do in it.
+ */
+#include "relay/events.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "net/transport.h"
+#include "proto/notice.h"
+#include "proto/startup.h"
+#include "relay/cancel.h"
+#include "relay/clean.h"
+#include "relay/client_login.h"
+#include "relay/dispatcher.h"
+#include "relay/inbound.h"
+#include "relay/outbound.h"
+#include "relay/prepare.h"
+#include "relay/refusal.h"
+#include "relay/server.h"
+#include "relay/server_login.h"
+
+/* ---- clients -------------------------------------------------------------------------
+ */
+
+static void count_received(struct client *c, size_t before, size_t now)
+{
+	struct dispatcher *d = c->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
+
+	if (!c->pool || now <= before)
+		return;
+	tally_at(&c->pool->tally, now_us)->received += now - before;
+	tally_at(&d->pools.tally, now_us)->received += now - before;
+}
+
+static size_t client_feed(struct client *c, struct slice bytes)
+{
+	switch ((enum client_state)c->state) {
+	case CLIENT_STARTUP:
+		return client_login_feed(c, bytes);
+	case CLIENT_IDLE:
+	case CLIENT_WAITING:
+	case CLIENT_LINKED:
+		return c->is_logged_in ? outbound_pump(c, bytes) : 0;
+	case CLIENT_CONSOLE:
+		return c->dispatcher->console.on_data(c, bytes);
+	case CLIENT_CANCELLING:
+	case CLIENT_CLOSING:
+		return bytes.len; /* nothing more is expected */
+	}
+	return bytes.len;
+}
+
+static size_t client_on_data(struct stream *stream, struct slice bytes)
+{
+	struct client *c = client_of_stream(stream);
+	size_t done = 0;
+
+	count_received(c, 0, bytes.len);
+	/* What begins in one state may go on in the next: a login is followed by queries.
+	 */
+	for (;;) {
+		enum client_state state = c->state;
+		done += client_feed(c, slice_after(bytes, done));
+		if (c->state == state || c->state == CLIENT_WAITING || done == bytes.len)
+			return done;
+	}
+}
+
+static void client_on_drained(struct stream *stream)
+{
+	struct client *c = client_of_stream(stream);
+
+	if (c->state == CLIENT_CONSOLE)
+		c->dispatcher->console.on_drained(c);
+}
+
+static void client_on_end(struct stream *stream, enum stream_end how, int error)
+{
+	struct client *c = client_of_stream(stream);
+
+	(void)error;
+	if (c->state == CLIENT_CLOSING) {
+		dispatcher_end_linger(c);
+		return;
+	}
+	switch (how) {
+	case STREAM_END_BY_PEER:
+		client_close(c, CLOSE_CLIENT_EOF);
+		return;
+	case STREAM_END_BROKEN:
+		client_close(c, CLOSE_CLIENT_BROKEN);
+		return;
+	case STREAM_END_MEMORY:
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+}
+
+static const struct stream_ops client_stream_ops = {
+    .on_data = client_on_data,
+    .on_drained = client_on_drained,
+    .on_end = client_on_end,
+};
+
+static void pump_client(struct loop_task *task)
+{
+	struct client *c =
+	    (struct client *)(void *)((char *)task - offsetof(struct client, pump));
+
+	if (c->state != CLIENT_CLOSING)
+		stream_pump(&c->stream);
+}
+
+/* query_wait_notify: the wait is long, and the client may want to know. */
+static void notify_of_wait(struct client *c)
+{
+	c->was_notified = true;
+	client_notify(
+	    c, &(struct notice){.severity = "NOTICE",
+				.sqlstate = SQLSTATE_OK,
+				.message = "No server connection available in postgres "
+					   "backend, client being queued"});
+}
+
+static void waiting_due(struct client *c, uint64_t now_us)
+{
+	uint64_t limit_us =
+	    clock_limit(c->waiter.since_us, (uint64_t)c->wait_limit_ms * USEC_PER_MSEC);
+
+	if (now_us >= limit_us) {
+		refusal_wait_timeout(c);
+		return;
+	}
+	notify_of_wait(c);
+	client_arm(c);
+}
+
+static void client_on_due(struct deadline *due, uint64_t now_us)
+{
+	struct client *c =
+	    (struct client *)(void *)((char *)due - offsetof(struct client, deadline));
+
+	/* It may have been armed for an earlier state: what counts is this one. */
+	if (client_due(c) > now_us) {
+		client_arm(c);
+		return;
+	}
+	switch ((enum client_state)c->state) {
+	case CLIENT_STARTUP:
+	case CLIENT_CANCELLING:
+		client_close(c, CLOSE_LOGIN_TIMEOUT);
+		return;
+	case CLIENT_WAITING:
+		waiting_due(c, now_us);
+		return;
+	case CLIENT_IDLE:
+		client_close(c, CLOSE_IDLE_TIMEOUT);
+		return;
+	case CLIENT_CLOSING:
+		dispatcher_end_linger(c);
+		return;
+	case CLIENT_LINKED:
+	case CLIENT_CONSOLE:
+		return;
+	}
+}
+
+struct client *events_accept(struct dispatcher *d, int fd,
+			     const struct transport *transport, enum client_origin origin)
+{
+	struct client *c = dispatcher_add_client(d, origin);
+
+	if (!c) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	stream_open(&c->stream, d->loop, fd, transport, &client_stream_ops);
+	stream_set_keep_max(&c->stream, STARTUP_MAX_LEN + 1);
+	c->peer = address_of_peer(fd);
+	if (c->peer.family == ADDRESS_UNIX)
+		c->peer.port = (uint16_t)d->config->settings.listen_port;
+	client_arm(c);
+	return c;
+}
+
+/* ---- servers -------------------------------------------------------------------------
+ */
+
+static void count_sent(struct server *s, size_t len)
+{
+	struct dispatcher *d = s->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
+
+	if (!s->client)
+		return;
+	tally_at(&s->slot.pool->tally, now_us)->sent += len;
+	tally_at(&d->pools.tally, now_us)->sent += len;
+}
+
+static size_t server_on_data(struct stream *stream, struct slice bytes)
+{
+	struct server *s = server_of_stream(stream);
+
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		return server_login_feed(s, bytes);
+	case SERVER_IDLE:
+	case SERVER_LINKED:
+	case SERVER_CLEANING:
+		count_sent(s, bytes.len);
+		return inbound_pump(s, bytes);
+	case SERVER_CLOSING:
+		return bytes.len;
+	}
+	return bytes.len;
+}
+
+static void server_on_end(struct stream *stream, enum stream_end how, int error)
+{
+	struct server *s = server_of_stream(stream);
+
+	if (s->state == SERVER_LOGIN || s->state == SERVER_CONNECTING)
+		server_login_broken(s, error);
+	else
+		server_close(s, how == STREAM_END_BY_PEER ? CLOSE_SERVER_EOF
+							  : CLOSE_SERVER_BROKEN);
+}
+
+static const struct stream_ops server_stream_ops = {
+    .on_data = server_on_data,
+    .on_end = server_on_end,
+};
+
+static enum closing linked_limit(const struct server *s, uint64_t now_us)
+{
+	const struct rules *rules = &s->slot.pool->rules;
+
+	if (s->query_us != 0 && now_us >= clock_limit(s->query_us, rules->query_timeout))
+		return CLOSE_QUERY_TIMEOUT;
+	if (s->transaction_us != 0 &&
+	    now_us >= clock_limit(s->transaction_us, rules->transaction_timeout))
+		return CLOSE_TRANSACTION_TIMEOUT;
+	return CLOSE_IDLE_TRANSACTION;
+}
+
+static void linked_due(struct server *s, uint64_t now_us)
+{
+	if (s->query_us != 0)
+		cancel_abandoned(s);
+	server_close(s, linked_limit(s, now_us));
+}
+
+static void server_on_due(struct deadline *due, uint64_t now_us)
+{
+	struct server *s =
+	    (struct server *)(void *)((char *)due - offsetof(struct server, deadline));
+
+	if (server_due(s) > now_us) {
+		server_arm(s);
+		return;
+	}
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		server_login_timeout(s);
+		return;
+	case SERVER_IDLE:
+		if (dispatcher_judge_idle(s))
+			server_arm(s);
+		return;
+	case SERVER_LINKED:
+		linked_due(s, now_us);
+		return;
+	case SERVER_CLEANING:
+		server_close(s, CLOSE_SERVER_CLEANING);
+		return;
+	case SERVER_CLOSING:
+		return;
+	}
+}
+
+/* ---- what the dispatcher needs
+ * --------------------------------------------------------- */
+
+const struct relay_ops events_relay_ops = {
+    .client_stream = &client_stream_ops,
+    .server_stream = &server_stream_ops,
+    .pump_client = pump_client,
+    .client_due = client_on_due,
+    .server_due = server_on_due,
+    .open_server = server_login_start,
+    .free_login = server_login_free,
+    .welcome = client_login_welcome,
+    .prepare = prepare_start,
+    .clean = clean_start,
+    .check = clean_check,
+    .forget_client = cancel_forget_requester,
+    .forget_server = cancel_forget_server,
+    .abandon = cancel_abandoned,
+    .reap = cancel_reap,
+};

@@ -1,0 +1,73 @@
+/*
+ * What is known of a pool's servers.
+ */
+#include "relay/known.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pool/pool.h"
+
+bool known_create(struct pool *pool, struct dispatcher *dispatcher)
+{
+	struct known *known = calloc(1, sizeof(*known));
+
+	if (known)
+		known->dispatcher = dispatcher;
+	pool->owner_data = known;
+	return known != NULL;
+}
+
+struct known *known_of(const struct pool *pool)
+{
+	return pool->owner_data;
+}
+
+void known_free(struct pool *pool, struct params_store *store)
+{
+	struct known *known = pool->owner_data;
+
+	if (!known)
+		return;
+	params_unref(store, known->welcome);
+	free(known);
+	pool->owner_data = NULL;
+}
+
+void known_learn(struct known *known, struct params_store *store, struct params *welcome)
+{
+	struct params *old = known->welcome;
+
+	known->welcome = params_ref(welcome);
+	params_unref(store, old);
+	known->failure = (struct known_failure){0};
+}
+
+static void copy_text(char *out, size_t cap, const char *text)
+{
+	snprintf(out, cap, "%s", text ? text : "");
+}
+
+void known_fail(struct known *known, const struct notice *notice)
+{
+	struct known_failure *f = &known->failure;
+
+	copy_text(f->sqlstate, sizeof(f->sqlstate), notice->sqlstate);
+	copy_text(f->message, sizeof(f->message), notice->message);
+	copy_text(f->detail, sizeof(f->detail), notice->detail);
+	copy_text(f->hint, sizeof(f->hint), notice->hint);
+	f->is_set = true;
+	f->is_passing = strcmp(f->sqlstate, SQLSTATE_TOO_MANY_CONNECTIONS) == 0 ||
+			strcmp(f->sqlstate, SQLSTATE_CANNOT_CONNECT_NOW) == 0;
+}
+
+struct notice known_failure_notice(const struct known *known, const char *severity)
+{
+	const struct known_failure *f = &known->failure;
+
+	return (struct notice){.severity = severity,
+			       .sqlstate = f->sqlstate,
+			       .message = f->message,
+			       .detail = f->detail[0] ? f->detail : NULL,
+			       .hint = f->hint[0] ? f->hint : NULL};
+}

@@ -1,0 +1,255 @@
+/*
+ * What a client says, message by message: judge without effect, then commit.
+ *
+ * Consecutive messages for the server become one run of bytes and one write. A message
+ * may be longer than what has arrived of it: its header is judged, and the rest passes
+ * through as it comes.
+ */
+#include "relay/outbound.h"
+
+#include "base/check.h"
+#include "config/config.h"
+#include "pool/pool.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "proto/tracker.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+#include "relay/prepare.h"
+#include "relay/refusal.h"
+#include "relay/server.h"
+
+enum verdict {
+	VERDICT_FORWARD,     /* to the server it is linked to */
+	VERDICT_SWALLOW,     /* nobody needs it */
+	VERDICT_HOLD,        /* stays in the buffer until something happens */
+	VERDICT_NEED_SERVER, /* a server first */
+	VERDICT_SYNCED,      /* a Sync that the pooler answers itself */
+	VERDICT_TERMINATE,
+	VERDICT_BAD,
+};
+
+/* A client without a server has nothing outstanding: PostgreSQL would ignore Flush and
+ * late Copy messages, and answer a Sync with nothing but ReadyForQuery. */
+static enum verdict judge_unlinked(const struct client *c, enum frontend_kind kind)
+{
+	switch (kind) {
+	case FRONTEND_QUERY:
+	case FRONTEND_EXTENDED:
+		return c->is_skipping || c->is_refused ? VERDICT_SWALLOW
+						       : VERDICT_NEED_SERVER;
+	case FRONTEND_SYNC:
+		return VERDICT_SYNCED;
+	case FRONTEND_FLUSH:
+	case FRONTEND_COPY_DATA:
+	case FRONTEND_COPY_END:
+		return VERDICT_SWALLOW;
+	case FRONTEND_TERMINATE:
+		return VERDICT_TERMINATE;
+	case FRONTEND_UNKNOWN:
+	case FRONTEND_LOGIN:
+		return VERDICT_BAD;
+	}
+	return VERDICT_BAD;
+}
+
+static enum verdict judge_linked(const struct client *c, enum frontend_kind kind)
+{
+	switch (kind) {
+	case FRONTEND_QUERY:
+	case FRONTEND_EXTENDED:
+	case FRONTEND_SYNC:
+	case FRONTEND_FLUSH:
+	case FRONTEND_COPY_DATA:
+	case FRONTEND_COPY_END:
+		if (prepare_is_pending(c) || !tracker_has_room(&c->server->tracker))
+			return VERDICT_HOLD;
+		return VERDICT_FORWARD;
+	case FRONTEND_TERMINATE:
+		return VERDICT_TERMINATE;
+	case FRONTEND_UNKNOWN:
+	case FRONTEND_LOGIN:
+		return VERDICT_BAD;
+	}
+	return VERDICT_BAD;
+}
+
+static enum verdict judge(const struct client *c, const struct frame *f)
+{
+	enum frontend_kind kind = message_of_frontend(f->letter)->kind;
+
+	if (c->state == CLIENT_WAITING)
+		return VERDICT_HOLD;
+	return c->state == CLIENT_LINKED ? judge_linked(c, kind)
+					 : judge_unlinked(c, kind);
+}
+
+/* One pass over a client's bytes. */
+struct pass {
+	struct client *client;
+	struct slice rest;  /* not yet looked at */
+	const uint8_t *run; /* start of what goes to the server */
+	size_t run_len;
+};
+
+static void pass_send(struct pass *p)
+{
+	struct client *c = p->client;
+
+	if (p->run_len == 0)
+		return;
+	if (c->server && c->server->closing == CLOSE_NOT)
+		stream_write(&c->server->stream, slice_of(p->run, p->run_len));
+	p->run_len = 0;
+}
+
+/* Moves past len bytes of the message in front, of which `total` are still to come in
+ * all, so that what has not arrived is treated the same. */
+static void pass_over(struct pass *p, enum rest as, size_t total)
+{
+	size_t len = total < p->rest.len ? total : p->rest.len;
+
+	if (as == REST_FORWARD) {
+		if (p->run_len == 0)
+			p->run = p->rest.data;
+		p->run_len += len;
+	} else {
+		pass_send(p);
+	}
+	p->client->rest = (uint32_t)(total - len);
+	p->client->rest_is = (uint8_t)as;
+	p->rest = slice_after(p->rest, len);
+}
+
+static void count(struct client *c, uint8_t letter)
+{
+	struct dispatcher *d = c->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
+	struct counters *of_pool = tally_at(&c->pool->tally, now_us);
+	struct counters *of_all = tally_at(&d->pools.tally, now_us);
+
+	if (letter == 'P') {
+		of_pool->client_parse_count++;
+		of_pool->server_parse_count++;
+		of_all->client_parse_count++;
+		of_all->server_parse_count++;
+	} else if (letter == 'B') {
+		of_pool->bind_count++;
+		of_all->bind_count++;
+	}
+}
+
+static void begin_query(struct server *s, uint64_t now_us)
+{
+	s->query_us = now_us;
+	s->client->request_us = now_us;
+	if (s->transaction_us == 0)
+		s->transaction_us = now_us;
+	server_arm(s);
+}
+
+/* The message in front goes to the server. False when it cannot. */
+static bool commit_forward(struct pass *p, const struct frame *f)
+{
+	struct client *c = p->client;
+	struct server *s = c->server;
+
+	if (!tracker_sent(&s->tracker, f->letter, ASKED_BY_CLIENT)) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return false;
+	}
+	if (s->query_us == 0)
+		begin_query(s, dispatcher_now(c->dispatcher));
+	if (f->letter == 'P' || f->letter == 'B')
+		count(c, f->letter);
+	pass_over(p, REST_FORWARD, f->total_len);
+	return true;
+}
+
+static void commit_synced(struct pass *p, const struct frame *f)
+{
+	p->client->is_skipping = false;
+	pass_over(p, REST_DISCARD, f->total_len);
+	client_send_ready(p->client);
+}
+
+static void commit_swallow(struct pass *p, const struct frame *f)
+{
+	p->client->is_refused = false;
+	pass_over(p, REST_DISCARD, f->total_len);
+}
+
+/* Whether the pass goes on with the message in front, now that a server was asked for. */
+static bool commit_ask(struct client *c)
+{
+	c->request_us = dispatcher_now(c->dispatcher);
+	switch (dispatcher_ask(c)) {
+	case DISPATCH_LINKED:
+		return true;
+	case DISPATCH_WAITING:
+	case DISPATCH_REFUSED:
+		return false;
+	}
+	return false;
+}
+
+/* Does what the verdict on the message in front says; false ends the pass. */
+static bool commit(struct pass *p, enum verdict verdict, const struct frame *f)
+{
+	switch (verdict) {
+	case VERDICT_FORWARD:
+		return commit_forward(p, f);
+	case VERDICT_SWALLOW:
+		commit_swallow(p, f);
+		return true;
+	case VERDICT_SYNCED:
+		commit_synced(p, f);
+		return true;
+	case VERDICT_HOLD:
+		return false;
+	case VERDICT_NEED_SERVER:
+		return commit_ask(p->client);
+	case VERDICT_TERMINATE:
+		pass_send(p);
+		client_close(p->client, CLOSE_TERMINATE);
+		return false;
+	case VERDICT_BAD:
+		pass_send(p);
+		client_close(p->client, CLOSE_BAD_MESSAGE);
+		return false;
+	}
+	return false;
+}
+
+/* Looks at the message in front and deals with it; false when the pass is over. */
+static bool pass_step(struct pass *p)
+{
+	struct client *c = p->client;
+	struct frame f;
+
+	switch (frame_peek(p->rest,
+			   (size_t)c->dispatcher->config->settings.max_packet_size, &f)) {
+	case FRAME_SHORT:
+		return false;
+	case FRAME_BAD:
+		pass_send(p);
+		client_close(c, CLOSE_MESSAGE_TOO_LONG);
+		return false;
+	case FRAME_OK:
+		break;
+	}
+	return commit(p, judge(c, &f), &f);
+}
+
+size_t outbound_pump(struct client *c, struct slice bytes)
+{
+	struct pass p = {.client = c, .rest = bytes};
+
+	if (c->rest > 0)
+		pass_over(&p, c->rest_is, c->rest);
+	while (p.rest.len > 0 && c->closing == CLOSE_NOT)
+		if (!pass_step(&p))
+			break;
+	pass_send(&p);
+	return bytes.len - p.rest.len;
+}

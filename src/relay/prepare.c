@@ -1,0 +1,150 @@
+/*
+ * Run-time parameters follow the client from server to server.
+ *
+ * What a client wants is what it asked for at its start-up and what its servers reported
+ * since as the result of its own commands. What a server has is what it reported and what
+ * was set here. Sets are shared objects, so "nothing differs" is one comparison.
+ */
+#include "relay/prepare.h"
+
+#include "base/buffer.h"
+#include "base/check.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+#include "relay/server.h"
+
+static struct params_store *store_of(const struct server *s)
+{
+	return &s->dispatcher->params;
+}
+
+static void replace(struct params_store *store, struct params **set, struct params *with)
+{
+	struct params *old = *set;
+
+	*set = with;
+	params_unref(store, old);
+}
+
+static void set_value(struct params_store *store, struct params **set, struct slice name,
+		      struct slice value)
+{
+	struct params *changed = params_with(store, *set, name, value);
+
+	/* Without memory the set stays as it was: at worst a SET too many goes out. */
+	if (changed)
+		replace(store, set, changed);
+}
+
+static void note_suits(struct server *s)
+{
+	replace(store_of(s), &s->suits, params_ref(s->client->params));
+	s->client->is_proven = true;
+}
+
+void prepare_start(struct client *c, struct server *s)
+{
+	struct buffer sql = {0};
+
+	if (s->suits == c->params)
+		return;
+	if (!params_difference(s->params, c->params, s->base, &sql))
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+	else if (buffer_len(&sql) == 0)
+		note_suits(s);
+	else
+		server_ask(s, SERVER_TASK_PREPARE, buffer_bytes(&sql));
+	buffer_fini(&sql);
+}
+
+bool prepare_is_pending(const struct client *c)
+{
+	return !c->is_proven && c->server->task == SERVER_TASK_PREPARE;
+}
+
+/* What the server does not report is what it was told; what it reports is spelled as it
+ * spells it. */
+static void settle_values(struct server *s)
+{
+	struct params_store *store = store_of(s);
+	struct params *wanted = params_ref(s->client->params);
+	struct slice name, value, actual;
+
+	for (size_t i = 0; i < params_count(wanted); i++) {
+		params_at(wanted, i, &name, &value);
+		if (params_find(s->base, name, &actual) &&
+		    params_find(s->params, name, &actual))
+			set_value(store, &s->client->params, name, actual);
+		else
+			set_value(store, &s->params, name, value);
+	}
+	params_unref(store, wanted);
+}
+
+/* Values of other clients that the server does not report have been RESET. */
+static void drop_foreign(struct server *s)
+{
+	struct params_store *store = store_of(s);
+	struct params *had = params_ref(s->params);
+	struct slice name, value, ignored;
+
+	for (size_t i = 0; i < params_count(had); i++) {
+		params_at(had, i, &name, &value);
+		if (params_find(s->base, name, &ignored) ||
+		    params_find(s->client->params, name, &ignored))
+			continue;
+		struct params *fewer = params_without(store, s->params, name);
+		if (fewer)
+			replace(store, &s->params, fewer);
+	}
+	params_unref(store, had);
+}
+
+void prepare_done(struct server *s)
+{
+	s->task = SERVER_TASK_NONE;
+	if (!s->client)
+		return;
+	if (s->task_failed) {
+		/* The client's message may have been carried out with the wrong
+		 * parameters; the client has been told why it ends. */
+		client_close(s->client, CLOSE_PARAMETER_REFUSED);
+		return;
+	}
+	drop_foreign(s);
+	settle_values(s);
+	note_suits(s);
+	loop_post(s->dispatcher->loop, &s->client->pump);
+}
+
+bool prepare_reported(struct server *s, struct slice name, struct slice value)
+{
+	struct params_store *store = store_of(s);
+	struct client *c = s->client;
+	struct slice known;
+
+	set_value(store, &s->params, name, value);
+	if (!c) {
+		/* Nobody's doing: the server's own configuration has changed. During
+		 * cleaning it is a return to the base, which changes nothing there. */
+		if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN)
+			set_value(store, &s->base, name, value);
+		replace(store, &s->suits, NULL);
+		return false;
+	}
+	if (!params_is_settable(name))
+		return true;
+	bool is_news =
+	    !params_find(c->params, name, &known) || !slice_equal(known, value);
+	if (tracker_asker(&s->tracker) == ASKED_BY_POOLER) {
+		/* Our own SET: back to the base for what the client never mentioned, or
+		 * the server's spelling of what it did. */
+		bool is_wanted = params_find(c->params, name, &known);
+		if (is_wanted)
+			set_value(store, &c->params, name, value);
+		return is_wanted && is_news;
+	}
+	set_value(store, &c->params, name, value);
+	replace(store, &s->suits, params_ref(c->params));
+	return true;
+}

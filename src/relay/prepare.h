@@ -1,0 +1,27 @@
+/*
+ * What a server needs before a client's message: its run-time parameters.
+ */
+#ifndef POOLER_RELAY_PREPARE_H
+#define POOLER_RELAY_PREPARE_H
+
+#include "base/slice.h"
+
+struct client;
+struct server;
+
+/* Right after link_attach(): queues the SET commands for what differs, to go out with the
+ * client's first message. Until a server has accepted a client's parameters once, its
+ * messages wait for the answer. */
+void prepare_start(struct client *c, struct server *s);
+
+/* Whether the client's messages have to wait. */
+bool prepare_is_pending(const struct client *c);
+
+/* The answer is complete. */
+void prepare_done(struct server *s);
+
+/* The server reported a parameter. Keeps both sides' sets right; returns whether the
+ * client is to be told. */
+bool prepare_reported(struct server *s, struct slice name, struct slice value);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * A server connection: life cycle and names. What it says is the business of server_login
+ * and inbound; what it is told that of outbound, prepare and clean.
+ */
+#include "relay/server.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "pool/pool.h"
+#include "proto/writer.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+
+/* A reset query, a check or a cancel must not keep a server for ever. */
+#define CLEANING_LIMIT_US (30 * USEC_PER_SEC)
+
+#define TO(state) (1u << SERVER_##state)
+
+static const struct {
+	unsigned may_become;
+} states[] = {
+    [SERVER_CONNECTING] = {TO(LOGIN) | TO(CLOSING)},
+    [SERVER_LOGIN] = {TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_IDLE] = {TO(LINKED) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_LINKED] = {TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_CLEANING] = {TO(IDLE) | TO(CLOSING)},
+    [SERVER_CLOSING] = {0},
+};
+
+bool server_is_sound(const struct server *s)
+{
+	if (s->state == SERVER_CLOSING)
+		return s->closing != CLOSE_NOT;
+	return (s->client != NULL) == (s->state == SERVER_LINKED) &&
+	       (s->login != NULL) ==
+		   (s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) &&
+	       (s->state != SERVER_IDLE || tracker_is_idle(&s->tracker));
+}
+
+void server_move(struct server *s, enum server_state next)
+{
+	CHECK(states[s->state].may_become & 1u << next);
+	s->state = (uint8_t)next;
+	s->since_us = dispatcher_now(s->dispatcher);
+}
+
+const char *server_state_name(const struct server *s)
+{
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		return "new";
+	case SERVER_IDLE:
+		return s->is_checked ? "idle" : "used";
+	case SERVER_LINKED:
+		return "active";
+	case SERVER_CLEANING:
+		return s->task == SERVER_TASK_NONE ? "being_canceled" : "tested";
+	case SERVER_CLOSING:
+		return "closing";
+	}
+	return "closing";
+}
+
+char *server_prefix(const struct server *s, char out[256])
+{
+	struct address at = address_of_endpoint(&s->at);
+	char address[ADDRESS_TEXT_LEN];
+	const struct pool *pool = s->slot.pool;
+
+	snprintf(out, 256, "S-0x%llx: %.63s/%.100s@%s ", (unsigned long long)s->id,
+		 pool ? pool->database_name : "(nodb)",
+		 pool ? pool->user_name : "(nouser)",
+		 address_print_with_port(&at, address));
+	return out;
+}
+
+uint32_t server_process_id(const struct server *s)
+{
+	return (uint32_t)s->cancel_key[0] << 24 | (uint32_t)s->cancel_key[1] << 16 |
+	       (uint32_t)s->cancel_key[2] << 8 | s->cancel_key[3];
+}
+
+static uint64_t linked_due(const struct server *s, const struct rules *rules)
+{
+	uint64_t due_us = CLOCK_NEVER;
+
+	if (s->query_us != 0)
+		due_us = clock_limit(s->query_us, rules->query_timeout);
+	if (s->transaction_us != 0)
+		due_us = clock_earlier(
+		    due_us, clock_limit(s->transaction_us, rules->transaction_timeout));
+	if (s->query_us == 0 && s->transaction_us != 0)
+		due_us = clock_earlier(
+		    due_us, clock_limit(s->heard_us, rules->idle_transaction_timeout));
+	return due_us;
+}
+
+uint64_t server_due(const struct server *s)
+{
+	const struct settings *settings = &s->dispatcher->config->settings;
+
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		return clock_limit(s->connect_us, settings->server_connect_timeout);
+	case SERVER_IDLE:
+		return pool_idle_deadline(s->slot.pool, &s->slot);
+	case SERVER_LINKED:
+		return linked_due(s, &s->slot.pool->rules);
+	case SERVER_CLEANING:
+		return s->since_us + CLEANING_LIMIT_US;
+	case SERVER_CLOSING:
+		return CLOCK_NEVER;
+	}
+	return CLOCK_NEVER;
+}
+
+void server_arm(struct server *s)
+{
+	uint64_t due_us = server_due(s);
+
+	if (due_us != CLOCK_NEVER)
+		loop_arm(s->stream.loop, &s->deadline, due_us);
+}
+
+void server_ask(struct server *s, enum server_task task, struct slice sql)
+{
+	struct writer w = writer_of(stream_cork_buffer(&s->stream));
+
+	CHECK(s->task == SERVER_TASK_NONE);
+	writer_begin(&w, 'Q');
+	writer_cstring(&w, sql);
+	writer_end(&w);
+	bool is_written = writer_finish(&w);
+	stream_corked(&s->stream);
+	bool is_tracked = task == SERVER_TASK_PROBE
+			      ? tracker_probe_sent(&s->tracker)
+			      : tracker_sent(&s->tracker, 'Q', ASKED_BY_POOLER);
+	if (!is_written || !is_tracked) {
+		server_close(s, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+	s->task = (uint8_t)task;
+	s->task_failed = false;
+}
+
+static void log_end(const struct server *s, enum closing reason)
+{
+	const struct settings *settings = &s->dispatcher->config->settings;
+	char prefix[256];
+	uint64_t age_us = clock_since(dispatcher_now(s->dispatcher), s->connect_us);
+
+	if (settings->log_disconnections)
+		log_write(LOG_LEVEL_LOG, server_prefix(s, prefix),
+			  "closing because: %s (age=%llus)", closing_row(reason)->text,
+			  (unsigned long long)(age_us / USEC_PER_SEC));
+}
+
+/* Terminate spares the server a line in its log about a lost client; where bytes are
+ * still queued it would arrive in the middle of a message, so nothing is said. */
+static void say_goodbye(struct server *s)
+{
+	static const uint8_t terminate[] = {'X', 0, 0, 0, 4};
+
+	if (s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN)
+		return;
+	if (stream_has_queued(&s->stream) || (s->client && s->client->rest > 0))
+		return;
+	stream_write(&s->stream, slice_of(terminate, sizeof(terminate)));
+}
+
+void server_close(struct server *s, enum closing reason)
+{
+	struct dispatcher *d = s->dispatcher;
+
+	if (s->closing != CLOSE_NOT)
+		return;
+	log_end(s, reason);
+	s->closing = (uint8_t)reason;
+	say_goodbye(s);
+	server_move(s, SERVER_CLOSING);
+	stream_close(&s->stream);
+	TAILQ_REMOVE(&d->servers, s, place);
+	TAILQ_INSERT_TAIL(&d->closing_servers, s, place);
+	loop_want_reap(d->loop);
+}

@@ -1,0 +1,116 @@
+/*
+ * A server connection: its states, its end.
+ *
+ *   CONNECTING -> LOGIN -> IDLE <-> LINKED     at work
+ *   LOGIN, LINKED, IDLE -> CLEANING -> IDLE    a query of the pooler's own, or a cancel
+ *   all -> CLOSING
+ *
+ * Its slot says the same in the words of the pool. What it is asked and has not answered
+ * is in the tracker, which also knows who asked.
+ */
+#ifndef POOLER_RELAY_SERVER_H
+#define POOLER_RELAY_SERVER_H
+
+#include "net/address.h"
+#include "net/stream.h"
+#include "pool/slot.h"
+#include "proto/tracker.h"
+#include "relay/closing.h"
+
+struct client;
+struct dispatcher;
+struct notice;
+struct params;
+struct server_login;
+
+enum server_state {
+	SERVER_CONNECTING,
+	SERVER_LOGIN,
+	SERVER_IDLE,
+	SERVER_LINKED,
+	SERVER_CLEANING,
+	SERVER_CLOSING,
+};
+
+/* What the pooler itself has asked of it and waits for. */
+enum server_task {
+	SERVER_TASK_NONE,
+	SERVER_TASK_PREPARE, /* parameters for the client it is linked to */
+	SERVER_TASK_CONNECT, /* connect_query */
+	SERVER_TASK_RESET,   /* server_reset_query */
+	SERVER_TASK_CHECK,   /* server_check_query */
+	SERVER_TASK_PROBE,   /* an empty query, to learn where the answers end */
+};
+
+struct server {
+	struct stream stream;
+	struct slot slot;
+	struct deadline deadline;
+	struct tracker tracker;
+	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
+	struct dispatcher *dispatcher;
+	struct client *client;      /* exactly while LINKED */
+	struct server_login *login; /* exactly while CONNECTING or LOGIN */
+	struct params *params;      /* what it has; counted */
+	struct params *base;        /* what it had after its login; counted */
+	struct params *suits;       /* clients' parameters it is known to suit; counted */
+	uint64_t id;
+	uint64_t since_us;       /* when it came into its state */
+	uint64_t heard_us;       /* when it last said that it is ready */
+	uint64_t connect_us;     /* when connecting began */
+	uint64_t query_us;       /* when what it is busy with began; 0 = nothing */
+	uint64_t transaction_us; /* when the transaction began; 0 = none */
+	uint32_t rest;           /* bytes of a message still to come */
+	uint32_t cancels;        /* cancel requests under way to it */
+	struct endpoint at;      /* where it is, for cancel requests */
+	uint8_t cancel_key[8];   /* its own, as it was sent; first four: process id */
+	uint8_t state;           /* enum server_state; server_move() assigns */
+	uint8_t rest_is;         /* enum rest of client.h */
+	uint8_t task;            /* enum server_task */
+	uint8_t closing;         /* enum closing */
+	bool has_cancel_key;
+	bool task_failed;   /* the answer to the task contains an error */
+	bool said_fatal;    /* it announced its end and the client has been told */
+	bool is_checked;    /* fit for use although it was idle for long */
+	bool was_cancelled; /* a cancel ended without a clear result */
+};
+TAILQ_HEAD(servers, server);
+
+static inline struct server *server_of_stream(struct stream *stream)
+{
+	return (struct server *)(void *)((char *)stream -
+					 offsetof(struct server, stream));
+}
+
+static inline struct server *server_of_slot(struct slot *slot)
+{
+	return (struct server *)(void *)((char *)slot - offsetof(struct server, slot));
+}
+
+/* The only way from state to state; checks that the move is legal. */
+void server_move(struct server *s, enum server_state next);
+
+/* As SHOW SERVERS calls it: active, idle, used, tested, new, being_canceled. */
+const char *server_state_name(const struct server *s);
+
+bool server_is_sound(const struct server *s);
+
+/* Ends it: a Terminate where the connection still stands; then it joins the closing. Only
+ * the first reason counts. */
+void server_close(struct server *s, enum closing reason);
+
+/* Sends a query of the pooler's own, together with what the client's message will write
+ * in this turn (corked). The answers are swallowed. */
+void server_ask(struct server *s, enum server_task task, struct slice sql);
+
+/* Arms its deadline for what it is doing. */
+void server_arm(struct server *s);
+uint64_t server_due(const struct server *s);
+
+/* "S-3: db/user@addr:port ". */
+char *server_prefix(const struct server *s, char out[256]);
+
+/* The process id it told us; 0 when it told none. */
+uint32_t server_process_id(const struct server *s);
+
+#endif
