@@ -302,7 +302,7 @@ struct slot *pool_eviction_for(const struct pool *p)
 	const struct usage *usage = p->blocked_by;
 	struct slot *slot;
 
-	if (!usage || usage_has_room_for_server(usage))
+	if (!usage || usage_has_room_for_server(usage) || usage->leaving > 0)
 		return NULL;
 	if (room_for(p, other_usage(p, usage)) == 0 &&
 	    TAILQ_EMPTY(&other_usage(p, usage)->idle))

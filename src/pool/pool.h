@@ -16,6 +16,7 @@
 #include "stats/tally.h"
 
 struct database;
+struct dispatcher;
 
 struct pool {
 	UT_hash_handle hh;               /* in pools, by key */
@@ -50,7 +51,8 @@ struct pool {
 	bool has_claim;        /* on room under its database's limit */
 	bool is_auto;          /* made from the "*" entry */
 	bool has_been_reached; /* some server has logged in */
-	void *owner_data;      /* the relay's: what is known of this pool's servers */
+	struct dispatcher *dispatcher; /* the relay's: who carries out what is decided */
+	void *owner_data;              /* the relay's: what is known of its servers */
 };
 
 /* ---- beginning and end: for pools_get() and pools_drop() ------------------------ */
@@ -119,7 +121,9 @@ unsigned pool_demand(struct pool *p, uint64_t now_us);
 /* Whose turn it is when a limit has room: the pool that pool_demand() should be called of
  * next; NULL when there is no room or nobody is blocked. To be called for both usages of
  * a pool, until NULL, after a server has left it, a limit was raised or its next look was
- * due; but not again when a server that pool_demand() asked for could not be started. */
+ * due; but not again when a server that pool_demand() asked for could not be started.
+ * pool_demand() of it may turn out to be 0: then it waits elsewhere, and the next one's
+ * turn has come. */
 struct pool *pool_next_blocked(struct usage *usage, uint64_t now_us);
 
 /* A new slot in state SLOT_OPENING. */
@@ -139,7 +143,8 @@ void pool_give_back(struct pool *p, struct slot *slot, uint64_t now_us);
 void pool_set_cleaning(struct pool *p, struct slot *slot, uint64_t now_us);
 
 /* Not to be used again. The only way to set slot->retire. An idle one is to be closed by
- * the caller, others are once they are free. */
+ * the caller, others are once they are free. One that is closing while its slot is still
+ * here is to be retired at once, so that nobody gets it. */
 void pool_retire(struct pool *p, struct slot *slot);
 void pool_retire_all(struct pool *p);
 /* An idle one that is to be closed, or NULL. */
@@ -162,8 +167,8 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
 
 /* The server that has to go so that this pool may open one: the longest idle of another
  * pool under the limit that blocks this one; NULL when there is none, or it would not
- * help. A client that waits is worth more than another pool's min_pool_size. The server
- * is to be removed before anything else is asked. */
+ * help, or one that leaves already makes room. A client that waits is worth more than
+ * another pool's min_pool_size. The server is to be retired or removed at once. */
 struct slot *pool_eviction_for(const struct pool *p);
 
 /* No clients, no servers. */
