@@ -16,7 +16,6 @@
 #include "stats/tally.h"
 
 struct database;
-struct dispatcher;
 
 struct pool {
 	UT_hash_handle hh;               /* in pools, by key */
@@ -51,8 +50,7 @@ struct pool {
 	bool has_claim;        /* on room under its database's limit */
 	bool is_auto;          /* made from the "*" entry */
 	bool has_been_reached; /* some server has logged in */
-	struct dispatcher *dispatcher; /* the relay's: who carries out what is decided */
-	void *owner_data;              /* the relay's: what is known of its servers */
+	void *owner_data;      /* the relay's: what is known of this pool's servers */
 };
 
 /* ---- beginning and end: for pools_get() and pools_drop() ------------------------ */
