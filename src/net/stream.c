@@ -267,21 +267,31 @@ struct slice stream_kept(const struct stream *s)
 
 /* ---- reading -------------------------------------------------------------------- */
 
+static size_t whole_read_len(const struct stream *s)
+{
+	unsigned doublings = s->appetite > APPETITE_LAST_SMALL
+				 ? s->appetite - (unsigned)APPETITE_LAST_SMALL
+				 : 0;
+
+	return (size_t)READ_LEAST << doublings;
+}
+
 static size_t read_len(const struct stream *s)
 {
-	size_t len = READ_LEAST;
+	size_t len = whole_read_len(s);
 
 	if (s->is_finishing)
 		return LOOP_SCRATCH_LEN;
-	if (s->appetite > APPETITE_LAST_SMALL)
-		len <<= s->appetite - APPETITE_LAST_SMALL;
 	size_t room = s->keep_max - buffer_len(&s->in);
 	return s->appetite <= APPETITE_START && len > room ? room : len;
 }
 
-static void learn_appetite(struct stream *s, bool was_filled)
+/* len: what was offered; what was not consumed of it is kept by now. */
+static void learn_appetite(struct stream *s, size_t len)
 {
-	if (buffer_len(&s->in) > READ_LEAST) {
+	bool was_filled = len >= whole_read_len(s);
+
+	if (buffer_len(&s->in) > GATHER_MOST) {
 		if (s->appetite > APPETITE_START)
 			s->appetite = APPETITE_START;
 		return;
@@ -372,7 +382,7 @@ static bool read_once(struct stream *s)
 	take_bytes(s, gathered, (size_t)got);
 	if (!s->transport || s->has_ended)
 		return false;
-	learn_appetite(s, (size_t)got == len);
+	learn_appetite(s, kept + (size_t)got);
 	update_watch(s);
 	return true;
 }
