@@ -46,10 +46,12 @@ struct reading {
 	struct source stack[INI_INCLUDE_DEPTH_MAX];
 	size_t depth;
 	size_t total; /* bytes read so far */
+	unsigned files;
 	const char *section;
 	bool section_lost; /* its header was bad: what follows belongs nowhere */
 	bool own_name;     /* name holds the name of the line that inih has */
 	bool answer_due;   /* inih has a line and must call back */
+	bool over;         /* nothing more is read */
 	bool no_memory;
 	char name[INI_LINE_MAX + 1];
 };
@@ -134,7 +136,7 @@ static const char *judge_file(const struct reading *r, const struct stat *st)
 		return "it is a directory";
 	if (!S_ISREG(st->st_mode))
 		return "it is not a regular file";
-	if ((uint64_t)st->st_size > INI_FILE_MAX - r->total)
+	if ((uint64_t)st->st_size > INI_BYTES_MAX - r->total)
 		return "it is too large";
 	for (size_t i = 0; i < r->depth; i++) {
 		if (r->stack[i].device == st->st_dev && r->stack[i].inode == st->st_ino)
@@ -182,6 +184,7 @@ static const char *open_source(struct reading *r, const char *path)
 		return fault;
 	}
 	r->total += s.len;
+	r->files++;
 	r->stack[r->depth++] = s;
 	return NULL;
 }
@@ -221,6 +224,13 @@ static void include(struct reading *r, struct slice path)
 	if (r->depth == INI_INCLUDE_DEPTH_MAX) {
 		complain(r, "%%include is nested deeper than %d files",
 			 INI_INCLUDE_DEPTH_MAX);
+		return;
+	}
+	/* A few files that include each other often enough would be read for ever. */
+	if (r->files == INI_FILES_MAX) {
+		complain(r, "more than %d files are included: reading ends here",
+			 INI_FILES_MAX);
+		r->over = true;
 		return;
 	}
 	const char *full = resolve(r, path);
@@ -407,7 +417,7 @@ static char *read_entry(char *out, int cap, void *stream)
 	if (r->answer_due)
 		complain(r, "this is no \"name = value\"");
 	r->answer_due = false;
-	while (r->depth > 0 && !r->no_memory) {
+	while (r->depth > 0 && !r->over && !r->no_memory) {
 		if (top(r)->at >= top(r)->len) {
 			close_source(r);
 			continue;

@@ -12,7 +12,8 @@
 
 enum {
 	INI_LINE_MAX = 65535,      /* bytes of a line without its end */
-	INI_FILE_MAX = 256 << 20,  /* bytes of a file */
+	INI_BYTES_MAX = 256 << 20, /* bytes of all files together */
+	INI_FILES_MAX = 20000,     /* read in all, each as often as it is included */
 	INI_INCLUDE_DEPTH_MAX = 10 /* files open at once, the first among them */
 };
 

@@ -262,8 +262,8 @@ struct config *config_load(const char *path, struct config_errors *errors)
 	int rc = l.places ? read_config(&l, path) : -ENOMEM;
 	if (rc != 0)
 		config_errors_add(errors, CONFIG_ERROR, path, 0, "out of memory");
-	else
-		config_review(l.config, l.places, errors);
+	else if (l.has_pooler)
+		config_review(l.config, path, l.places, errors);
 	free(l.places);
 	if (errors->errors == errors_before)
 		return l.config;
@@ -363,7 +363,7 @@ struct config *config_with_setting(const struct config *config, const char *key,
 		return NULL;
 	}
 	if (change(changed, config, (size_t)i, value, errors) == 0)
-		config_review(changed, NULL, errors);
+		config_review(changed, "", NULL, errors);
 	if (errors->errors == errors_before)
 		return changed;
 	config_unref(changed);

@@ -10,6 +10,7 @@
 struct review {
 	const struct config *config;
 	const struct settings *settings;
+	const char *path;
 	const struct ini_place *places; /* NULL: unknown */
 	struct config_errors *errors;
 };
@@ -29,14 +30,6 @@ __attribute__((format(printf, 4, 5))) static void note(struct review *r,
 	config_errors_add_v(r->errors, severity, place.file ? place.file : "", place.line,
 			    format, args);
 	va_end(args);
-}
-
-/* The file that is to blame for what no line says. */
-static const char *file_of(const struct review *r)
-{
-	const char *file = r->places ? r->places[settings_find("auth_type")].file : NULL;
-
-	return file ? file : "";
 }
 
 /* ---- listening ------------------------------------------------------------------ */
@@ -167,8 +160,9 @@ static void review_databases(struct review *r)
 	const struct database *example = NULL;
 	size_t count;
 
-	if (entries->database_count == 0 && !entries->fallback)
-		config_errors_add(r->errors, CONFIG_WARNING, file_of(r), 0,
+	/* Where there are errors, they may have been among those. */
+	if (entries->database_count == 0 && !entries->fallback && r->errors->errors == 0)
+		config_errors_add(r->errors, CONFIG_WARNING, r->path, 0,
 				  "there are no databases: only the console can be "
 				  "reached");
 	for (size_t i = 0; i < entries->database_count; i++)
@@ -185,11 +179,12 @@ static void review_databases(struct review *r)
 		     count, example->name);
 }
 
-void config_review(const struct config *config, const struct ini_place *places,
-		   struct config_errors *errors)
+void config_review(const struct config *config, const char *path,
+		   const struct ini_place *places, struct config_errors *errors)
 {
 	struct review r = {.config = config,
 			   .settings = &config->settings,
+			   .path = path,
 			   .places = places,
 			   .errors = errors};
 

@@ -60,8 +60,9 @@ struct user_slot *config_entries_user(struct config_entries *entries, const char
 struct config *config_new(struct config_entries *entries);
 
 /* Adds what is wrong or odd about settings and entries taken together. places says where
- * each setting stands, with a NULL file where it was not set; NULL: nobody knows. */
-void config_review(const struct config *config, const struct ini_place *places,
-		   struct config_errors *errors);
+ * in the file each setting stands, with a NULL file where it was not set; NULL, and an
+ * empty path, when there is no file. */
+void config_review(const struct config *config, const char *path,
+		   const struct ini_place *places, struct config_errors *errors);
 
 #endif

@@ -1,0 +1,165 @@
+/*
+ * Memory that runs short at each request in turn: a load then fails with an error, and
+ * leaves nothing behind. The linker turns the room's requests to the functions here.
+ */
+#include "fixture.h"
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t count, size_t len);
+void *__real_realloc(void *old, size_t len);
+char *__real_strdup(const char *text);
+int __real_vasprintf(char **out, const char *format, va_list args);
+
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t count, size_t len);
+void *__wrap_realloc(void *old, size_t len);
+char *__wrap_strdup(const char *text);
+int __wrap_vasprintf(char **out, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+/* Requests until the one that fails; negative: none does. */
+static int until_failure = -1;
+
+static bool fails(void)
+{
+	return until_failure >= 0 && until_failure-- == 0;
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return fails() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t count, size_t len)
+{
+	return fails() ? NULL : __real_calloc(count, len);
+}
+
+void *__wrap_realloc(void *old, size_t len)
+{
+	return fails() ? NULL : __real_realloc(old, len);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails() ? NULL : __real_strdup(text);
+}
+
+int __wrap_vasprintf(char **out, const char *format, va_list args)
+{
+	return fails() ? -1 : __real_vasprintf(out, format, args);
+}
+
+static void put_config(void)
+{
+	FILE *out = fopen("a.ini", "w");
+
+	assert_non_null(out);
+	fprintf(out, HEAD "admin_users = joe\n%%include b.ini\n[databases]\n");
+	/* Enough for maps and arrays to grow. */
+	for (int i = 0; i < 400; i++)
+		fprintf(out, "db%d = host=h connect_query='select 1'\n", i);
+	fprintf(out, "* = host=h\n[users]\n");
+	for (int i = 0; i < 400; i++)
+		fprintf(out, "u%d = pool_size=1\n", i);
+	assert_int_equal(fclose(out), 0);
+	put("b.ini", "stats_users = jim\n");
+}
+
+static void a_load_without_memory_fails_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int failures = 0;
+
+	put_config();
+	for (int at = 0;; at++) {
+		until_failure = at;
+		const struct config *c = config_load("a.ini", &f->errors);
+		bool failed = until_failure < 0;
+		until_failure = -1;
+		assert_int_equal(c == NULL, f->errors.errors > 0);
+		if (!failed) {
+			assert_non_null(c);
+			config_unref(c);
+			break;
+		}
+		/* What fails is a request that a load cannot do without. */
+		assert_null(c);
+		failures++;
+		config_errors_fini(&f->errors);
+	}
+	assert_true(failures > 100);
+}
+
+static void a_change_without_memory_fails_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	put_config();
+	const struct config *c = config_load("a.ini", &f->errors);
+	assert_non_null(c);
+	for (int at = 0;; at++) {
+		until_failure = at;
+		const struct config *next =
+		    config_with_setting(c, "max_queue", "7", &f->errors);
+		bool failed = until_failure < 0;
+		until_failure = -1;
+		config_unref(next);
+		assert_int_equal(next == NULL, failed);
+		if (!failed)
+			break;
+		assert_int_equal(f->errors.errors, 1);
+		config_errors_fini(&f->errors);
+	}
+	config_unref(c);
+}
+
+static void a_reload_without_memory_fails_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	put_config();
+	const struct config *c = config_load("a.ini", &f->errors);
+	assert_non_null(c);
+	put("c.ini", HEAD "unix_socket_dir = /run\n[databases]\na =\n");
+	for (int at = 0;; at++) {
+		until_failure = at;
+		const struct config *next = config_reload(c, "c.ini", &f->errors);
+		bool failed = until_failure < 0;
+		until_failure = -1;
+		config_unref(next);
+		if (!failed)
+			break;
+		/* A warning may be lost, the reload succeeds then. */
+		assert_int_equal(next == NULL, f->errors.errors > 0);
+		config_errors_fini(&f->errors);
+	}
+	config_unref(c);
+}
+
+static void errors_without_memory_are_still_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int at = 0; at < 3; at++) {
+		until_failure = at;
+		config_errors_add(&f->errors, CONFIG_ERROR, "a", 1, "x");
+		until_failure = -1;
+	}
+	assert_int_equal(f->errors.errors, 3);
+	assert_int_equal(f->errors.count, 0);
+	assert_int_equal(config_errors_dropped(&f->errors), 3);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
+	const struct CMUnitTest tests[] = {
+	    TEST(a_load_without_memory_fails_and_leaves_nothing),
+	    TEST(a_change_without_memory_fails_and_leaves_nothing),
+	    TEST(a_reload_without_memory_fails_and_leaves_nothing),
+	    TEST(errors_without_memory_are_still_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
