@@ -1,0 +1,100 @@
+/*
+ * Putting another configuration in force while running.
+ */
+#include "app/reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/notify.h"
+#include "app/pooler.h"
+#include "app/statistics.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "relay/control.h"
+
+enum { LINE_LEN = 1024 };
+
+int reload_log(const struct options *options, const struct config *config, bool is_ready)
+{
+	const struct settings *settings = &config->settings;
+	struct log_settings to = {
+	    .file = settings->logfile,
+	    .to_stderr = !options->is_quiet && !(options->is_daemon && is_ready),
+	    .to_syslog = settings->syslog,
+	    .syslog_ident = settings->syslog_ident,
+	    .syslog_facility = settings->syslog_facility,
+	    .verbose = options->verbose + settings->verbose,
+	};
+
+	return log_apply(&to);
+}
+
+static void log_errors(const struct config_errors *errors)
+{
+	char line[LINE_LEN];
+
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct config_error *error = &errors->items[i];
+		enum log_level level =
+		    error->severity == CONFIG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+		log_write(level, NULL, "%s",
+			  config_error_print(error, line, sizeof(line)));
+	}
+}
+
+static void say_first(const struct config_errors *errors, char *problem, size_t cap)
+{
+	snprintf(problem, cap, "out of memory");
+	for (size_t i = 0; i < errors->count; i++) {
+		if (errors->items[i].severity != CONFIG_ERROR)
+			continue;
+		config_error_print(&errors->items[i], problem, cap);
+		return;
+	}
+}
+
+/* Takes over the snapshot when there is one. */
+static bool take(struct pooler *p, const struct config *config,
+		 const struct config_errors *errors, char *problem, size_t cap)
+{
+	log_errors(errors);
+	if (!config) {
+		say_first(errors, problem, cap);
+		return false;
+	}
+	int err = reload_log(p->options, config, true);
+	if (err)
+		log_error("cannot open logfile %s: %s", config->settings.logfile,
+			  strerror(-err));
+	control_apply(&p->dispatcher, config);
+	config_unref(p->config);
+	p->config = config;
+	statistics_restart(p);
+	return true;
+}
+
+bool reload_file(struct pooler *p, char *problem, size_t cap)
+{
+	struct config_errors errors = {0};
+
+	notify_reloading();
+	const struct config *config = config_reload(p->config, p->options->file, &errors);
+	bool is_taken = take(p, config, &errors, problem, cap);
+	log_info("RELOAD %s", is_taken ? "done" : "failed; nothing has changed");
+	config_errors_fini(&errors);
+	notify_ready();
+	return is_taken;
+}
+
+bool reload_with_setting(struct pooler *p, const char *key, const char *value,
+			 char *problem, size_t cap)
+{
+	struct config_errors errors = {0};
+	const struct config *config = config_with_setting(p->config, key, value, &errors);
+	bool is_taken = take(p, config, &errors, problem, cap);
+
+	config_errors_fini(&errors);
+	return is_taken;
+}
