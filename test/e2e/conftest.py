@@ -22,6 +22,7 @@ def pytest_configure(config):
     fd = os.environ.get("POOLER_TAP_FD")
     if fd:
         config.pluginmanager.register(Tap(int(fd)))
+        config.option.tbstyle = "short"
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -57,6 +57,7 @@ def test_many_stalled_clients_keep_memory_flat(make_pooler):
     for wire in wires:
         wire.close()
     holder.ask("commit")
+    holder.close()
     pooler.check_settled()
 
 
@@ -127,8 +128,8 @@ def test_writer_that_never_reads_is_stopped(pooler):
 
 def test_copy_in_to_a_slow_server_is_held_up_and_completes(pooler, cluster):
     direct = cluster.connect(user="postgres")
-    direct.execute("drop table if exists slow; create unlogged table slow(a text);"
-                   " grant all on slow to public; begin; lock table slow")
+    direct.execute("create unlogged table slow(a text); grant all on slow to public")
+    direct.execute("begin; lock table slow")
     wire = pooler.login()
     before = pooler.rss()
     row = copy_data(b"x" * 1000 + b"\n")
@@ -141,7 +142,8 @@ def test_copy_in_to_a_slow_server_is_held_up_and_completes(pooler, cluster):
             sent += 1
     assert pooler.rss() - before < 20 * MIB
     wire.reset()
-    direct.execute("rollback; drop table slow")
+    direct.execute("rollback")
+    direct.execute("drop table slow")
     pooler.check_settled()
 
 

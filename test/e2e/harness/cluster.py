@@ -23,7 +23,7 @@ shared_buffers = 32MB
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %u@%d '
-log_connections = on
+client_connection_check_interval = 100ms
 log_min_messages = warning
 """
 
