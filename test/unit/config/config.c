@@ -148,6 +148,21 @@ static void what_cannot_be_set_is_told_and_changes_nothing(void **state)
 	config_unref(c);
 }
 
+static void a_change_that_is_hardly_meant_is_made_with_a_warning(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *c = load_text(f, HEAD "[databases]\nx =\n");
+	const struct config *next =
+	    config_with_setting(c, "min_pool_size", "21", &f->errors);
+
+	assert_non_null(next);
+	EXPECT_LINES(f,
+		     "warning: min_pool_size is more than default_pool_size: pools keep "
+		     "20 servers");
+	config_unref(next);
+	config_unref(c);
+}
+
 static void every_setting_is_changeable_or_says_that_it_is_not(void **state)
 {
 	struct fixture *f = *state;
@@ -245,6 +260,7 @@ int main(void)
 	    TEST(one_setting_can_be_changed),
 	    TEST(many_changes_one_after_the_other_do_not_pile_up),
 	    TEST(what_cannot_be_set_is_told_and_changes_nothing),
+	    TEST(a_change_that_is_hardly_meant_is_made_with_a_warning),
 	    TEST(every_setting_is_changeable_or_says_that_it_is_not),
 	    TEST(forced_users_bound_the_worst_case),
 	    TEST(limits_per_database_bound_the_worst_case),

@@ -156,6 +156,8 @@ static void what_contradicts_itself_is_refused(void **state)
 	     "bad.ini:4: admin_port and listen_port are both 6432 on the same address"},
 	    {"admin_port = 6432\nlisten_addr = *\n",
 	     "bad.ini:4: admin_port and listen_port"},
+	    {"admin_port = 6432\nlisten_addr = ::1\nadmin_listen_addr = *\n",
+	     "bad.ini:4: admin_port and listen_port"},
 	    {"admin_port = 6432\nlisten_addr = 0.0.0.0\n",
 	     "bad.ini:4: admin_port and listen_port"},
 	    {"admin_port = 6432\nlisten_addr = ::\nadmin_listen_addr = ::1\n",
