@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -133,7 +132,7 @@ bool text_parse_duration(const char *text, uint64_t unit_us, uint64_t *out_us)
 
 	if (!parse_with_unit(text, duration_units, unit_us, &value))
 		return false;
-	*out_us = (uint64_t)llround(value);
+	*out_us = (uint64_t)(value + 0.5);
 	return true;
 }
 
@@ -141,7 +140,7 @@ bool text_parse_size(const char *text, uint64_t *out_bytes)
 {
 	double value;
 
-	if (!parse_with_unit(text, size_units, 1, &value) || value != floor(value))
+	if (!parse_with_unit(text, size_units, 1, &value) || value != (double)(uint64_t)value)
 		return false;
 	*out_bytes = (uint64_t)value;
 	return true;

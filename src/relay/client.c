@@ -132,7 +132,7 @@ void client_arm(struct client *c)
 	/* One that needs no deadline now keeps an old one: it will find out by itself,
 	 * and the next query spares the heap two moves. */
 	if (due_us != CLOCK_NEVER)
-		loop_arm(c->stream.loop, &c->deadline, due_us);
+		loop_arm(c->dispatcher->loop, &c->deadline, due_us);
 }
 
 void client_notify(struct client *c, const struct notice *notice)

@@ -125,7 +125,7 @@ void server_arm(struct server *s)
 	uint64_t due_us = server_due(s);
 
 	if (due_us != CLOCK_NEVER)
-		loop_arm(s->stream.loop, &s->deadline, due_us);
+		loop_arm(s->dispatcher->loop, &s->deadline, due_us);
 }
 
 void server_ask(struct server *s, enum server_task task, struct slice sql)
