@@ -11,7 +11,7 @@ import pytest
 from harness import backend as fake
 from harness.waiting import free_port, wait_until
 from harness.wire import (Closed, Refused, bind, copy_data, execute, extended, message, parse,
-                          query, startup, sync)
+                          query, startup)
 
 SLEEP = "select pg_sleep(30)"
 
@@ -284,7 +284,7 @@ def test_clients_may_leave_the_queue_in_every_state(make_pooler, how):
     pooler = make_pooler(default_pool_size=1)
     holder = pooler.login()
     holder.ask("begin")
-    for data in (query("select 1"), extended("select 1"), parse("select 1"), sync(),
+    for data in (query("select 1"), extended("select 1"), parse("select 1"),
                  query("select '" + "x" * 200_000 + "'"), extended("select 1") * 300):
         wire = pooler.login()
         wire.send(data)

@@ -166,11 +166,19 @@ def test_parameters_do_not_disturb_an_extended_pipeline(make_pooler):
         assert two.ask(batch).value == "two"
 
 
-def test_search_path_through_options_is_applied(make_pooler):
-    pooler = make_pooler(track_extra_parameters="IntervalStyle, search_path")
-    wire = pooler.login(options="-c search_path=pg_catalog,public")
-    assert wire.value("show search_path").replace(" ", "") in ("pg_catalog,public",
-                                                               '"pg_catalog,public"')
+@pytest.mark.parametrize("name, value", [("search_path", "pg_catalog, public"),
+                                         ("statement_timeout", "7s"), ("work_mem", "3MB")])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_unreported_parameters_of_the_login_hold_for_this_client_only(make_pooler, mode, name,
+                                                                      value):
+    pooler = make_pooler(pool_mode=mode, default_pool_size=1 if mode == "transaction" else 3)
+    option = value.replace(" ", "\\ ")
+    one, two = pooler.login(options=f"-c {name}={option}"), pooler.login()
+    default = two.value(f"show {name}")
+    assert default != value
+    for _ in range(3):
+        assert one.value(f"show {name}") == value
+        assert two.value(f"show {name}") == default
 
 
 def test_very_long_value_is_carried_whole(make_pooler):

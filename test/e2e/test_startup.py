@@ -203,9 +203,23 @@ def test_startup_packet_of_more_than_64_kilobytes_is_refused(pooler):
     assert pooler.login().value("select 1") == "1"
 
 
+def error_of_parameters(pooler, **params):
+    """The error a client gets for its parameters: at login, or with its first query, since
+    only the server knows them all."""
+    wire = pooler.wire()
+    try:
+        wire.login("alice", "app", **params)
+    except Refused as refused:
+        return refused.fields
+    wire.send(query("select 1"))
+    return wire.rest().error
+
+
 def test_unknown_parameters_are_refused_by_name(pooler):
-    error = pooler.refusal(no_such_parameter="1")
-    assert error["S"] == "FATAL" and "no_such_parameter" in error["M"]
+    for name in ("no_such_parameter", "server_version"):
+        error = error_of_parameters(pooler, **{name: "1"})
+        assert error["S"] == "FATAL" and name in error["M"]
+    assert pooler.login().value("select 1") == "1"
 
 
 def test_ignored_parameters_are_dropped(make_pooler):
@@ -227,10 +241,15 @@ def test_options_set_parameters(pooler, options, expected):
     assert pooler.login(options=options).value("show application_name") == expected
 
 
-@pytest.mark.parametrize("options", ["-x", "-c", "-c name", "--", "word", "-c no_such_thing=1"])
+@pytest.mark.parametrize("options", ["-x", "-c", "-c name", "--", "word", "-c =1"])
 def test_bad_options_are_refused(pooler, options):
     error = pooler.refusal(options=options)
     assert error["S"] == "FATAL" and "options" in error["M"] + error.get("D", "")
+
+
+def test_unknown_names_in_options_are_refused(pooler):
+    error = error_of_parameters(pooler, options="-c no_such_thing=1")
+    assert error["S"] == "FATAL" and "no_such_thing" in error["M"]
 
 
 def test_unknown_database_is_refused_with_3D000(pooler):
