@@ -15,6 +15,7 @@ struct connector;
 typedef void (*connector_fn)(struct connector *connector, int fd, int error,
 			     const char *problem);
 
+/* Zero is a valid connector with nothing under way. */
 struct connector {
 	struct loop *loop;
 	struct resolver_query query;
