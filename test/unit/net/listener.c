@@ -229,6 +229,15 @@ static rlim_t take_all_descriptors(void)
 	return limit_descriptors((rlim_t)fd);
 }
 
+static int error_of(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = -1;
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	return error;
+}
+
 static void without_descriptors_all_get_a_last_word(void **state)
 {
 	struct stage *s = *state;
@@ -248,6 +257,7 @@ static void without_descriptors_all_get_a_last_word(void **state)
 	assert_true(was_in_time);
 	assert_int_equal(s->count, 0);
 	for (int i = 0; i < 50; i++) {
+		assert_int_equal(error_of(fds[i]), 0); /* no reset */
 		assert_int_equal(recv(fds[i], got, sizeof(got), 0), 4);
 		assert_memory_equal(got, "full", 4);
 		assert_int_equal(recv(fds[i], got, sizeof(got), 0), 0);
