@@ -79,7 +79,7 @@ static enum startup_result login(struct slice packet, struct startup_packet *out
 {
 	struct reader r = reader_of(slice_after(packet, HEADER_LEN));
 
-	while (r.rest.len > 1 && r.rest.data[0] != 0) {
+	while (reader_ok(&r) && r.rest.len > 1 && r.rest.data[0] != 0) {
 		reader_cstring(&r);
 		reader_cstring(&r);
 	}

@@ -273,6 +273,7 @@ bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 		return false;
 	if (kind == COPY_END) {
 		sent_copy_end(t);
+		drop_late_copy_ends(t);
 		return true;
 	}
 	/* A Query ends an implicit transaction as a Sync does. */
