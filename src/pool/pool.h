@@ -169,6 +169,15 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
  * another pool's min_pool_size. The server is to be retired or removed at once. */
 struct slot *pool_eviction_for(const struct pool *p);
 
+/* Whether pool_demand() might say anything but 0 for the line: false, at the price of
+ * three compares, for a pool that is at its size and has no reserve, as busy pools are.
+ */
+static inline bool pool_may_grow(const struct pool *p)
+{
+	return p->rules.pool_size == 0 || p->total < (unsigned)p->rules.pool_size ||
+	       p->rules.reserve_pool_size > 0;
+}
+
 /* No clients, no servers. */
 bool pool_is_unused(const struct pool *p);
 uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us);

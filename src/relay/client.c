@@ -82,10 +82,31 @@ char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN])
 	return out;
 }
 
+/* With a forced user the pool's rules are those of another user than the one who logged
+ * in; then its own are worked out in *own. */
+static const struct rules *rules_of(const struct client *c, struct rules *own)
+{
+	const struct config *config = c->dispatcher->config;
+	struct slice name = slice_of(c->user->name, c->user->name_len);
+
+	if (c->user == c->pool->user_usage || !c->pool->database ||
+	    config_user_count(config) == 0)
+		return &c->pool->rules;
+	rules_resolve(config, c->pool->database, config_user(config, name), own);
+	return own;
+}
+
+uint64_t client_wait_due(const struct client *c)
+{
+	struct rules own;
+
+	return clock_limit(c->waiter.since_us, rules_of(c, &own)->query_wait_timeout);
+}
+
 uint64_t client_due(const struct client *c)
 {
 	const struct settings *settings = &c->dispatcher->config->settings;
-	uint64_t wait_us = (uint64_t)c->wait_limit_ms * USEC_PER_MSEC;
+	struct rules own;
 	uint64_t due_us;
 
 	switch ((enum client_state)c->state) {
@@ -93,15 +114,14 @@ uint64_t client_due(const struct client *c)
 	case CLIENT_CANCELLING:
 		return clock_limit(c->connected_us, settings->client_login_timeout);
 	case CLIENT_WAITING:
-		due_us = clock_limit(c->waiter.since_us, wait_us);
+		due_us = client_wait_due(c);
 		if (!c->was_notified)
 			due_us = clock_earlier(
 			    due_us,
 			    clock_limit(c->waiter.since_us, settings->query_wait_notify));
 		return due_us;
 	case CLIENT_IDLE:
-		return clock_limit(c->since_us,
-				   (uint64_t)c->idle_limit_ms * USEC_PER_MSEC);
+		return clock_limit(c->since_us, rules_of(c, &own)->client_idle_timeout);
 	case CLIENT_CLOSING:
 		return c->since_us + LINGER_US;
 	case CLIENT_LINKED:
@@ -109,20 +129,6 @@ uint64_t client_due(const struct client *c)
 		return CLOCK_NEVER;
 	}
 	return CLOCK_NEVER;
-}
-
-void client_set_limits(struct client *c)
-{
-	struct rules rules = c->pool->rules;
-	const struct config *config = c->dispatcher->config;
-	struct slice name = slice_of(c->user->name, c->user->name_len);
-
-	/* With a forced user the pool's rules are another user's. */
-	if (c->user != c->pool->user_usage && c->pool->database)
-		rules_resolve(config, c->pool->database, config_user(config, name),
-			      &rules);
-	c->idle_limit_ms = (uint32_t)(rules.client_idle_timeout / USEC_PER_MSEC);
-	c->wait_limit_ms = (uint32_t)(rules.query_wait_timeout / USEC_PER_MSEC);
 }
 
 void client_arm(struct client *c)

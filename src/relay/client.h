@@ -58,11 +58,9 @@ struct client {
 	struct console *console; /* exactly while in CONSOLE, the console's own */
 	uint64_t id;
 	uint64_t connected_us;
-	uint64_t since_us;      /* when it came into its state */
-	uint64_t request_us;    /* when its latest request began */
-	uint32_t rest;          /* bytes of a message still to come */
-	uint32_t idle_limit_ms; /* client_idle_timeout; 0 = none */
-	uint32_t wait_limit_ms; /* query_wait_timeout; 0 = none */
+	uint64_t since_us;   /* when it came into its state */
+	uint64_t request_us; /* when its latest request began */
+	uint32_t rest;       /* bytes of a message still to come */
 	struct address peer;
 	uint8_t state;   /* enum client_state; client_move() assigns */
 	uint8_t rest_is; /* enum rest */
@@ -70,7 +68,8 @@ struct client {
 	uint8_t origin;  /* enum client_origin */
 	bool is_logged_in;
 	bool is_skipping;            /* a refused batch: nothing counts up to its Sync */
-	bool is_refused;             /* the message in front has been answered: drop it */
+	uint8_t asked;               /* letter of the message that needs a server */
+	bool is_refused;             /* that message has been answered: drop it */
 	bool is_proven;              /* a server has accepted its parameters */
 	bool was_notified;           /* of this wait, by query_wait_notify */
 	bool is_released;            /* closing: has given back what it held */
@@ -113,8 +112,8 @@ void client_notify(struct client *c, const struct notice *notice);
 /* Sends ReadyForQuery 'I'. */
 void client_send_ready(struct client *c);
 
-/* Takes the time limits of its user and database as they are in force now. */
-void client_set_limits(struct client *c);
+/* When its wait in the line must end; CLOCK_NEVER for never. */
+uint64_t client_wait_due(const struct client *c);
 
 /* Arms its deadline for the state it is in. */
 void client_arm(struct client *c);

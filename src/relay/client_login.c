@@ -287,7 +287,6 @@ static void enter_pool(const struct login *l, struct pool *pool)
 	char prefix[CLIENT_PREFIX_LEN];
 
 	dispatcher_join_pool(c, pool);
-	client_set_limits(c);
 	if (l->settings->log_connections)
 		log_write(LOG_LEVEL_LOG, client_prefix(c, prefix),
 			  "login attempt: db=%s user=%s tls=no replication=no",

@@ -172,7 +172,6 @@ static void refresh_clients(struct dispatcher *d)
 		if (c->pool && !c->pool->database) {
 			client_close(c, CLOSE_DATABASE_REMOVED);
 		} else if (c->pool) {
-			client_set_limits(c);
 			client_arm(c);
 		}
 		c = next;

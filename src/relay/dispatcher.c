@@ -142,7 +142,8 @@ static void open_wanted(struct dispatcher *d, struct pool *pool)
 {
 	uint64_t now_us = dispatcher_now(d);
 
-	if (d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS || !pool->database)
+	if (!pool_may_grow(pool) || !pool->database ||
+	    d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS)
 		return;
 	unsigned wanted = pool_demand(pool, now_us);
 	while (wanted-- > 0)

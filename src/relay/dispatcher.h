@@ -80,7 +80,7 @@ struct dispatcher {
 	const struct relay_ops *ops;
 	struct console_ops console;
 	struct deadline expiry; /* of unused automatic databases */
-	struct log_limit crowded_log;
+	struct log_limit crowded_log, refusal_log;
 	size_t client_count;  /* of `clients`; login included */
 	size_t login_count;   /* of these: not logged in yet */
 	size_t console_count; /* of these: on the console */

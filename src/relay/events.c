@@ -128,10 +128,7 @@ static void notify_of_wait(struct client *c)
 
 static void waiting_due(struct client *c, uint64_t now_us)
 {
-	uint64_t limit_us =
-	    clock_limit(c->waiter.since_us, (uint64_t)c->wait_limit_ms * USEC_PER_MSEC);
-
-	if (now_us >= limit_us) {
+	if (now_us >= client_wait_due(c)) {
 		refusal_wait_timeout(c);
 		return;
 	}

@@ -180,8 +180,9 @@ static void commit_swallow(struct pass *p, const struct frame *f)
 }
 
 /* Whether the pass goes on with the message in front, now that a server was asked for. */
-static bool commit_ask(struct client *c)
+static bool commit_ask(struct client *c, uint8_t letter)
 {
+	c->asked = letter;
 	c->request_us = dispatcher_now(c->dispatcher);
 	switch (dispatcher_ask(c)) {
 	case DISPATCH_LINKED:
@@ -208,7 +209,7 @@ static bool commit(struct pass *p, enum verdict verdict, const struct frame *f)
 	case VERDICT_HOLD:
 		return false;
 	case VERDICT_NEED_SERVER:
-		return commit_ask(p->client);
+		return commit_ask(p->client, f->letter);
 	case VERDICT_TERMINATE:
 		pass_send(p);
 		client_close(p->client, CLOSE_TERMINATE);

@@ -20,17 +20,23 @@ enum { TEXT_LEN = 256 };
 
 static void log_refusal(const struct client *c, const struct notice *notice)
 {
+	struct dispatcher *d = c->dispatcher;
 	char prefix[CLIENT_PREFIX_LEN];
+	unsigned skipped;
 
-	if (c->dispatcher->config->settings.log_pooler_errors)
-		log_write(LOG_LEVEL_WARNING, client_prefix(c, prefix), "pooler error: %s",
-			  notice->message);
+	/* Thousands a second may be refused: the log is not where they are counted. */
+	if (!d->config->settings.log_pooler_errors ||
+	    !log_limit_may(&d->refusal_log, dispatcher_now(d), &skipped))
+		return;
+	log_write(LOG_LEVEL_WARNING, client_prefix(c, prefix), "pooler error: %s",
+		  notice->message);
+	if (skipped > 0)
+		log_warning("%u more clients were refused since the last line like this",
+			    skipped);
 }
 
 void refusal_tell(struct client *c, const struct notice *notice)
 {
-	struct slice kept = stream_kept(&c->stream);
-
 	if (!c->is_logged_in) {
 		struct notice fatal = *notice;
 		fatal.severity = "FATAL";
@@ -39,8 +45,7 @@ void refusal_tell(struct client *c, const struct notice *notice)
 	}
 	log_refusal(c, notice);
 	client_notify(c, notice);
-	/* Only a message that needs a server brings a client here, so one is in front. */
-	if (kept.len > 0 && message_of_frontend(kept.data[0])->kind == FRONTEND_EXTENDED)
+	if (message_of_frontend(c->asked)->kind == FRONTEND_EXTENDED)
 		c->is_skipping = true;
 	else
 		client_send_ready(c);
