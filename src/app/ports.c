@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -139,18 +140,12 @@ int ports_open(struct ports *ports, struct loop *loop, const struct settings *se
 	return o.opened > 0 ? 0 : o.error;
 }
 
+/* So many more than can be served may be at the door, to be told so in answer to their
+ * startup packet; descriptors beyond that are kept for the console and servers. */
+enum { CROWD_AT_DOOR = 32 };
+
 /* ---- accepting ------------------------------------------------------------------------
  */
-
-static void on_accept(struct listener *listener, int fd)
-{
-	struct port *port = listener->owner;
-	struct dispatcher *d = port->dispatcher;
-
-	if (port->origin != CLIENT_BY_UNIX)
-		tuning_apply(fd, &d->tuning);
-	events_accept(d, fd, &transport_plain, port->origin);
-}
 
 /* Not even a descriptor for it: a last word that any client understands. */
 static void on_crowded(struct listener *listener, int fd)
@@ -173,6 +168,22 @@ static void on_crowded(struct listener *listener, int fd)
 		    "out of file descriptors: client refused (%u more since the last "
 		    "line like this)",
 		    skipped);
+}
+
+static void on_accept(struct listener *listener, int fd)
+{
+	struct port *port = listener->owner;
+	struct dispatcher *d = port->dispatcher;
+
+	if (port->origin != CLIENT_BY_ADMIN &&
+	    d->client_count > d->client_ceiling + CROWD_AT_DOOR) {
+		on_crowded(listener, fd);
+		close(fd);
+		return;
+	}
+	if (port->origin != CLIENT_BY_UNIX)
+		tuning_apply(fd, &d->tuning);
+	events_accept(d, fd, &transport_plain, port->origin);
 }
 
 static const struct listener_ops port_ops = {.on_accept = on_accept,

@@ -219,6 +219,7 @@ static void grant(struct dispatcher *d, struct server *s, struct client *c)
 	if (!c->is_logged_in) {
 		/* It only waited to learn what to be greeted with. */
 		d->ops->welcome(c);
+		loop_post(d->loop, &c->pump);
 		pool_give_back(s->slot.pool, &s->slot, now_us);
 		dispatcher_judge_idle(s);
 		return;

@@ -158,7 +158,7 @@ static bool commit_forward(struct pass *p, const struct frame *f)
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 		return false;
 	}
-	if (s->query_us == 0)
+	if (s->query_us == 0 && !tracker_is_idle(&s->tracker))
 		begin_query(s, dispatcher_now(c->dispatcher));
 	if (f->letter == 'P' || f->letter == 'B')
 		count(c, f->letter);
