@@ -221,10 +221,16 @@ def test_section_names_longer_than_inih_keeps_are_errors(check):
 @pytest.mark.parametrize("entry", [
     "b = port=abc", "b = port=5432x", "b = port=70000", "b = host='unclosed", "b = host",
     "b = =x", "b = pool_size=-2", "b = pool_mode=no", "d" * 64 + " = host=x",
-    "pooler = host=x", "pgbouncer = host=x", "app = host=twice"])
+    "pooler = host=x", "pgbouncer = host=x"])
 def test_bad_database_entries_are_errors(check, entry):
     status, output = check(PLAIN + entry + "\n")
     assert status == 1 and ":5" in output, output
+
+
+def test_an_entry_given_twice_is_told_and_the_last_one_counts(check):
+    status, output = check(PLAIN + "app = host=twice\n")
+    assert status == 0 and ":5" in output and "host=twice" in output
+    assert "port=1 " not in output
 
 
 def test_values_in_connection_strings_may_be_quoted(check):
