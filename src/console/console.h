@@ -35,12 +35,12 @@ struct console_app_ops {
 struct console;
 TAILQ_HEAD(consoles, console);
 
-/* Outlives the dispatcher; has nothing to be freed once that is gone. */
+/* Outlives the dispatcher, which closes its clients; needs no end of its own. */
 struct console_service {
 	struct dispatcher *dispatcher;
 	const struct console_app_ops *app;
 	struct consoles waiting; /* their command is not done yet */
-	struct consoles showing; /* their result is not written yet */
+	struct tally tally;      /* what was asked of the console itself */
 	bool app_watches;
 };
 
