@@ -1,0 +1,400 @@
+/*
+ * Conversations with a server as scripts, the hard cases of PostgreSQL among them (each
+ * was watched on PostgreSQL 15).
+ *
+ *   >Q  >*Q   the client, the pooler sends
+ *   <C  <*C   comes, for the client, for the pooler
+ *   <~N  <!N  comes, as an aside, unexpected
+ *   idle busy probe copy   what the tracker says: idle, not idle, not idle and in need
+ *             of a probe, not idle and in COPY by the client
+ *   >?        the probe is sent
+ */
+#include "proto/tracker.h"
+
+#include "unit/base/kit.h"
+#include "unit/proto/failing_memory.h"
+
+static const char *const scripts[] = {
+    /* simple queries */
+    "idle >Q busy <T <D <D <C busy <ZI idle",
+    ">Q <I <ZI idle",
+    ">Q <E busy <ZE idle >Q <E <ZE idle >Q <C <ZI idle",
+    ">Q <T <D <C <T <C <C <E <ZI idle",
+    ">Q >Q >Q <C <ZI busy <E <ZI busy <T <C <ZI idle",
+    ">Q <ZI idle",
+    ">Q <s <C <ZT idle",
+    ">X idle >H idle >d idle",
+    /* asides anywhere */
+    "<~N <~S <~A <~E idle >Q <~N <T <~S <D <~A <C <~N <ZI idle <~N",
+    ">P >S <~A <1 <~S busy <ZI idle",
+    /* extended queries */
+    ">P >B >D >E >S busy <1 <2 <T <D <C busy <ZI idle",
+    ">P >D >S <1 <t <n <ZI idle >B >E >S <2 <C <ZI idle",
+    ">P >D >S <1 <t <T <ZI idle",
+    ">B >E >S <2 <D <s <ZT idle >E >S <D <C <ZT idle",
+    ">C >S <3 <ZI idle",
+    ">P >B >E >S <1 <2 <I <ZI idle",
+    ">S <ZI idle",
+    ">P busy <1 busy >H busy >S busy <ZI idle",
+    ">P >H >B >E >H <1 <2 <C busy >S <ZI idle",
+    /* a Sync may fail: a commit with a deferred constraint */
+    ">P >B >E >S <1 <2 <C <E busy <ZI idle",
+    ">P >B >E >S >Q <1 <2 <C <E <ZI <T <C <ZI idle",
+    /* pipelines over several Syncs */
+    ">P >B >E >S >B >E >S >S <1 <2 <C <ZI <2 <D <C <ZI busy <ZI idle",
+    ">B >E >B >E >B >E >S <2 <C <2 <C <2 <C <ZI idle",
+    ">P >B >E >S >P >B >E >S >P >B >E >S <1 <2 <C <ZI <E <ZI <1 <2 <C <ZI idle",
+    /* errors in the middle skip up to a Sync, Query and FunctionCall included */
+    ">P >B >D >E >S <1 <E busy <ZI idle",
+    ">P >B >E >P >B >E >S <1 <2 <E <ZI idle",
+    ">P >Q >F >B >S >Q <E busy <ZI busy <C <ZI idle",
+    ">P <E busy >Q busy >B >E busy >S busy <ZI idle",
+    ">P >H <E busy >H busy >F >Q >S <ZI idle",
+    ">B >E >S >B >E >S <2 <E <ZE <E <ZE idle",
+    ">D >S <E <ZI idle >C >S <E <ZI idle >E >S <E <ZI idle",
+    ">D >S <t <E <ZI idle",
+    ">P >c >f >S <E <ZI idle",
+    /* an error between extended messages, which the server had not been asked for */
+    ">P <1 <~E busy >Q busy >S <ZI idle",
+    /* a Query ends what extended messages began */
+    ">P >B >E <1 <2 <C busy >Q <T <C <ZI idle",
+    ">P >Q <E busy >S <ZI idle",
+    ">P >F <1 <V <ZI idle",
+    /* function calls */
+    ">F <V <ZI idle",
+    ">F <~N <V <ZT idle >F <E <ZE idle",
+    ">F >F >S <V <ZI <E <ZI <ZI idle",
+    /* COPY OUT */
+    ">Q <H <d <d <c <C <ZI idle",
+    ">P >B >E >S <1 <2 <H <d <~N <d <c <C <ZI idle",
+    ">Q <H <d <E <ZI idle",
+    ">P >B >E >S <1 <2 <H <E <ZI idle",
+    ">Q <H <d <c <C <H <c <C <ZI idle",
+    ">Q >Q <H <d <c <C <ZI <C <ZI idle",
+    ">Q <H >d >c <d <c <C <ZI idle",
+    /* COPY IN */
+    ">Q <G copy >d >d >c busy <C <ZI idle",
+    ">Q <G copy >d >f busy <E <ZI idle",
+    ">Q <G copy >d <E busy <ZI idle >d >c idle",
+    ">Q <G copy >d <E >d >c busy <ZI idle",
+    ">Q <G <~N copy >c <~N <C <ZI idle",
+    ">Q >d >c busy <G busy <C <ZI idle",
+    ">Q >d >c <E <ZI idle",
+    ">Q >d >c >Q <G <C <ZI busy <C <ZI idle",
+    ">Q >d >c >Q <G <E <ZI busy <C <ZI idle",
+    ">Q <G >d >c <C <G copy >d >c <C <ZI idle",
+    ">Q >d >c >d >c <G <C <G busy <C <ZI idle",
+    ">Q >d >c >S >d >c >S <G <C <G <C <ZI busy <ZI idle",
+    ">Q <H <d <c <C <G copy >c <C <ZI idle",
+    ">Q <G >H >H copy >c <C <ZI idle",
+    /* extended COPY IN, as libpq does it: the first Sync is eaten */
+    ">P >B >D >E >S <1 <2 <n <G copy >d >c busy >S <C busy <ZI idle",
+    ">P >B >E >S <1 <2 <G copy >d >c <C busy >S busy <ZI idle",
+    ">P >B >E >S >S >S <1 <2 <G copy >c >S >S <C <ZI busy <ZI idle",
+    ">P >B >E >S <1 <2 <G >S copy >S >d >c >S <C <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >Q <C busy <C <ZI idle",
+    ">P >B >E >H >d >c >S <1 <2 <G <C <ZI idle",
+    ">P >B >E >H <1 <2 <G >d >c >P >B >E >S <C <1 <2 <C <ZI idle",
+    ">P >B >E >H <1 <2 <G >f >S <E busy <ZI idle",
+    ">P >B >E >H <1 <2 <G >d <E busy >c busy >Q busy >S busy <ZI idle",
+    /* the COPY is never begun, so the Sync is answered */
+    ">P >B >E >S <1 <2 <E busy <ZI idle",
+    ">P >B >E >S >d >c >S <1 <2 <E <ZI busy <ZI idle",
+    /* it fails: was the first Sync eaten? */
+    ">P >B >E >S <1 <2 <G <E busy <ZI idle",
+    ">P >B >E >S <1 <2 <G <E busy >d >c >S busy <ZI probe >? busy <*I busy <*ZI idle",
+    ">P >B >E >S <1 <2 <G <E >c >S <ZI probe <ZI idle",
+    ">P >B >E >S <1 <2 <G <E >c >S <ZI probe >? <ZI busy <*I <*ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S <E <ZI probe >? <*I <*ZI idle",
+    ">P >B >E >S <1 <2 <G <E <ZI idle >d >c >S <ZI idle",
+    ">P >B >E >S >S >S <1 <2 <G <E busy <ZI probe >? <ZI <*I <*ZI idle",
+    ">P >B >E >S >S >S <1 <2 <G <E <ZI <ZI <ZI idle",
+    ">P >B >E >S >c >S >c >S <1 <2 <G <E <ZI <ZI probe <ZI idle",
+    /* the next question settles it */
+    ">P >B >E >S <1 <2 <G >c >S <E <ZI probe >Q busy <T <C <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S <E <ZI >Q busy <ZI busy <T <C <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S >P >B >E >S <E <ZI <ZI <1 <2 <C <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S >P >B >E >S <E <ZI <1 <2 <C <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S >P >B >E >S <E <ZI <E <ZI idle",
+    ">P >B >E >S <1 <2 <G >c >S >*Q <E <ZI <*C <*ZI idle",
+    /* the same in a simple query: there nothing is skipped */
+    ">Q >S <G copy >c <C <ZI idle",
+    ">Q >S <G <E busy <ZI probe >? <*I <*ZI idle",
+    ">Q >S <G <E <ZI <ZI idle >c idle",
+    ">Q >S <G >c <E >c <ZI probe >c probe <ZI idle",
+    ">Q >S >d >c >Q <G <E <ZI <C <ZI idle",
+    ">Q >S >d >c >Q <G <E <ZI <ZI <C <ZI idle",
+    ">Q >S <G <E <~N <ZI <~S probe",
+    /* a client that pipelines into a COPY: nobody will ever know */
+    ">Q >Q <G <E <ZI busy <C <ZI busy >Q busy <C <ZI busy",
+    ">Q <G >Q copy <E busy <ZI busy",
+    ">P <!G >S <1 <!G <ZI idle >Q <G <!G copy",
+    ">P >B >E >S >P >B >E >S <1 <2 <G <E <ZI <1 <2 <C <ZI busy",
+    ">P >B >E >S <1 <2 <G >c >P <E busy <ZI busy",
+    ">P >B >E >S <1 <2 <G <E >P busy >S <ZI busy <ZI busy",
+    /* but behind no Sync at all everything is skipped, read or not */
+    ">P >B >E >P >B >E >S <1 <2 <G <E <ZI idle",
+    ">P >B >E >E >S <1 <2 <G <E <ZI idle",
+    ">P >B >E >E >E >S >S <1 <2 <G <E <ZI <ZI idle",
+    /* COPY BOTH */
+    ">Q <W copy <d >d <d >c busy <d <c <C <ZI idle",
+    ">Q <W copy <d <c copy >d >c busy <C <ZI idle",
+    ">Q <W <c >c <T <D <C <C <ZI idle",
+    ">Q <W <d <E <ZI idle >c idle",
+    ">Q <W <d <C <ZI idle",
+    ">Q >d >c <W busy <d <c <C <ZI idle",
+    /* the pooler's own questions */
+    ">*Q <*C <*C <*ZI idle >Q <C <ZI idle",
+    ">*Q >Q <*C <*ZI <T <C <ZI idle",
+    ">*P >B >E >S <*1 <2 <C <ZI idle",
+    ">P >*P >B >E >*C >S <1 <*1 <2 <C <*3 <ZI idle",
+    ">*P >B >E >S <*E <ZI idle",
+    ">P >*C >S <E <ZI idle",
+    ">Q >*Q <~N <C <ZI <~N <*E <*ZI idle",
+    ">*Q <*T <*D <*C <*ZI idle",
+    ">*S >S <*ZI <ZI idle",
+    /* what no server may say */
+    "<!Z <!C <!D <!1 <!R <!K <!v <!x <!d <!G idle",
+    ">Q <!1 <!2 <!3 <!n <!t <!V <!R <!K",
+    ">P <!2 <!Z <!D <!C >S <1 <!1 <!C <!I <ZI idle",
+    ">B <!1 >E <2 <!T <!n",
+    ">D <!1 <t <!D <n",
+    ">S <!C <!D <!I <!T <ZI idle",
+    ">F <!C <!D <!T <V <ZI idle",
+    ">Q <G <!d <!D <!Z <!G <!c <!H >c <C <ZI idle",
+    ">Q <H <!D <!G <!T <!Z <d <c <!d <!c <C <ZI idle",
+    ">Q <!d <!c <C <ZI",
+    ">P >B >E >S <1 <2 <G <E <!C <!1 <ZI idle",
+};
+
+struct run {
+	struct tracker t;
+	const char *script;
+	const char *at;
+};
+
+static void run_fails(const struct run *r, const char *why)
+{
+	fail_msg("%s: %s at \"%s\"", r->script, why, r->at);
+}
+
+static void run_send(struct run *r, const char *word)
+{
+	bool is_own = word[1] == '*';
+
+	if (word[1] == '?') {
+		if (!tracker_probe_sent(&r->t))
+			run_fails(r, "no memory");
+		return;
+	}
+	if (!tracker_sent(&r->t, (uint8_t)word[1 + is_own],
+			  is_own ? ASKED_BY_POOLER : ASKED_BY_CLIENT))
+		run_fails(r, "no memory");
+}
+
+static void run_receive(struct run *r, const char *word)
+{
+	static const char marks[] = {[TRACKER_FOR_POOLER] = '*',
+				     [TRACKER_ASIDE] = '~',
+				     [TRACKER_UNEXPECTED] = '!'};
+	enum tracker_answer expected = TRACKER_FOR_CLIENT;
+
+	for (size_t i = 1; i < COUNT_OF(marks); i++)
+		if (word[1] == marks[i])
+			expected = (enum tracker_answer)i;
+	const char *letter = word + 1 + (expected != TRACKER_FOR_CLIENT);
+	bool has_own = tracker_has_own(&r->t);
+	if (tracker_received(&r->t, (uint8_t)letter[0], (uint8_t)letter[1]) != expected)
+		run_fails(r, "wrong answer");
+	if (expected == TRACKER_FOR_POOLER && !has_own)
+		run_fails(r, "not known to be the pooler's");
+	if (letter[0] == 'Z' && expected != TRACKER_UNEXPECTED &&
+	    tracker_transaction_status(&r->t) != (uint8_t)letter[1])
+		run_fails(r, "wrong status");
+}
+
+static void run_expect(struct run *r, const char *word)
+{
+	bool is_idle = tracker_is_idle(&r->t);
+
+	if (is_idle != (strncmp(word, "idle", 4) == 0))
+		run_fails(r, is_idle ? "is idle" : "is not idle");
+	if (tracker_needs_probe(&r->t) != (strncmp(word, "probe", 5) == 0))
+		run_fails(r, "probe or no probe");
+	if (tracker_is_in_copy(&r->t) != (strncmp(word, "copy", 4) == 0))
+		run_fails(r, "copy or no copy");
+	if (is_idle && (r->t.ring || r->t.outstanding || tracker_has_own(&r->t)))
+		run_fails(r, "idle owns something");
+	if (is_idle && tracker_asker(&r->t) != ASKED_BY_CLIENT)
+		run_fails(r, "idle serves the pooler");
+}
+
+static void run_script(const char *script)
+{
+	struct run r = {.script = script};
+
+	for (r.at = script; *r.at; r.at += strspn(r.at, " ")) {
+		if (*r.at == '>')
+			run_send(&r, r.at);
+		else if (*r.at == '<')
+			run_receive(&r, r.at);
+		else
+			run_expect(&r, r.at);
+		r.at += strcspn(r.at, " ");
+	}
+	tracker_fini(&r.t);
+}
+
+static void conversations_are_followed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(scripts); i++)
+		run_script(scripts[i]);
+}
+
+static void the_oldest_question_tells_who_is_served(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	assert_int_equal(tracker_asker(&t), ASKED_BY_CLIENT);
+	assert_true(tracker_sent(&t, 'Q', ASKED_BY_POOLER));
+	assert_true(tracker_sent(&t, 'Q', ASKED_BY_CLIENT));
+	assert_int_equal(tracker_asker(&t), ASKED_BY_POOLER);
+	assert_true(tracker_has_own(&t));
+	tracker_received(&t, 'Z', 'I');
+	assert_int_equal(tracker_asker(&t), ASKED_BY_CLIENT);
+	assert_false(tracker_has_own(&t));
+	tracker_fini(&t);
+}
+
+static void skipped_questions_of_the_pooler_are_forgotten(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	assert_true(tracker_sent(&t, 'P', ASKED_BY_CLIENT));
+	assert_true(tracker_sent(&t, 'P', ASKED_BY_POOLER));
+	assert_true(tracker_sent(&t, 'S', ASKED_BY_CLIENT));
+	assert_int_equal(t.outstanding, 3);
+	tracker_received(&t, 'E', 0);
+	assert_false(tracker_has_own(&t));
+	assert_int_equal(t.outstanding, 1);
+	tracker_fini(&t);
+}
+
+static void the_status_is_idle_before_the_first_word(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	assert_int_equal(tracker_transaction_status(&t), 'I');
+	assert_true(tracker_is_idle(&t));
+	tracker_fini(&t);
+}
+
+static void many_messages_cost_little(void **state)
+{
+	struct tracker t = {0};
+	unsigned count = 0;
+
+	(void)state;
+	for (; tracker_has_room(&t); count++)
+		assert_true(tracker_sent(&t, 'Q', ASKED_BY_CLIENT));
+	assert_true(count >= 20000);
+	assert_null(t.ring);
+	for (; count > 0; count--) {
+		assert_false(tracker_is_idle(&t));
+		tracker_received(&t, 'C', 0);
+		tracker_received(&t, 'Z', 'I');
+	}
+	assert_true(tracker_is_idle(&t));
+	tracker_fini(&t);
+}
+
+static void a_long_pipeline_is_followed_and_its_memory_given_back(void **state)
+{
+	struct tracker t = {0};
+	int sent = 0;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (sent = 0; sent < 5000; sent++) {
+			tracker_sent(&t, 'P', ASKED_BY_CLIENT);
+			tracker_sent(&t, 'B', ASKED_BY_CLIENT);
+			tracker_sent(&t, 'E', ASKED_BY_CLIENT);
+		}
+		tracker_sent(&t, 'S', ASKED_BY_CLIENT);
+		assert_non_null(t.ring);
+		assert_true(t.cap * sizeof(*t.ring) <= 128 * 1024);
+		for (; sent > 0; sent--) {
+			assert_int_equal(tracker_received(&t, '1', 0),
+					 TRACKER_FOR_CLIENT);
+			assert_int_equal(tracker_received(&t, '2', 0),
+					 TRACKER_FOR_CLIENT);
+			assert_int_equal(tracker_received(&t, 'C', 0),
+					 TRACKER_FOR_CLIENT);
+		}
+		assert_int_equal(tracker_received(&t, 'Z', 'T'), TRACKER_FOR_CLIENT);
+		assert_true(tracker_is_idle(&t));
+		assert_null(t.ring);
+	}
+	tracker_fini(&t);
+}
+
+static void short_memory_changes_nothing(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n < 4; n++) {
+		struct tracker t = {0};
+		bool went_well = true;
+
+		memory_fails_at(n);
+		for (int i = 0; i < 200 && went_well; i++) {
+			uint32_t outstanding = t.outstanding;
+
+			went_well = tracker_sent(&t, i % 2 ? 'B' : 'E', ASKED_BY_CLIENT);
+			assert_int_equal(t.outstanding, outstanding + went_well);
+		}
+		assert_int_equal(went_well, !memory_has_failed());
+		assert_false(went_well);
+		memory_fails_at(0);
+		for (uint32_t left = t.outstanding, i = 0; i < left; i++)
+			assert_int_equal(tracker_received(&t, i % 2 ? '2' : 'C', 0),
+					 TRACKER_FOR_CLIENT);
+		assert_int_equal(t.outstanding, 0);
+		tracker_fini(&t);
+	}
+}
+
+static void a_flood_of_syncs_into_a_copy_is_counted(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	tracker_sent(&t, 'E', ASKED_BY_CLIENT);
+	for (int i = 0; i < 200000; i++)
+		tracker_sent(&t, 'S', i % 2000 ? ASKED_BY_CLIENT : ASKED_BY_POOLER);
+	assert_false(tracker_has_room(&t));
+	tracker_received(&t, 'G', 0);
+	tracker_received(&t, 'E', 0);
+	assert_false(tracker_is_idle(&t));
+	assert_false(tracker_has_own(&t));
+	tracker_fini(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(conversations_are_followed),
+	    cmocka_unit_test(the_oldest_question_tells_who_is_served),
+	    cmocka_unit_test(skipped_questions_of_the_pooler_are_forgotten),
+	    cmocka_unit_test(the_status_is_idle_before_the_first_word),
+	    cmocka_unit_test(many_messages_cost_little),
+	    cmocka_unit_test(a_long_pipeline_is_followed_and_its_memory_given_back),
+	    cmocka_unit_test(short_memory_changes_nothing),
+	    cmocka_unit_test(a_flood_of_syncs_into_a_copy_is_counted),
+	};
+
+	return cmocka_run_group_tests_name("tracker", tests, NULL, NULL);
+}
