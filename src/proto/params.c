@@ -302,7 +302,8 @@ bool params_is_settable(struct slice name)
 
 /*
  * SET would make one quoted name of these lists. set_config() takes the text as the
- * startup packet does; it costs more than SET, so others keep SET.
+ * startup packet does; it costs more than SET, so others keep SET. Its result is not
+ * asked for: it need not fit the client_encoding of the moment.
  */
 static bool is_list_of_names(struct slice name)
 {
@@ -408,7 +409,7 @@ static void sql_set(struct sql *sql, struct slice name, const struct slice *valu
 		sql_text(sql, ";");
 		return;
 	}
-	sql_text(sql, "SELECT pg_catalog.set_config(");
+	sql_text(sql, "SELECT FROM pg_catalog.set_config(");
 	sql_literal(sql, name);
 	sql_text(sql, ", ");
 	if (value)

@@ -56,9 +56,10 @@ bool params_is_settable(struct slice name);
  * has, the client does not mention and that differs from `base` (what the server had
  * after its own login): SET to base's value, or "RESET name;" when base has none. Only
  * settable names; names are quoted as identifiers (each part around dots), values as
- * literals that are safe whatever standard_conforming_strings says; list parameters
- * (search_path, DateStyle, ...) keep PostgreSQL's meaning of a list. Appends nothing when
- * nothing differs. False when memory is short (then nothing was appended).
+ * literals that are safe whatever standard_conforming_strings and client_encoding say.
+ * Lists of names (search_path, ...) and names that SET cannot spell go through
+ * set_config(), so the answer may hold rows without columns. Appends nothing when nothing
+ * differs. False when memory is short (then nothing was appended).
  */
 bool params_difference(const struct params *have, const struct params *want,
 		       const struct params *base, struct buffer *out);

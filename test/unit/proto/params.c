@@ -186,30 +186,31 @@ static void differences_are_right_sql(void **state)
 	    {{0},
 	     {"Search_Path=\"$user\", 'x'"},
 	     {0},
-	     "SELECT pg_catalog.set_config('Search_Path', '\"$user\", ''x''', false);"},
+	     "SELECT FROM pg_catalog.set_config('Search_Path', '\"$user\", ''x''', "
+	     "false);"},
 	    {{"search_path=a, b"},
 	     {0},
 	     {"search_path="},
-	     "SELECT pg_catalog.set_config('search_path', '', false);"},
+	     "SELECT FROM pg_catalog.set_config('search_path', '', false);"},
 	    {{"search_path=a, b"}, {0}, {0}, "RESET \"search_path\";"},
 	    {{0},
 	     {"temp_tablespaces=a, b"},
 	     {0},
-	     "SELECT pg_catalog.set_config('temp_tablespaces', 'a, b', false);"},
+	     "SELECT FROM pg_catalog.set_config('temp_tablespaces', 'a, b', false);"},
 	    {{0},
 	     {LONG_NAME ".a=1"},
 	     {0},
-	     "SELECT pg_catalog.set_config('" LONG_NAME ".a', '1', false);"},
+	     "SELECT FROM pg_catalog.set_config('" LONG_NAME ".a', '1', false);"},
 	    {{LONG_NAME "=1"},
 	     {0},
 	     {0},
-	     "SELECT pg_catalog.set_config('" LONG_NAME "', NULL, false);"},
-	    {{0}, {"a.=1"}, {0}, "SELECT pg_catalog.set_config('a.', '1', false);"},
-	    {{0}, {".a=1"}, {0}, "SELECT pg_catalog.set_config('.a', '1', false);"},
+	     "SELECT FROM pg_catalog.set_config('" LONG_NAME "', NULL, false);"},
+	    {{0}, {"a.=1"}, {0}, "SELECT FROM pg_catalog.set_config('a.', '1', false);"},
+	    {{0}, {".a=1"}, {0}, "SELECT FROM pg_catalog.set_config('.a', '1', false);"},
 	    {{0},
 	     {"\xc3\xa9.a=1"},
 	     {0},
-	     "SELECT pg_catalog.set_config(E'\\xc3\\xa9.a', '1', false);"},
+	     "SELECT FROM pg_catalog.set_config(E'\\xc3\\xa9.a', '1', false);"},
 	    /* Who one is decides what one may set; a new one has no role. */
 	    {{0},
 	     {"a=1", "role=r", "session_authorization=s"},
@@ -378,7 +379,7 @@ static void naive_apply(struct naive *server, const char *sql)
 			read_name(&sql, name);
 			is_reset = true;
 		} else {
-			expect(&sql, "SELECT pg_catalog.set_config(");
+			expect(&sql, "SELECT FROM pg_catalog.set_config(");
 			read_quoted(&sql, name);
 			expect(&sql, ", ");
 			is_reset = *sql == 'N';
