@@ -7,7 +7,8 @@
  */
 #include "relay/outbound.h"
 
-#include "base/check.h"
+#include <stdio.h>
+
 #include "config/config.h"
 #include "pool/pool.h"
 #include "proto/frame.h"
@@ -194,6 +195,15 @@ static bool commit_ask(struct client *c, uint8_t letter)
 	return false;
 }
 
+static void commit_bad(struct pass *p, const struct frame *f)
+{
+	char message[64];
+
+	pass_send(p);
+	snprintf(message, sizeof(message), "invalid frontend message type %u", f->letter);
+	client_close_saying(p->client, CLOSE_BAD_MESSAGE, message, NULL, NULL);
+}
+
 /* Does what the verdict on the message in front says; false ends the pass. */
 static bool commit(struct pass *p, enum verdict verdict, const struct frame *f)
 {
@@ -215,8 +225,7 @@ static bool commit(struct pass *p, enum verdict verdict, const struct frame *f)
 		client_close(p->client, CLOSE_TERMINATE);
 		return false;
 	case VERDICT_BAD:
-		pass_send(p);
-		client_close(p->client, CLOSE_BAD_MESSAGE);
+		commit_bad(p, f);
 		return false;
 	}
 	return false;

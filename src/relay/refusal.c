@@ -50,6 +50,8 @@ void refusal_tell(struct client *c, const struct notice *notice)
 	else
 		client_send_ready(c);
 	c->is_refused = true;
+	/* Now rather than at the end of a turn that may be long under such a load. */
+	stream_write(&c->stream, slice_of(NULL, 0));
 	loop_post(c->stream.loop, &c->pump);
 }
 
