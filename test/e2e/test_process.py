@@ -177,10 +177,12 @@ def test_daemon_returns_when_it_is_ready_and_leaves_a_pidfile(make_pooler):
             assert console.ask("SHOW VERSION").rows
         assert os.getsid(pid) != os.getsid(0)
         assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
-    finally:
         os.kill(pid, signal.SIGINT)
         wait_until(lambda: not os.path.exists(pidfile))
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def test_daemon_that_cannot_start_says_so(make_pooler):

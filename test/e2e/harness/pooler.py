@@ -12,8 +12,8 @@ from .account import give_to, popen_as
 from .waiting import free_port, wait_until
 from .wire import Refused, Wire, cancel_request
 
-TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|CHECK failed|Assertion|"
-                     r"stack trace|panic", re.IGNORECASE)
+TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|"
+                     r"broken promise")
 
 DEFAULTS = {
     "auth_type": "trust",
@@ -88,7 +88,8 @@ class Pooler:
         return [self.binary, *args, self.conf]
 
     def environment(self):
-        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
+        return {**os.environ,
+                "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:quarantine_size_mb=8:handle_abort=1",
                 "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 
     def spawn(self, *args, nofile=None):
