@@ -27,6 +27,9 @@
 #define CLAIM_US USEC_PER_SEC
 #define CLAIM_AGAIN_US (30 * USEC_PER_SEC)
 
+/* How soon room that nobody has noticed is given to those who wait for it. */
+#define ROOM_RETRY_US (10 * USEC_PER_MSEC)
+
 /* How soon a pool with too few servers, but no waiters, tries a full limit again. */
 #define MINIMUM_RETRY_US (5 * USEC_PER_SEC)
 
@@ -49,7 +52,10 @@ static unsigned room_for(const struct pool *p, const struct usage *usage)
 {
 	bool is_kept = p->has_claim && usage == p->database_usage;
 
-	return is_kept ? 1 : usage_room_for_servers(usage);
+	if (!is_kept)
+		return usage_room_for_servers(usage);
+	/* What was kept is gone if the limit has been lowered since. */
+	return usage_holds_claims(usage) ? 1 : 0;
 }
 
 /* ---- what it wants by itself ---------------------------------------------------- */
@@ -160,15 +166,6 @@ static void unblock(struct pool *p)
 	p->is_starved = false;
 }
 
-/* At the end of those whose turn it is. */
-static void block(struct pool *p, struct usage *usage)
-{
-	unblock(p);
-	p->blocked_by = usage;
-	p->is_starved = p->total == 0;
-	TAILQ_INSERT_TAIL(queue_of(p), p, blocked_place);
-}
-
 static bool may_claim(const struct pool *p, uint64_t now_us)
 {
 	return p->database_usage->max_servers != 0 && p->total == 0 && !p->has_claim &&
@@ -190,6 +187,15 @@ static void drop_claim(struct pool *p)
 	p->has_claim = false;
 	p->claim_end_us += CLAIM_AGAIN_US;
 	p->database_usage->claimed--;
+}
+
+/* At the end of those whose turn it is. */
+static void block(struct pool *p, struct usage *usage)
+{
+	unblock(p);
+	p->blocked_by = usage;
+	p->is_starved = p->total == 0;
+	TAILQ_INSERT_TAIL(queue_of(p), p, blocked_place);
 }
 
 void demand_withdraw(struct pool *p)
@@ -227,7 +233,7 @@ static bool keeps_its_turn(struct pool *p, struct usage *usage, uint64_t now_us)
 	struct usage *other = other_usage(p, usage);
 
 	if (!wants_for_line(p, now_us)) {
-		demand_withdraw(p);
+		unblock(p);
 		return false;
 	}
 	if (room_for(p, other) == 0 &&
@@ -276,7 +282,9 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 	struct usage *blocked_by = NULL;
 	unsigned allowed;
 
-	if (p->has_claim && now_us >= p->claim_end_us)
+	/* A claim ends here only, where pool_next_look() is asked next: it sees to it
+	 * that somebody else gets the room. */
+	if (now_us >= p->claim_end_us || !usage_holds_claims(p->database_usage))
 		drop_claim(p);
 	allowed = wanted(p, now_us);
 	for (unsigned i = 0; i < 2 && allowed > 0; i++) {
@@ -360,16 +368,23 @@ bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us)
 
 /* ---- when to look again --------------------------------------------------------- */
 
+static bool has_room_for_others(const struct usage *usage)
+{
+	return usage_has_room_for_server(usage) && first_blocked(usage) != NULL;
+}
+
 uint64_t pool_next_look(const struct pool *p, uint64_t now_us)
 {
-	uint64_t due_us = reserve_due(p);
+	uint64_t due_us = CLOCK_NEVER;
 
-	if (!may_open(p))
-		return CLOCK_NEVER;
-	if (due_us <= now_us)
-		due_us = CLOCK_NEVER;
 	if (p->has_claim)
-		due_us = clock_earlier(due_us, p->claim_end_us);
+		due_us = p->claim_end_us;
+	if (has_room_for_others(p->database_usage) || has_room_for_others(p->user_usage))
+		due_us = clock_earlier(due_us, now_us + ROOM_RETRY_US);
+	if (!may_open(p))
+		return due_us;
+	if (reserve_due(p) > now_us)
+		due_us = clock_earlier(due_us, reserve_due(p));
 	if (wanted_at_leisure(p, now_us) == 0)
 		return due_us;
 	if (now_us < p->opening.not_before_us)

@@ -160,7 +160,8 @@ uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);
 
 /* When the dispatcher should look at pool_demand() again by itself: the reserve falls
  * due, or the pause after a failure ends while somebody waits or servers are too few, or
- * room that is kept for it is kept no longer. */
+ * a shared limit has room that others wait for: then pool_next_blocked() is to be asked,
+ * too. */
 uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
 
 /* The server that has to go so that this pool may open one: the longest idle of another

@@ -112,6 +112,12 @@ bool usage_has_room_for_client(const struct usage *usage)
 	return usage->max_clients == 0 || (unsigned)usage->max_clients > usage->clients;
 }
 
+bool usage_holds_claims(const struct usage *usage)
+{
+	return usage->max_servers == 0 ||
+	       usage->servers + usage->claimed <= (unsigned)usage->max_servers;
+}
+
 bool usage_is_over(const struct usage *usage)
 {
 	return usage->max_servers != 0 &&

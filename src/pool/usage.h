@@ -63,6 +63,8 @@ unsigned usage_room_for_servers(const struct usage *usage);
 /* Whether one more fits under the limit. */
 bool usage_has_room_for_server(const struct usage *usage);
 bool usage_has_room_for_client(const struct usage *usage);
+/* Whether the room that is kept for pools is still there. */
+bool usage_holds_claims(const struct usage *usage);
 /* Whether there are more servers than the limit allows, after it was lowered. */
 bool usage_is_over(const struct usage *usage);
 

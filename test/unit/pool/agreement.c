@@ -1,0 +1,629 @@
+/*
+ * Random operations by the million on six pools under four shared limits, with a fake
+ * clock; after each, the pools agree with the naive model about everything, are sound,
+ * and nobody waits for what is there.
+ */
+#include "unit/pool/model.h"
+
+#include <limits.h>
+
+#include "pool/upkeep.h"
+#include "unit/pool/ground.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { STEPS = 60000 };
+#else
+enum { STEPS = 400000 };
+#endif
+
+/* Where one that is closing stands between its end and its removal. */
+struct world {
+	struct ground g;
+	struct model m;
+	struct pool pools[MODEL_POOLS];
+	struct slot slots[MODEL_SLOTS];
+	struct waiter people[MODEL_PEOPLE];
+	struct usage *limits[MODEL_LIMITS];
+	bool is_closing[MODEL_SLOTS];
+	bool is_short; /* of slots: some wish could not be fulfilled */
+	struct dice dice;
+	uint64_t now;
+	uint64_t looks[MODEL_POOLS]; /* when each wants to be looked at */
+	uint64_t tickets;
+	uint64_t granted, opened, closed, yielded, evicted, turned;
+};
+
+/* In place of random_jitter(): what fails fails again. */
+uint64_t __wrap_random_jitter(uint64_t around_us, unsigned percent);
+
+static struct dice jitter;
+
+uint64_t __wrap_random_jitter(uint64_t around_us, unsigned percent)
+{
+	uint64_t spread_us = around_us / 100 * percent;
+
+	return around_us - spread_us + dice_roll(&jitter) % (2 * spread_us + 1);
+}
+
+/* ---- agreement ---- */
+
+static void slot_agrees(const struct world *w, int i)
+{
+	const struct slot *s = &w->slots[i];
+	const struct model_slot *m = &w->m.slots[i];
+
+	assert_ptr_equal(s->pool, m->pool < 0 ? NULL : &w->pools[m->pool]);
+	assert_int_equal(s->state, m->state);
+	if (m->pool < 0)
+		return;
+	assert_int_equal(s->retire, m->retire);
+	assert_int_equal(s->since_us, m->since_us);
+	assert_int_equal(s->retire_us, m->retire_us);
+}
+
+static void pool_agrees(const struct world *w, int i)
+{
+	const struct pool *p = &w->pools[i];
+	const struct model_pool *m = &w->m.pools[i];
+	int first = model_first_person(&w->m, i);
+	int limit = model_blocked_by(&w->m, i);
+
+	assert_true(pool_is_sound(p));
+	for (int state = SLOT_OPENING; state < SLOT_STATES; state++)
+		assert_int_equal(p->counts[state], model_count(&w->m, i, state));
+	assert_int_equal(p->total, model_total(&w->m, i));
+	assert_int_equal(pool_usable(p), model_usable(&w->m, i));
+	assert_int_equal(p->line.count, model_line(&w->m, i));
+	assert_ptr_equal(admission_first(&p->line), first < 0 ? NULL : &w->people[first]);
+	assert_ptr_equal(p->blocked_by, limit < 0 ? NULL : w->limits[limit]);
+	assert_int_equal(p->has_claim, m->has_claim);
+	assert_int_equal(p->opening.allowed, m->allowed);
+	assert_int_equal(p->opening.failures, m->failures);
+	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
+	assert_int_equal(p->tally.now.wait_time_us, m->waited_us);
+	assert_int_equal(pool_ask(p, w->now), model_ask(&w->m, i, w->now));
+}
+
+static void limit_agrees(const struct world *w, int i)
+{
+	const struct usage *u = w->limits[i];
+	const struct pool *p;
+	unsigned n = 0;
+
+	assert_int_equal(u->servers, model_limit_servers(&w->m, i));
+	assert_int_equal(u->leaving, model_limit_leaving(&w->m, i));
+	assert_int_equal(u->claimed, model_limit_claimed(&w->m, i));
+	TAILQ_FOREACH(p, &u->starved, blocked_place)
+	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	TAILQ_FOREACH(p, &u->blocked, blocked_place)
+	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	assert_int_equal(n, w->m.limits[i].line_len);
+}
+
+static void world_agrees(const struct world *w)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		slot_agrees(w, i);
+	for (int i = 0; i < MODEL_POOLS; i++)
+		pool_agrees(w, i);
+	for (int i = 0; i < MODEL_LIMITS; i++)
+		limit_agrees(w, i);
+}
+
+/* ---- what a dispatcher does ---- */
+
+static int free_slot(const struct world *w)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (w->m.slots[i].pool < 0)
+			return i;
+	return MODEL_NOBODY;
+}
+
+static void expect_within_limits(const struct world *w, const struct pool *p)
+{
+	if (p->rules.pool_size > 0)
+		assert_true(p->total <= (unsigned)p->rules.pool_size +
+					    (unsigned)p->rules.reserve_pool_size);
+	assert_true(usage_room_for_servers(p->database_usage) < UINT_MAX ||
+		    p->database_usage->max_servers == 0);
+	for (int i = 0; i < 2; i++) {
+		const struct usage *u = i == 0 ? p->database_usage : p->user_usage;
+
+		if (u->max_servers > 0)
+			assert_true(u->servers <= (unsigned)u->max_servers);
+	}
+	(void)w;
+}
+
+static void open_one(struct world *w, int pool)
+{
+	int slot = free_slot(w);
+
+	if (slot < 0) {
+		w->is_short = true;
+		return;
+	}
+	pool_add(&w->pools[pool], &w->slots[slot], w->now);
+	model_add(&w->m, pool, slot, w->now);
+	expect_within_limits(w, &w->pools[pool]);
+	w->opened++;
+}
+
+/* It is over, but its slot stays for a while. */
+static void close_slot(struct world *w, int slot)
+{
+	pool_retire(w->slots[slot].pool, &w->slots[slot]);
+	w->m.slots[slot].retire = true;
+	w->is_closing[slot] = true;
+}
+
+static void judge(struct world *w, int slot)
+{
+	const struct pool *p = w->slots[slot].pool;
+	enum upkeep verdict = pool_judge_idle(p, &w->slots[slot], w->now);
+
+	assert_int_equal(verdict, model_judge(&w->m, slot, w->now));
+	if (verdict != UPKEEP_KEEP)
+		close_slot(w, slot);
+}
+
+static void match(struct world *w, int pool)
+{
+	struct slot *slot;
+	struct waiter *waiter;
+
+	while (pool_match(&w->pools[pool], w->now, &slot, &waiter)) {
+		int person = model_first_person(&w->m, pool);
+		int picked = model_pick(&w->m, pool);
+
+		assert_false(model_is_paused(&w->m, pool));
+		assert_int_equal(waiter - w->people, person);
+		assert_int_equal(slot - w->slots, picked);
+		model_take(&w->m, picked, w->now);
+		w->m.pools[pool].served++;
+		w->m.pools[pool].waited_us += w->now - w->m.people[person].since_us;
+		w->m.people[person].pool = MODEL_NOBODY;
+		w->granted++;
+	}
+	/* Nobody waits for what is there. */
+	assert_true(model_is_paused(&w->m, pool) || model_line(&w->m, pool) == 0 ||
+		    model_usable(&w->m, pool) == 0);
+}
+
+static void open_wanted(struct world *w, int pool)
+{
+	struct pool *p = &w->pools[pool];
+	unsigned demand = pool_demand(p, w->now);
+
+	assert_int_equal(demand, model_demand(&w->m, pool, w->now));
+	while (demand-- > 0)
+		open_one(w, pool);
+	struct slot *victim = pool_eviction_for(p);
+	int expected = model_eviction(&w->m, pool);
+	assert_ptr_equal(victim, expected < 0 ? NULL : &w->slots[expected]);
+	if (victim) {
+		close_slot(w, expected);
+		w->evicted++;
+	}
+	w->looks[pool] = pool_next_look(p, w->now);
+	assert_true(w->looks[pool] > w->now);
+}
+
+static void serve(struct world *w, int pool)
+{
+	match(w, pool);
+	open_wanted(w, pool);
+}
+
+static void serve_blocked(struct world *w, int limit)
+{
+	for (;;) {
+		struct pool *p = pool_next_blocked(w->limits[limit], w->now);
+		int expected = model_next_blocked(&w->m, limit, w->now);
+
+		assert_ptr_equal(p, expected < 0 ? NULL : &w->pools[expected]);
+		if (!p || w->is_short)
+			return;
+		open_wanted(w, expected);
+		w->turned++;
+	}
+}
+
+static void reap_slot(struct world *w, int slot)
+{
+	int pool = w->m.slots[slot].pool;
+
+	pool_remove(&w->pools[pool], &w->slots[slot], w->now);
+	model_remove(&w->m, slot);
+	w->is_closing[slot] = false;
+	w->closed++;
+	serve(w, pool);
+	for (int i = 0; i < 2; i++)
+		serve_blocked(w, w->m.pools[pool].limits[i]);
+}
+
+static void reap(struct world *w)
+{
+	for (int slot = 0; slot < MODEL_SLOTS; slot++)
+		if (w->is_closing[slot]) {
+			reap_slot(w, slot);
+			slot = -1;
+		}
+}
+
+static void serve_all(struct world *w)
+{
+	for (int slot = 0; slot < MODEL_SLOTS; slot++)
+		if (w->m.slots[slot].state == SLOT_IDLE && !w->is_closing[slot])
+			judge(w, slot);
+	for (int i = 0; i < MODEL_POOLS; i++)
+		serve(w, i);
+	for (int i = 0; i < MODEL_LIMITS; i++)
+		serve_blocked(w, i);
+}
+
+/* ---- what happens ---- */
+
+static void a_client_asks(struct world *w)
+{
+	int pool = (int)dice_of(&w->dice, MODEL_POOLS);
+	unsigned person = dice_of(&w->dice, MODEL_PEOPLE);
+	int picked = model_pick(&w->m, pool);
+
+	if (w->m.people[person].pool >= 0)
+		return;
+	switch (pool_ask(&w->pools[pool], w->now)) {
+	case POOL_TAKE:
+		assert_ptr_equal(pool_take(&w->pools[pool], w->now), &w->slots[picked]);
+		model_take(&w->m, picked, w->now);
+		return;
+	case POOL_WAIT:
+		pool_join(&w->pools[pool], &w->people[person], w->now);
+		w->m.people[person] = (struct model_person){
+		    .pool = pool, .since_us = w->now, .ticket = ++w->tickets};
+		serve(w, pool);
+		return;
+	case POOL_FULL:
+	case POOL_DOWN:
+		return;
+	}
+}
+
+static void a_client_gives_up(struct world *w)
+{
+	unsigned person = dice_of(&w->dice, MODEL_PEOPLE);
+
+	admission_leave(&w->people[person]);
+	w->m.people[person].pool = MODEL_NOBODY;
+}
+
+/* Some server in that state that is not closing, or none. */
+static int some_server(struct world *w, enum slot_state state)
+{
+	int from = (int)dice_of(&w->dice, MODEL_SLOTS);
+
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		int slot = (from + i) % MODEL_SLOTS;
+
+		if (w->m.slots[slot].state == state && !w->is_closing[slot])
+			return slot;
+	}
+	return MODEL_NOBODY;
+}
+
+static void look_after_free(struct world *w, int slot)
+{
+	int pool = w->m.slots[slot].pool;
+
+	judge(w, slot);
+	serve(w, pool);
+}
+
+static void a_server_comes_back(struct world *w)
+{
+	int slot = some_server(w, dice_once_in(&w->dice, 3) ? SLOT_CLEANING : SLOT_BUSY);
+
+	if (slot < 0)
+		return;
+	struct pool *p = w->slots[slot].pool;
+	if (w->m.slots[slot].state == SLOT_BUSY && dice_once_in(&w->dice, 3)) {
+		pool_set_cleaning(p, &w->slots[slot], w->now);
+		w->m.slots[slot].state = SLOT_CLEANING;
+		w->m.slots[slot].since_us = w->now;
+		return;
+	}
+	bool was_retired = w->slots[slot].retire;
+	pool_give_back(p, &w->slots[slot], w->now);
+	model_set_free(&w->m, slot, w->now);
+	assert_int_equal(w->slots[slot].retire, w->m.slots[slot].retire);
+	w->yielded += w->slots[slot].retire && !was_retired;
+	look_after_free(w, slot);
+}
+
+static void a_server_is_opened(struct world *w)
+{
+	int slot = some_server(w, SLOT_OPENING);
+
+	if (slot < 0)
+		return;
+	struct pool *p = w->slots[slot].pool;
+	pool_opened(p, &w->slots[slot], w->now);
+	assert_true(w->slots[slot].retire_us >= w->now);
+	model_opened(&w->m, slot, w->now, w->slots[slot].retire_us);
+	look_after_free(w, slot);
+}
+
+static void a_server_cannot_be_opened(struct world *w)
+{
+	int slot = some_server(w, SLOT_OPENING);
+
+	if (slot < 0)
+		return;
+	int pool = w->m.slots[slot].pool;
+	struct pool *p = &w->pools[pool];
+	pool_open_failed(p, w->now, 15 * SECOND);
+	model_failed(&w->m, pool, w->now, p->opening.not_before_us);
+	assert_true(p->opening.not_before_us > w->now);
+	close_slot(w, slot);
+}
+
+static void a_server_is_lost(struct world *w)
+{
+	int slot = some_server(w, SLOT_IDLE + dice_of(&w->dice, 3));
+
+	if (slot >= 0)
+		close_slot(w, slot);
+}
+
+static void a_pool_is_renewed(struct world *w)
+{
+	int pool = (int)dice_of(&w->dice, MODEL_POOLS);
+
+	pool_retire_all(&w->pools[pool]);
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (w->m.slots[i].pool == pool) {
+			w->m.slots[i].retire = true;
+			if (w->m.slots[i].state == SLOT_IDLE)
+				w->is_closing[i] = true;
+		}
+}
+
+static void a_gate_moves(struct world *w)
+{
+	int database = (int)dice_of(&w->dice, 3);
+
+	if (database == 2) {
+		w->m.is_paused = !w->m.is_paused && dice_once_in(&w->dice, 2);
+		w->g.paused_all = w->m.is_paused;
+	} else {
+		struct model_limit *l = &w->m.limits[database];
+
+		l->is_paused = !l->is_paused && dice_once_in(&w->dice, 2);
+		w->limits[database]->gate.is_paused = l->is_paused;
+	}
+	serve_all(w);
+}
+
+static uint64_t some_time(struct world *w, uint64_t unit)
+{
+	return dice_of(&w->dice, 4) * unit;
+}
+
+static struct rules some_rules(struct world *w)
+{
+	struct dice *d = &w->dice;
+
+	return (struct rules){
+	    .pool_size = (int)dice_of(d, 6),
+	    .min_pool_size = dice_once_in(d, 2) ? (int)dice_of(d, 4) : 0,
+	    .reserve_pool_size = (int)dice_of(d, 3),
+	    .max_queue = (int)dice_of(d, 8) - 1,
+	    .server_round_robin = dice_once_in(d, 2),
+	    .reserve_pool_timeout = some_time(w, SECOND),
+	    .server_idle_timeout = some_time(w, 20 * SECOND),
+	    .server_lifetime = some_time(w, 60 * SECOND),
+	};
+}
+
+static void set_rules(struct world *w, int pool, const struct rules *rules)
+{
+	bool renews = rules->server_lifetime != w->m.pools[pool].rules.server_lifetime;
+
+	pool_set_rules(&w->pools[pool], rules);
+	w->m.pools[pool].rules = *rules;
+	w->m.pools[pool].clients = w->pools[pool].clients = dice_of(&w->dice, 2);
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (renews && w->m.slots[i].pool == pool)
+			w->m.slots[i].retire_us = w->slots[i].retire_us;
+}
+
+static void set_limit(struct world *w, int limit)
+{
+	int most = dice_once_in(&w->dice, 3) ? 0 : 1 + (int)dice_of(&w->dice, 6);
+
+	w->limits[limit]->max_servers = most;
+	w->m.limits[limit].most = most == 0 ? MODEL_ENDLESS : most;
+}
+
+static void the_configuration_changes(struct world *w)
+{
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		struct rules rules = some_rules(w);
+
+		if (dice_once_in(&w->dice, 2))
+			set_rules(w, i, &rules);
+	}
+	for (int i = 0; i < MODEL_LIMITS; i++)
+		if (dice_once_in(&w->dice, 2))
+			set_limit(w, i);
+	serve_all(w);
+}
+
+static uint64_t next_look_under_limits_of(const struct world *w, int pool)
+{
+	const int *ours = w->m.pools[pool].limits;
+	uint64_t next = CLOCK_NEVER;
+
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		const int *theirs = w->m.pools[i].limits;
+
+		if (theirs[0] == ours[0] || theirs[1] == ours[1])
+			next = clock_earlier(next, w->looks[i]);
+	}
+	return next;
+}
+
+/* Whoever could have a server is looked at now or in a moment. */
+static void expect_nothing_overlooked(const struct world *w)
+{
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		bool has_room = model_room(&w->m, i, w->m.pools[i].limits[0]) > 0 &&
+				model_room(&w->m, i, w->m.pools[i].limits[1]) > 0;
+
+		if (has_room && model_wanted_for_line(&w->m, i, w->now) > 0)
+			assert_true(next_look_under_limits_of(w, i) <=
+				    w->now + 10 * MSEC);
+	}
+}
+
+static void expect_deadlines_in_time(const struct world *w)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		const struct slot *s = &w->slots[i];
+
+		if (s->state != SLOT_IDLE || s->retire)
+			continue;
+		bool is_due = pool_idle_deadline(s->pool, s) <= w->now;
+		assert_int_equal(is_due, model_judge(&w->m, i, w->now) != UPKEEP_KEEP);
+	}
+}
+
+static void time_passes(struct world *w)
+{
+	static const uint64_t steps[] = {MSEC, 50 * MSEC, 300 * MSEC, 2 * SECOND,
+					 30 * SECOND};
+	unsigned kind = dice_of(&w->dice, 40);
+
+	/* Whatever is closing is gone before the turn ends. */
+	reap(w);
+	w->now += 1 + dice_of(&w->dice, (unsigned)steps[kind < 5 ? kind : 1]);
+	if (!w->is_short)
+		expect_nothing_overlooked(w);
+	expect_deadlines_in_time(w);
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (w->m.slots[i].state == SLOT_IDLE && !w->is_closing[i])
+			judge(w, i);
+	for (int i = 0; i < MODEL_POOLS; i++)
+		if (w->now >= w->looks[i]) {
+			serve(w, i);
+			for (int k = 0; k < 2; k++)
+				serve_blocked(w, w->m.pools[i].limits[k]);
+		}
+}
+
+static void something_happens(struct world *w)
+{
+	unsigned what = dice_of(&w->dice, 1000);
+
+	if (what < 350)
+		a_client_asks(w);
+	else if (what < 370)
+		a_client_gives_up(w);
+	else if (what < 650)
+		a_server_comes_back(w);
+	else if (what < 750)
+		a_server_is_opened(w);
+	else if (what < 760)
+		a_server_cannot_be_opened(w);
+	else if (what < 770)
+		a_server_is_lost(w);
+	else if (what < 772)
+		a_pool_is_renewed(w);
+	else if (what < 780)
+		a_gate_moves(w);
+	else if (what < 784)
+		the_configuration_changes(w);
+	else
+		time_passes(w);
+}
+
+/* ---- beginning and end ---- */
+
+static struct world *world_begin(uint64_t seed)
+{
+	static const int places[MODEL_POOLS][2] = {{0, 0}, {0, 1}, {1, 0},
+						   {1, 1}, {0, 0}, {1, 1}};
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->dice.state = jitter.state = seed;
+	w->now = START;
+	ground_begin(&w->g);
+	model_init(&w->m);
+	for (int i = 0; i < 2; i++) {
+		w->limits[i] = w->g.database[i];
+		w->limits[2 + i] = w->g.user[i];
+	}
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		struct model_pool *p = &w->m.pools[i];
+
+		pool_begin(&w->pools[i], &w->g, places[i][0], places[i][1]);
+		p->rules = w->g.rules;
+		p->limits[0] = places[i][0];
+		p->limits[1] = 2 + places[i][1];
+		w->looks[i] = CLOCK_NEVER;
+	}
+	return w;
+}
+
+static void world_end(struct world *w)
+{
+	for (int i = 0; i < MODEL_POOLS; i++)
+		pool_end(&w->pools[i]);
+	for (int i = 0; i < 2; i++)
+		w->limits[i]->gate.is_paused = false;
+	ground_end(&w->g);
+	free(w);
+}
+
+static void live(struct world *w)
+{
+	the_configuration_changes(w);
+	for (unsigned step = 0; step < STEPS; step++) {
+		w->is_short = false;
+		something_happens(w);
+		if (dice_once_in(&w->dice, 4))
+			reap(w);
+		world_agrees(w);
+	}
+	/* Each of the rarer things has happened often enough to mean something. */
+	assert_true(w->granted > STEPS / 100);
+	assert_true(w->opened > STEPS / 100);
+	assert_true(w->closed > STEPS / 100);
+	assert_true(w->yielded > STEPS / 1000);
+	assert_true(w->evicted > STEPS / 1000);
+	assert_true(w->turned > STEPS / 1000);
+}
+
+static void pools_and_model_agree_on_who_gets_what(void **state)
+{
+	static const uint64_t seeds[] = {1, 20, 300, 4000, 50000};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(seeds); i++) {
+		struct world *w = world_begin(seeds[i]);
+
+		live(w);
+		world_end(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(pools_and_model_agree_on_who_gets_what),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

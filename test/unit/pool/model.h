@@ -1,0 +1,97 @@
+/*
+ * A naive model of pools under shared limits: plain arrays, everything counted anew for
+ * each question. What src/pool does with lists and counters must agree with it.
+ */
+#ifndef POOLER_TEST_UNIT_POOL_MODEL_H
+#define POOLER_TEST_UNIT_POOL_MODEL_H
+
+#include "pool/pool.h"
+
+enum {
+	MODEL_POOLS = 6,
+	MODEL_SLOTS = 48,
+	MODEL_PEOPLE = 40,
+	/* Two databases, then two users. */
+	MODEL_LIMITS = 4,
+	MODEL_NOBODY = -1,
+};
+
+#define MODEL_ENDLESS ((int64_t)1 << 40)
+
+struct model_slot {
+	int pool; /* MODEL_NOBODY = outside */
+	enum slot_state state;
+	bool retire, was_used;
+	uint64_t since_us, opened_us, retire_us;
+	uint64_t freed; /* number of the event that made it idle */
+};
+
+struct model_person {
+	int pool; /* MODEL_NOBODY = not waiting */
+	uint64_t since_us, ticket;
+};
+
+struct model_pool {
+	int limits[2]; /* of its database, of its user */
+	struct rules rules;
+	unsigned clients;
+	int64_t allowed; /* to be opened at the same time */
+	unsigned failures;
+	uint64_t not_before_us;
+	bool has_claim;
+	uint64_t claim_end_us;
+	uint64_t served, waited_us;
+};
+
+struct model_limit {
+	int64_t most; /* MODEL_ENDLESS */
+	bool is_paused;
+	int line[MODEL_POOLS]; /* of blocked pools, in order of being blocked */
+	unsigned line_len;
+};
+
+struct model {
+	struct model_pool pools[MODEL_POOLS];
+	struct model_slot slots[MODEL_SLOTS];
+	struct model_person people[MODEL_PEOPLE];
+	struct model_limit limits[MODEL_LIMITS];
+	uint64_t events;
+	bool is_paused;
+};
+
+void model_init(struct model *m);
+
+int64_t model_count(const struct model *m, int pool, enum slot_state state);
+int64_t model_total(const struct model *m, int pool);
+int64_t model_leaving(const struct model *m, int pool);
+int64_t model_usable(const struct model *m, int pool);
+int64_t model_limit_servers(const struct model *m, int limit);
+int64_t model_limit_leaving(const struct model *m, int limit);
+int64_t model_limit_claimed(const struct model *m, int limit);
+int64_t model_room(const struct model *m, int pool, int limit);
+int64_t model_line(const struct model *m, int pool);
+bool model_is_paused(const struct model *m, int pool);
+/* MODEL_NOBODY when nobody waits, and so on. */
+int model_first_person(const struct model *m, int pool);
+int model_pick(const struct model *m, int pool);
+/* The limit whose line it stands in. */
+int model_blocked_by(const struct model *m, int pool);
+/* The nth of those that a limit blocks, in turn. */
+int model_nth_blocked(const struct model *m, int limit, unsigned n);
+
+int64_t model_wanted(const struct model *m, int pool, uint64_t now_us);
+int64_t model_wanted_for_line(const struct model *m, int pool, uint64_t now_us);
+enum pool_answer model_ask(const struct model *m, int pool, uint64_t now_us);
+enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us);
+int model_eviction(const struct model *m, int pool);
+
+void model_take(struct model *m, int slot, uint64_t now_us);
+void model_add(struct model *m, int pool, int slot, uint64_t now_us);
+void model_remove(struct model *m, int slot);
+void model_set_free(struct model *m, int slot, uint64_t now_us);
+void model_opened(struct model *m, int slot, uint64_t now_us, uint64_t retire_us);
+void model_failed(struct model *m, int pool, uint64_t now_us, uint64_t not_before_us);
+int64_t model_demand(struct model *m, int pool, uint64_t now_us);
+int model_next_blocked(struct model *m, int limit, uint64_t now_us);
+
+#endif
