@@ -40,22 +40,25 @@ static bool is_help(const struct command *command)
 	return text_equal_nocase(command->argument, "help");
 }
 
+static bool is_known(const struct command *command)
+{
+	return command->verb != COMMAND_SHOW || is_help(command) ||
+	       show_find(command->argument);
+}
+
 enum command_result session_understand(struct console *s, struct slice text,
 				       struct command *out)
 {
-	char shown[COMMAND_WORD_MAX + 1], nearest[COMMAND_WORD_MAX + 8];
 	enum command_result result = command_parse(text, out);
+	char nearest[COMMAND_WORD_MAX + 8];
 
 	if (result == COMMAND_INVALID) {
-		session_fail_command(s, text_escape(shown, sizeof(shown), text),
-				     command_nearest(text));
-	} else if (result == COMMAND_OK && out->verb == COMMAND_SHOW && !is_help(out) &&
-		   !show_find(out->argument)) {
+		session_fail_command(s, text, command_nearest(text));
+	} else if (result == COMMAND_OK && !is_known(out)) {
 		const char *name = show_nearest(out->argument);
 		if (name)
 			snprintf(nearest, sizeof(nearest), "SHOW %s", name);
-		session_fail_command(s, text_escape(shown, sizeof(shown), text),
-				     name ? nearest : NULL);
+		session_fail_command(s, text, name ? nearest : NULL);
 		result = COMMAND_INVALID;
 	}
 	return result;

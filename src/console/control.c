@@ -379,7 +379,7 @@ static void shut_down(struct console *s, const char *how)
 	else if (text_equal_nocase(how, "WAIT_FOR_CLIENTS"))
 		mode = SHUTDOWN_WAIT_FOR_CLIENTS;
 	else if (how[0]) {
-		session_fail_command(s, how, "SHUTDOWN WAIT_FOR_SERVERS");
+		session_fail_command(s, slice_of_text(how), "SHUTDOWN WAIT_FOR_SERVERS");
 		return;
 	}
 	session_complete(s, "SHUTDOWN");

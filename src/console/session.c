@@ -93,12 +93,12 @@ void session_ready(struct console *s)
 	session_written(s, &w);
 }
 
-void session_fail_command(struct console *s, const char *command, const char *nearest)
+void session_fail_command(struct console *s, struct slice command, const char *nearest)
 {
 	char shown[128], message[192], hint[96];
 
 	snprintf(message, sizeof(message), "invalid command '%s', use SHOW HELP;",
-		 text_escape(shown, sizeof(shown), slice_of_text(command)));
+		 text_escape(shown, sizeof(shown), command));
 	if (nearest)
 		snprintf(hint, sizeof(hint), "Perhaps you meant %s.", nearest);
 	session_fail(s, SQLSTATE_SYNTAX_ERROR, message, NULL, nearest ? hint : NULL);

@@ -56,8 +56,8 @@ void session_complete(struct console *s, const char *tag);
 /* A message without a body, and ReadyForQuery after a simple query. */
 void session_say(struct console *s, uint8_t letter);
 void session_ready(struct console *s);
-/* It was said that the command makes no sense; nearest may be NULL. */
-void session_fail_command(struct console *s, const char *command, const char *nearest);
+/* That is no command; the nearest that is one may be NULL. */
+void session_fail_command(struct console *s, struct slice command, const char *nearest);
 
 /* ---- commands -----------------------------------------------------------------------
  */

@@ -110,7 +110,8 @@ static void show_own(struct row *row, const struct show *show)
 	row_int(row, d->config->settings.listen_port);
 	row_text(row, SHOW_OWN_NAME);
 	row_text(row, SHOW_OWN_NAME);
-	for (int zeros = 0; zeros < 4; zeros++)
+	row_count(row, 2); /* as tools have always seen it */
+	for (int zeros = 0; zeros < 3; zeros++)
 		row_count(row, 0);
 	row_text(row, pool_mode_name(POOL_MODE_STATEMENT));
 	row_null(row);
