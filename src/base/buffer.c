@@ -38,6 +38,8 @@ uint8_t *buffer_reserve(struct buffer *b, size_t len)
 {
 	size_t held = buffer_len(b);
 
+	if (len >= BUFFER_MOST)
+		return NULL;
 	if (b->end + len <= b->cap)
 		return b->data + b->end;
 	/* Move to the front only what is at most half the buffer, else grow: otherwise a

@@ -36,6 +36,13 @@ bool text_equal_nocase(const char *a, const char *b)
 	return strcasecmp(a, b) == 0;
 }
 
+static const char *skip_blanks(const char *text)
+{
+	while (isspace((unsigned char)*text))
+		text++;
+	return text;
+}
+
 bool text_parse_bool(const char *text, bool *out)
 {
 	static const struct {
@@ -46,20 +53,17 @@ bool text_parse_bool(const char *text, bool *out)
 	    {"0", false}, {"off", false}, {"no", false}, {"false", false},
 	};
 
+	text = skip_blanks(text);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!text_equal_nocase(words[i].name, text))
+		size_t len = strlen(words[i].name);
+
+		if (strncasecmp(words[i].name, text, len) != 0 ||
+		    *skip_blanks(text + len) != '\0')
 			continue;
 		*out = words[i].value;
 		return true;
 	}
 	return false;
-}
-
-static const char *skip_blanks(const char *text)
-{
-	while (isspace((unsigned char)*text))
-		text++;
-	return text;
 }
 
 bool text_parse_int(const char *text, int64_t *out)
@@ -140,7 +144,8 @@ bool text_parse_size(const char *text, uint64_t *out_bytes)
 {
 	double value;
 
-	if (!parse_with_unit(text, size_units, 1, &value) || value != (double)(uint64_t)value)
+	if (!parse_with_unit(text, size_units, 1, &value) ||
+	    value != (double)(uint64_t)value)
 		return false;
 	*out_bytes = (uint64_t)value;
 	return true;
