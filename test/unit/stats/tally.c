@@ -119,8 +119,7 @@ static void any_pattern_of_counting_and_looking_agrees_with_a_list_of_events(voi
 			now += dice_of(&dice, dice_once_in(&dice, 10) ? 5000 : 40);
 			if (dice_once_in(&dice, 3)) {
 				uint64_t period = now / PERIOD;
-				uint64_t from =
-				    period > 0 ? (period - 1) * PERIOD : 0;
+				uint64_t from = period > 0 ? (period - 1) * PERIOD : 0;
 				uint64_t expected = 0;
 
 				for (size_t e = 0; e < count; e++)
