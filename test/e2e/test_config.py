@@ -190,7 +190,7 @@ def test_names_may_be_quoted(make_pooler, written, name):
 
 def test_semicolon_in_a_value_does_not_start_a_comment(make_pooler):
     pooler = make_pooler(pool_mode="session", default_pool_size=1,
-                         server_reset_query="DISCARD ALL ; set work_mem = '3MB'")
+                         server_reset_query="RESET ALL ; set work_mem = '3MB'")
     pooler.login().close()
     pooler.check_settled()
     wire = pooler.login()

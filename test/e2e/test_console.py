@@ -9,7 +9,8 @@ import pytest
 
 from harness.account import popen_as
 from harness.waiting import holds_for, wait_until
-from harness.wire import Closed, Refused, Wire, extended, query, startup, sync
+from harness.wire import (Closed, Refused, Wire, bind, execute, extended, message, parse, query,
+                          startup, sync)
 
 TEXT, INT4, NUMERIC = 25, 23, 1700
 
@@ -64,6 +65,13 @@ LISTS = ["databases", "users", "peers", "pools", "peer_pools", "free_clients", "
 COMMANDS = ["PAUSE", "RESUME", "RECONNECT", "KILL", "RELOAD", "SET max_client_conn = 10",
             "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS", "SHUTDOWN WAIT_FOR_CLIENTS", "PAUSE app",
             "KILL app", "RECONNECT app", "RESUME app"]
+
+
+NONSENSE = [
+    "SHOW nonsense", "NONSENSE", "SHOW", "show pools; show lists", "select 1", "begin",
+    "SHOW POOLS POOLS", "PAUSE app other", "SET", "SET x", "SET x =", "x" * 5000, "show '",
+    'show "pools', "\u00fcbung", "PAUSE " + "d" * 200, "SET max_client_conn = '" + "9" * 5000,
+    "SHUTDOWN NOW"]
 
 
 def only(rows, **wanted):
@@ -127,11 +135,7 @@ def test_commands_are_read_as_people_write_them(pooler, command):
     assert not reply.errors and reply.columns[0][0] == "database"
 
 
-@pytest.mark.parametrize("command", [
-    "SHOW nonsense", "NONSENSE", "SHOW", "show pools; show lists", "select 1", "begin",
-    "SHOW POOLS POOLS", "PAUSE app other", "SET", "SET x", "SET x =", "x" * 5000, "show '",
-    'show "pools', "\u00fcbung", "PAUSE " + "d" * 200, "SET max_client_conn = '" + "9" * 5000,
-    "SHUTDOWN NOW"])
+@pytest.mark.parametrize("command", NONSENSE, ids=lambda command: command[:30])
 def test_nonsense_is_an_error_and_the_console_goes_on(pooler, command):
     with pooler.console() as console:
         reply = console.ask(command)
@@ -307,13 +311,14 @@ def test_console_is_reached_by_both_names_on_all_sockets(pooler, dbname):
 
 
 @pytest.mark.parametrize("user", ["pooler", "pgbouncer"])
-def test_own_user_is_admin_on_the_unix_socket(make_pooler, user):
-    pooler = make_pooler(admin_users="")
+def test_own_user_is_admin_on_the_unix_socket_only(pooler, user):
     done = subprocess.run(
         ["psql", "-XAt", "-h", pooler.directory, "-p", str(pooler.port), "-U", user, "pooler",
          "-c", "SHOW VERSION", "-c", "RECONNECT"],
         capture_output=True, text=True, cwd="/", timeout=20, **popen_as(pooler.account))
     assert done.returncode == 0 and "RECONNECT" in done.stdout, done.stderr
+    with pytest.raises(Refused):
+        pooler.login("pooler", user)
 
 
 def test_admin_listener_leads_to_the_console_only(pooler):
@@ -339,16 +344,25 @@ def test_questions_of_drivers_are_answered(pooler):
         assert reply.notices and reply.tags == ["SET"]
 
 
-def test_extended_protocol_is_refused_with_an_error(pooler):
+def test_extended_protocol_is_answered_too(pooler):
     with pooler.console() as console:
-        console.send(extended("SHOW VERSION"))
-        first = console.until("E").error
-        assert "extended query protocol" in first["M"]
-    assert pooler.show("VERSION")
+        reply = console.ask(extended("SHOW VERSION"))
+        assert reply.types == "12TDCZ" and "pooler" in reply.value.lower()
+        reply = console.ask(extended("NONSENSE"))
+        assert reply.types == "EZ"
+        reply = console.ask(parse("SHOW STATE", "named"), sync())
+        assert reply.types == "1Z"
+        for _ in range(2):
+            assert len(console.ask(bind(name="named"), execute(), sync()).rows) >= 3
+        assert console.ask("SHOW VERSION").rows
 
 
-@pytest.mark.parametrize("data", [b"Q\0\0\0\1", b"!\0\0\0\4", b"Q\x7f\xff\xff\xff" + bytes(70000),
-                                  b"d\0\0\0\4", sync()])
+@pytest.mark.parametrize("data", [
+    pytest.param(b"Q\0\0\0\1", id="length below four"),
+    pytest.param(b"!\0\0\0\4", id="unknown message"),
+    pytest.param(b"Q\x7f\xff\xff\xff" + bytes(70000), id="enormous query"),
+    pytest.param(message("d"), id="copy data"),
+    pytest.param(sync(), id="sync")])
 def test_garbage_ends_at_most_its_own_console(pooler, data):
     with pooler.console() as console:
         console.send(data)

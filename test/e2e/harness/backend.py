@@ -131,6 +131,7 @@ class Backend:
             except OSError:
                 return
             sock.settimeout(30)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._play, args=(sock,), daemon=True).start()
 
     def _play(self, sock):

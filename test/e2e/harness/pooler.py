@@ -198,10 +198,11 @@ class Pooler:
 
     def refusal(self, dbname="app", user="alice", **params):
         """The fields of the error that a login gets; fails if it succeeds."""
-        try:
-            self.login(dbname, user, **params)
-        except Refused as refused:
-            return refused.fields
+        with Wire(self.address) as wire:
+            try:
+                wire.login(user, dbname, **params)
+            except Refused as refused:
+                return refused.fields
         raise AssertionError("the login was accepted")
 
     def cancel(self, key):

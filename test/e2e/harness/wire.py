@@ -268,13 +268,14 @@ class Wire:
                 return Reply(messages)
 
     def rest(self):
-        """All messages until the peer closes; fails if it does not."""
+        """All messages until the peer closes, then closes too; fails if it does not."""
         messages = []
         while True:
             try:
                 messages.append(self.read())
             except Closed:
                 assert not self._in, f"half a message at the end: {bytes(self._in)!r}"
+                self.close()
                 return Reply(messages)
 
     def is_silent(self, seconds):
