@@ -389,7 +389,7 @@ def test_pause_waits_for_transactions_and_resume_lets_go_on(pooler, cluster, lat
         assert console.is_silent(0.2)
         assert busy.ask("commit").status == "I"
         assert console.until("Z").tags == ["PAUSE"]
-    assert not cluster.backends()
+    wait_until(lambda: not cluster.backends())
     assert only(pooler.show("STATE"), key="paused")["value"] == "yes"
     idle.send(query("select 1"))
     pooler.wait_for_pool(cl_waiting=1)
