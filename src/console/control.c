@@ -432,7 +432,7 @@ void console_control(struct console *s, const struct command *command)
 		session_complete(s, "SET");
 		return;
 	}
-	if (!s->client->is_admin) {
+	if (command_needs_admin(command->verb) && !s->client->is_admin) {
 		session_fail(s, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed",
 			     NULL, "Users in admin_users may use this command.");
 		return;
