@@ -22,10 +22,13 @@ static void each_pool(struct dispatcher *d, const struct usage *database, pool_f
 
 static void close_slots(const struct slots *slots, enum closing reason)
 {
-	struct slot *slot;
+	struct slot *slot = TAILQ_FIRST(slots), *next;
 
-	TAILQ_FOREACH(slot, slots, place)
-	server_close(server_of_slot(slot), reason);
+	/* A closed one moves behind those that are not. */
+	for (; slot; slot = next) {
+		next = TAILQ_NEXT(slot, place);
+		server_close(server_of_slot(slot), reason);
+	}
 }
 
 /* ---- pause, resume, reconnect

@@ -183,6 +183,8 @@ void server_close(struct server *s, enum closing reason)
 	log_end(s, reason);
 	s->closing = (uint8_t)reason;
 	say_goodbye(s);
+	/* Its slot stays until the end of the turn, and nobody must get it. */
+	pool_retire(s->slot.pool, &s->slot);
 	server_move(s, SERVER_CLOSING);
 	stream_close(&s->stream);
 	TAILQ_REMOVE(&d->servers, s, place);
