@@ -236,3 +236,11 @@ void cancel_reap(struct dispatcher *d)
 		x = next;
 	}
 }
+
+void cancel_end_all(struct dispatcher *d)
+{
+	struct cancel *x;
+
+	TAILQ_FOREACH(x, &d->cancel_list, place)
+	cancel_end(x, false);
+}

@@ -25,5 +25,7 @@ void cancel_forget_server(struct server *s);
 
 /* Frees those that have ended; part of the reap phase. */
 void cancel_reap(struct dispatcher *d);
+/* Ends all that are under way. */
+void cancel_end_all(struct dispatcher *d);
 
 #endif

@@ -68,8 +68,9 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	dispatcher_take_settings(d);
 	d->expiry.on_due = on_expiry;
 	loop_set_reaper(d->loop, reap, d);
+	d->has_expiry = loop_reserve_deadline(d->loop);
 	if (params_store_init(&d->params) < 0 || cancels_init(&d->cancels) < 0 ||
-	    !loop_reserve_deadline(d->loop))
+	    !d->has_expiry)
 		return -ENOMEM;
 	return 0;
 }
@@ -626,6 +627,8 @@ void dispatcher_fini(struct dispatcher *d)
 	while ((s = TAILQ_FIRST(&d->servers)))
 		server_close(s, CLOSE_SHUTDOWN);
 	reap(d);
+	d->ops->end_cancels(d);
+	d->ops->reap(d);
 	while ((c = TAILQ_FIRST(&d->lingering_clients))) {
 		TAILQ_REMOVE(&d->lingering_clients, c, place);
 		free_client(c);
@@ -638,5 +641,7 @@ void dispatcher_fini(struct dispatcher *d)
 	slab_fini(&d->server_slab);
 	slab_fini(&d->client_slab);
 	loop_set_reaper(d->loop, NULL, NULL);
+	if (d->has_expiry)
+		loop_release_deadline(d->loop, &d->expiry);
 	config_unref(d->config);
 }

@@ -51,6 +51,7 @@ struct relay_ops {
 	void (*forget_server)(struct server *s);
 	void (*abandon)(struct server *s);  /* cancel what it does for nobody */
 	void (*reap)(struct dispatcher *d); /* ended cancels */
+	void (*end_cancels)(struct dispatcher *d);
 };
 
 enum shutdown_mode {
@@ -80,6 +81,7 @@ struct dispatcher {
 	const struct relay_ops *ops;
 	struct console_ops console;
 	struct deadline expiry; /* of unused automatic databases */
+	bool has_expiry;        /* there is room for it in the loop */
 	struct log_limit crowded_log, refusal_log;
 	size_t client_count;  /* of `clients`; login included */
 	size_t login_count;   /* of these: not logged in yet */

@@ -301,4 +301,5 @@ const struct relay_ops events_relay_ops = {
     .forget_server = cancel_forget_server,
     .abandon = cancel_abandoned,
     .reap = cancel_reap,
+    .end_cancels = cancel_end_all,
 };
