@@ -25,15 +25,15 @@
 /* ---- clients -------------------------------------------------------------------------
  */
 
-static void count_received(struct client *c, size_t before, size_t now)
+static void count_received(struct client *c, size_t len)
 {
 	struct dispatcher *d = c->dispatcher;
 	uint64_t now_us = dispatcher_now(d);
 
-	if (!c->pool || now <= before)
+	if (!c->pool || len == 0)
 		return;
-	tally_at(&c->pool->tally, now_us)->received += now - before;
-	tally_at(&d->pools.tally, now_us)->received += now - before;
+	tally_at(&c->pool->tally, now_us)->received += len;
+	tally_at(&d->pools.tally, now_us)->received += len;
 }
 
 static size_t client_feed(struct client *c, struct slice bytes)
@@ -57,17 +57,18 @@ static size_t client_feed(struct client *c, struct slice bytes)
 static size_t client_on_data(struct stream *stream, struct slice bytes)
 {
 	struct client *c = client_of_stream(stream);
+	enum client_state state;
 	size_t done = 0;
 
-	count_received(c, 0, bytes.len);
 	/* What begins in one state may go on in the next: a login is followed by queries.
 	 */
-	for (;;) {
-		enum client_state state = c->state;
+	do {
+		state = c->state;
 		done += client_feed(c, slice_after(bytes, done));
-		if (c->state == state || c->state == CLIENT_WAITING || done == bytes.len)
-			return done;
-	}
+	} while (c->state != state && c->state != CLIENT_WAITING && done < bytes.len);
+	/* What is kept comes again, so it does not count yet. */
+	count_received(c, done);
+	return done;
 }
 
 static void client_on_drained(struct stream *stream)
@@ -193,8 +194,6 @@ static void count_sent(struct server *s, size_t len)
 	struct dispatcher *d = s->dispatcher;
 	uint64_t now_us = dispatcher_now(d);
 
-	if (!s->client)
-		return;
 	tally_at(&s->slot.pool->tally, now_us)->sent += len;
 	tally_at(&d->pools.tally, now_us)->sent += len;
 }
@@ -202,6 +201,8 @@ static void count_sent(struct server *s, size_t len)
 static size_t server_on_data(struct stream *stream, struct slice bytes)
 {
 	struct server *s = server_of_stream(stream);
+	bool is_for_client = s->client != NULL;
+	size_t done;
 
 	switch ((enum server_state)s->state) {
 	case SERVER_CONNECTING:
@@ -210,8 +211,10 @@ static size_t server_on_data(struct stream *stream, struct slice bytes)
 	case SERVER_IDLE:
 	case SERVER_LINKED:
 	case SERVER_CLEANING:
-		count_sent(s, bytes.len);
-		return inbound_pump(s, bytes);
+		done = inbound_pump(s, bytes);
+		if (is_for_client)
+			count_sent(s, done);
+		return done;
 	case SERVER_CLOSING:
 		return bytes.len;
 	}
