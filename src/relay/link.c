@@ -31,6 +31,8 @@ void link_detach(struct client *c)
 	s->client = NULL;
 	s->query_us = 0;
 	s->transaction_us = 0;
+	/* What is still to come of a message was for this client. */
+	s->rest_is = REST_DISCARD;
 	if (c->state == CLIENT_LINKED)
 		client_move(c, CLIENT_IDLE);
 }
