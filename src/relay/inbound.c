@@ -227,6 +227,19 @@ static bool commit(struct pass *p, const struct frame *f)
 	return false;
 }
 
+/* Whether the message is here as a whole; until then its stream has room for it. */
+static bool make_room_for(struct server *s, const struct frame *f)
+{
+	bool is_whole = frame_is_whole(f);
+	uint32_t room = STREAM_KEEP_MAX;
+
+	if (!is_whole && f->total_len > room)
+		room = (uint32_t)f->total_len;
+	if (s->stream.keep_max != room)
+		stream_set_keep_max(&s->stream, room);
+	return is_whole;
+}
+
 /* Deals with the message in front; false when the pass is over. */
 static bool pass_step(struct pass *p)
 {
@@ -241,10 +254,8 @@ static bool pass_step(struct pass *p)
 		server_close(s, CLOSE_SERVER_PROTOCOL);
 		return false;
 	}
-	if (must_be_whole(&f) && !frame_is_whole(&f)) {
-		stream_set_keep_max(&s->stream, f.total_len);
+	if (must_be_whole(&f) && !make_room_for(s, &f))
 		return false;
-	}
 	return commit(p, &f);
 }
 
