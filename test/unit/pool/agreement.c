@@ -3,35 +3,15 @@
  * clock; after each, the pools agree with the naive model about everything, are sound,
  * and nobody waits for what is there.
  */
-#include "unit/pool/model.h"
-
-#include <limits.h>
+#include "unit/pool/world.h"
 
 #include "pool/upkeep.h"
-#include "unit/pool/ground.h"
 
 #ifdef __SANITIZE_ADDRESS__
 enum { STEPS = 60000 };
 #else
-enum { STEPS = 400000 };
+enum { STEPS = 220000 };
 #endif
-
-/* Where one that is closing stands between its end and its removal. */
-struct world {
-	struct ground g;
-	struct model m;
-	struct pool pools[MODEL_POOLS];
-	struct slot slots[MODEL_SLOTS];
-	struct waiter people[MODEL_PEOPLE];
-	struct usage *limits[MODEL_LIMITS];
-	bool is_closing[MODEL_SLOTS];
-	bool is_short; /* of slots: some wish could not be fulfilled */
-	struct dice dice;
-	uint64_t now;
-	uint64_t looks[MODEL_POOLS]; /* when each wants to be looked at */
-	uint64_t tickets;
-	uint64_t granted, opened, closed, yielded, evicted, turned;
-};
 
 /* In place of random_jitter(): what fails fails again. */
 uint64_t __wrap_random_jitter(uint64_t around_us, unsigned percent);
@@ -43,224 +23,6 @@ uint64_t __wrap_random_jitter(uint64_t around_us, unsigned percent)
 	uint64_t spread_us = around_us / 100 * percent;
 
 	return around_us - spread_us + dice_roll(&jitter) % (2 * spread_us + 1);
-}
-
-/* ---- agreement ---- */
-
-static void slot_agrees(const struct world *w, int i)
-{
-	const struct slot *s = &w->slots[i];
-	const struct model_slot *m = &w->m.slots[i];
-
-	assert_ptr_equal(s->pool, m->pool < 0 ? NULL : &w->pools[m->pool]);
-	assert_int_equal(s->state, m->state);
-	if (m->pool < 0)
-		return;
-	assert_int_equal(s->retire, m->retire);
-	assert_int_equal(s->since_us, m->since_us);
-	assert_int_equal(s->retire_us, m->retire_us);
-}
-
-static void pool_agrees(const struct world *w, int i)
-{
-	const struct pool *p = &w->pools[i];
-	const struct model_pool *m = &w->m.pools[i];
-	int first = model_first_person(&w->m, i);
-	int limit = model_blocked_by(&w->m, i);
-
-	assert_true(pool_is_sound(p));
-	for (int state = SLOT_OPENING; state < SLOT_STATES; state++)
-		assert_int_equal(p->counts[state], model_count(&w->m, i, state));
-	assert_int_equal(p->total, model_total(&w->m, i));
-	assert_int_equal(pool_usable(p), model_usable(&w->m, i));
-	assert_int_equal(p->line.count, model_line(&w->m, i));
-	assert_ptr_equal(admission_first(&p->line), first < 0 ? NULL : &w->people[first]);
-	assert_ptr_equal(p->blocked_by, limit < 0 ? NULL : w->limits[limit]);
-	assert_int_equal(p->has_claim, m->has_claim);
-	assert_int_equal(p->opening.allowed, m->allowed);
-	assert_int_equal(p->opening.failures, m->failures);
-	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
-	assert_int_equal(p->tally.now.wait_time_us, m->waited_us);
-	assert_int_equal(pool_ask(p, w->now), model_ask(&w->m, i, w->now));
-}
-
-static void limit_agrees(const struct world *w, int i)
-{
-	const struct usage *u = w->limits[i];
-	const struct pool *p;
-	unsigned n = 0;
-
-	assert_int_equal(u->servers, model_limit_servers(&w->m, i));
-	assert_int_equal(u->leaving, model_limit_leaving(&w->m, i));
-	assert_int_equal(u->claimed, model_limit_claimed(&w->m, i));
-	TAILQ_FOREACH(p, &u->starved, blocked_place)
-	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
-	TAILQ_FOREACH(p, &u->blocked, blocked_place)
-	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
-	assert_int_equal(n, w->m.limits[i].line_len);
-}
-
-static void world_agrees(const struct world *w)
-{
-	for (int i = 0; i < MODEL_SLOTS; i++)
-		slot_agrees(w, i);
-	for (int i = 0; i < MODEL_POOLS; i++)
-		pool_agrees(w, i);
-	for (int i = 0; i < MODEL_LIMITS; i++)
-		limit_agrees(w, i);
-}
-
-/* ---- what a dispatcher does ---- */
-
-static int free_slot(const struct world *w)
-{
-	for (int i = 0; i < MODEL_SLOTS; i++)
-		if (w->m.slots[i].pool < 0)
-			return i;
-	return MODEL_NOBODY;
-}
-
-static void expect_within_limits(const struct world *w, const struct pool *p)
-{
-	if (p->rules.pool_size > 0)
-		assert_true(p->total <= (unsigned)p->rules.pool_size +
-					    (unsigned)p->rules.reserve_pool_size);
-	assert_true(usage_room_for_servers(p->database_usage) < UINT_MAX ||
-		    p->database_usage->max_servers == 0);
-	for (int i = 0; i < 2; i++) {
-		const struct usage *u = i == 0 ? p->database_usage : p->user_usage;
-
-		if (u->max_servers > 0)
-			assert_true(u->servers <= (unsigned)u->max_servers);
-	}
-	(void)w;
-}
-
-static void open_one(struct world *w, int pool)
-{
-	int slot = free_slot(w);
-
-	if (slot < 0) {
-		w->is_short = true;
-		return;
-	}
-	pool_add(&w->pools[pool], &w->slots[slot], w->now);
-	model_add(&w->m, pool, slot, w->now);
-	expect_within_limits(w, &w->pools[pool]);
-	w->opened++;
-}
-
-/* It is over, but its slot stays for a while. */
-static void close_slot(struct world *w, int slot)
-{
-	pool_retire(w->slots[slot].pool, &w->slots[slot]);
-	w->m.slots[slot].retire = true;
-	w->is_closing[slot] = true;
-}
-
-static void judge(struct world *w, int slot)
-{
-	const struct pool *p = w->slots[slot].pool;
-	enum upkeep verdict = pool_judge_idle(p, &w->slots[slot], w->now);
-
-	assert_int_equal(verdict, model_judge(&w->m, slot, w->now));
-	if (verdict != UPKEEP_KEEP)
-		close_slot(w, slot);
-}
-
-static void match(struct world *w, int pool)
-{
-	struct slot *slot;
-	struct waiter *waiter;
-
-	while (pool_match(&w->pools[pool], w->now, &slot, &waiter)) {
-		int person = model_first_person(&w->m, pool);
-		int picked = model_pick(&w->m, pool);
-
-		assert_false(model_is_paused(&w->m, pool));
-		assert_int_equal(waiter - w->people, person);
-		assert_int_equal(slot - w->slots, picked);
-		model_take(&w->m, picked, w->now);
-		w->m.pools[pool].served++;
-		w->m.pools[pool].waited_us += w->now - w->m.people[person].since_us;
-		w->m.people[person].pool = MODEL_NOBODY;
-		w->granted++;
-	}
-	/* Nobody waits for what is there. */
-	assert_true(model_is_paused(&w->m, pool) || model_line(&w->m, pool) == 0 ||
-		    model_usable(&w->m, pool) == 0);
-}
-
-static void open_wanted(struct world *w, int pool)
-{
-	struct pool *p = &w->pools[pool];
-	unsigned demand = pool_demand(p, w->now);
-
-	assert_int_equal(demand, model_demand(&w->m, pool, w->now));
-	while (demand-- > 0)
-		open_one(w, pool);
-	struct slot *victim = pool_eviction_for(p);
-	int expected = model_eviction(&w->m, pool);
-	assert_ptr_equal(victim, expected < 0 ? NULL : &w->slots[expected]);
-	if (victim) {
-		close_slot(w, expected);
-		w->evicted++;
-	}
-	w->looks[pool] = pool_next_look(p, w->now);
-	assert_true(w->looks[pool] > w->now);
-}
-
-static void serve(struct world *w, int pool)
-{
-	match(w, pool);
-	open_wanted(w, pool);
-}
-
-static void serve_blocked(struct world *w, int limit)
-{
-	for (;;) {
-		struct pool *p = pool_next_blocked(w->limits[limit], w->now);
-		int expected = model_next_blocked(&w->m, limit, w->now);
-
-		assert_ptr_equal(p, expected < 0 ? NULL : &w->pools[expected]);
-		if (!p || w->is_short)
-			return;
-		open_wanted(w, expected);
-		w->turned++;
-	}
-}
-
-static void reap_slot(struct world *w, int slot)
-{
-	int pool = w->m.slots[slot].pool;
-
-	pool_remove(&w->pools[pool], &w->slots[slot], w->now);
-	model_remove(&w->m, slot);
-	w->is_closing[slot] = false;
-	w->closed++;
-	serve(w, pool);
-	for (int i = 0; i < 2; i++)
-		serve_blocked(w, w->m.pools[pool].limits[i]);
-}
-
-static void reap(struct world *w)
-{
-	for (int slot = 0; slot < MODEL_SLOTS; slot++)
-		if (w->is_closing[slot]) {
-			reap_slot(w, slot);
-			slot = -1;
-		}
-}
-
-static void serve_all(struct world *w)
-{
-	for (int slot = 0; slot < MODEL_SLOTS; slot++)
-		if (w->m.slots[slot].state == SLOT_IDLE && !w->is_closing[slot])
-			judge(w, slot);
-	for (int i = 0; i < MODEL_POOLS; i++)
-		serve(w, i);
-	for (int i = 0; i < MODEL_LIMITS; i++)
-		serve_blocked(w, i);
 }
 
 /* ---- what happens ---- */
@@ -282,7 +44,7 @@ static void a_client_asks(struct world *w)
 		pool_join(&w->pools[pool], &w->people[person], w->now);
 		w->m.people[person] = (struct model_person){
 		    .pool = pool, .since_us = w->now, .ticket = ++w->tickets};
-		serve(w, pool);
+		world_serve(w, pool);
 		return;
 	case POOL_FULL:
 	case POOL_DOWN:
@@ -316,8 +78,8 @@ static void look_after_free(struct world *w, int slot)
 {
 	int pool = w->m.slots[slot].pool;
 
-	judge(w, slot);
-	serve(w, pool);
+	world_judge(w, slot);
+	world_serve(w, pool);
 }
 
 static void a_server_comes_back(struct world *w)
@@ -365,7 +127,7 @@ static void a_server_cannot_be_opened(struct world *w)
 	pool_open_failed(p, w->now, 15 * SECOND);
 	model_failed(&w->m, pool, w->now, p->opening.not_before_us);
 	assert_true(p->opening.not_before_us > w->now);
-	close_slot(w, slot);
+	world_close_slot(w, slot);
 }
 
 static void a_server_is_lost(struct world *w)
@@ -373,7 +135,7 @@ static void a_server_is_lost(struct world *w)
 	int slot = some_server(w, SLOT_IDLE + dice_of(&w->dice, 3));
 
 	if (slot >= 0)
-		close_slot(w, slot);
+		world_close_slot(w, slot);
 }
 
 static void a_pool_is_renewed(struct world *w)
@@ -402,7 +164,7 @@ static void a_gate_moves(struct world *w)
 		l->is_paused = !l->is_paused && dice_once_in(&w->dice, 2);
 		w->limits[database]->gate.is_paused = l->is_paused;
 	}
-	serve_all(w);
+	world_serve_all(w);
 }
 
 static uint64_t some_time(struct world *w, uint64_t unit)
@@ -457,7 +219,7 @@ static void the_configuration_changes(struct world *w)
 	for (int i = 0; i < MODEL_LIMITS; i++)
 		if (dice_once_in(&w->dice, 2))
 			set_limit(w, i);
-	serve_all(w);
+	world_serve_all(w);
 }
 
 static uint64_t next_look_under_limits_of(const struct world *w, int pool)
@@ -506,19 +268,19 @@ static void time_passes(struct world *w)
 	unsigned kind = dice_of(&w->dice, 40);
 
 	/* Whatever is closing is gone before the turn ends. */
-	reap(w);
+	world_reap(w);
 	w->now += 1 + dice_of(&w->dice, (unsigned)steps[kind < 5 ? kind : 1]);
 	if (!w->is_short)
 		expect_nothing_overlooked(w);
 	expect_deadlines_in_time(w);
 	for (int i = 0; i < MODEL_SLOTS; i++)
 		if (w->m.slots[i].state == SLOT_IDLE && !w->is_closing[i])
-			judge(w, i);
+			world_judge(w, i);
 	for (int i = 0; i < MODEL_POOLS; i++)
 		if (w->now >= w->looks[i]) {
-			serve(w, i);
+			world_serve(w, i);
 			for (int k = 0; k < 2; k++)
-				serve_blocked(w, w->m.pools[i].limits[k]);
+				world_serve_blocked(w, w->m.pools[i].limits[k]);
 		}
 }
 
@@ -594,7 +356,7 @@ static void live(struct world *w)
 		w->is_short = false;
 		something_happens(w);
 		if (dice_once_in(&w->dice, 4))
-			reap(w);
+			world_reap(w);
 		world_agrees(w);
 	}
 	/* Each of the rarer things has happened often enough to mean something. */

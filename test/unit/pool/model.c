@@ -65,7 +65,7 @@ int64_t model_usable(const struct model *m, int pool)
 	return model_count(m, pool, SLOT_IDLE) - model_leaving(m, pool);
 }
 
-static bool is_under(const struct model *m, int pool, int limit)
+bool model_is_under(const struct model *m, int pool, int limit)
 {
 	return m->pools[pool].limits[0] == limit || m->pools[pool].limits[1] == limit;
 }
@@ -75,7 +75,7 @@ int64_t model_limit_servers(const struct model *m, int limit)
 	int64_t count = 0;
 
 	for (int i = 0; i < MODEL_POOLS; i++)
-		if (is_under(m, i, limit))
+		if (model_is_under(m, i, limit))
 			count += model_total(m, i);
 	return count;
 }
@@ -85,7 +85,7 @@ int64_t model_limit_leaving(const struct model *m, int limit)
 	int64_t count = 0;
 
 	for (int i = 0; i < MODEL_POOLS; i++)
-		if (is_under(m, i, limit))
+		if (model_is_under(m, i, limit))
 			count += model_leaving(m, i);
 	return count;
 }
@@ -99,7 +99,7 @@ int64_t model_limit_claimed(const struct model *m, int limit)
 	return count;
 }
 
-static int64_t room_of_limit(const struct model *m, int limit)
+int64_t model_room_of_limit(const struct model *m, int limit)
 {
 	return at_least_0(m->limits[limit].most - model_limit_servers(m, limit) -
 			  model_limit_claimed(m, limit));
@@ -110,7 +110,7 @@ int64_t model_room(const struct model *m, int pool, int limit)
 	if (m->pools[pool].has_claim && m->pools[pool].limits[0] == limit)
 		return model_limit_servers(m, limit) + model_limit_claimed(m, limit) <=
 		       m->limits[limit].most;
-	return room_of_limit(m, limit);
+	return model_room_of_limit(m, limit);
 }
 
 int64_t model_line(const struct model *m, int pool)
@@ -138,7 +138,7 @@ int model_first_person(const struct model *m, int pool)
 	return first;
 }
 
-static bool is_usable(const struct model_slot *s)
+bool model_is_usable(const struct model_slot *s)
 {
 	return s->pool >= 0 && s->state == SLOT_IDLE && !s->retire;
 }
@@ -151,7 +151,7 @@ int model_pick(const struct model *m, int pool)
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		const struct model_slot *s = &m->slots[i];
 
-		if (s->pool != pool || !is_usable(s))
+		if (s->pool != pool || !model_is_usable(s))
 			continue;
 		if (best < 0 || (s->freed < m->slots[best].freed) == in_turns)
 			best = i;
@@ -188,7 +188,7 @@ static int64_t room_to_open(const struct model *m, int pool, uint64_t now_us)
 	return at_least_0(p->allowed - model_count(m, pool, SLOT_OPENING));
 }
 
-static int64_t missing(const struct model *m, int pool)
+int64_t model_missing(const struct model *m, int pool)
 {
 	return at_least_0(model_line(m, pool) - model_usable(m, pool) -
 			  model_count(m, pool, SLOT_OPENING));
@@ -201,7 +201,7 @@ int64_t model_wanted_for_line(const struct model *m, int pool, uint64_t now_us)
 
 	if (model_is_paused(m, pool))
 		return 0;
-	return least(least(missing(m, pool), room), room_to_open(m, pool, now_us));
+	return least(least(model_missing(m, pool), room), room_to_open(m, pool, now_us));
 }
 
 int64_t model_wanted(const struct model *m, int pool, uint64_t now_us)
@@ -217,13 +217,14 @@ int64_t model_wanted(const struct model *m, int pool, uint64_t now_us)
 	return lacking > for_line ? lacking : for_line;
 }
 
-static int64_t room_soon(const struct model *m, int limit)
+int64_t model_room_soon(const struct model *m, int limit)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++)
-		if (is_usable(&m->slots[i]) && is_under(m, m->slots[i].pool, limit) &&
-		    room_of_limit(m, limit) == 0)
+		if (model_is_usable(&m->slots[i]) &&
+		    model_is_under(m, m->slots[i].pool, limit) &&
+		    model_room_of_limit(m, limit) == 0)
 			return 1;
-	return room_of_limit(m, limit);
+	return model_room_of_limit(m, limit);
 }
 
 static int64_t coming(const struct model *m, int pool, uint64_t now_us)
@@ -235,8 +236,8 @@ static int64_t coming(const struct model *m, int pool, uint64_t now_us)
 		return 0;
 	if (m->pools[pool].failures > 0)
 		room = least(room, room_to_open(m, pool, now_us));
-	room = least(room, room_soon(m, m->pools[pool].limits[0]));
-	room = least(room, room_soon(m, m->pools[pool].limits[1]));
+	room = least(room, model_room_soon(m, m->pools[pool].limits[0]));
+	room = least(room, model_room_soon(m, m->pools[pool].limits[1]));
 	return model_count(m, pool, SLOT_OPENING) + room;
 }
 
@@ -260,7 +261,7 @@ enum pool_answer model_ask(const struct model *m, int pool, uint64_t now_us)
 
 /* ---- upkeep ---- */
 
-static bool is_beyond(const struct model *m, int pool, bool with_reserve)
+bool model_is_beyond(const struct model *m, int pool, bool with_reserve)
 {
 	const struct rules *r = &m->pools[pool].rules;
 	int64_t most = size_of(m, pool);
@@ -270,7 +271,7 @@ static bool is_beyond(const struct model *m, int pool, bool with_reserve)
 	return model_total(m, pool) - model_leaving(m, pool) > most;
 }
 
-static bool is_over_limit(const struct model *m, int pool)
+bool model_is_over_limit(const struct model *m, int pool)
 {
 	for (int i = 0; i < 2; i++) {
 		int limit = m->pools[pool].limits[i];
@@ -292,300 +293,13 @@ enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us)
 		return UPKEEP_CLOSE_OLD;
 	if (s->retire)
 		return UPKEEP_CLOSE_RETIRED;
-	if (is_beyond(m, s->pool, true) || is_over_limit(m, s->pool))
+	if (model_is_beyond(m, s->pool, true) || model_is_over_limit(m, s->pool))
 		return UPKEEP_CLOSE_IDLE;
-	if (is_beyond(m, s->pool, false) &&
+	if (model_is_beyond(m, s->pool, false) &&
 	    now_us - s->since_us >= r->reserve_pool_timeout)
 		return UPKEEP_CLOSE_IDLE;
 	if (r->server_idle_timeout > 0 && staying > r->min_pool_size &&
 	    now_us - s->since_us >= r->server_idle_timeout)
 		return UPKEEP_CLOSE_IDLE;
 	return UPKEEP_KEEP;
-}
-
-/* ---- turns ---- */
-
-int model_blocked_by(const struct model *m, int pool)
-{
-	for (int limit = 0; limit < MODEL_LIMITS; limit++)
-		for (unsigned i = 0; i < m->limits[limit].line_len; i++)
-			if (m->limits[limit].line[i] == pool)
-				return limit;
-	return MODEL_NOBODY;
-}
-
-int model_nth_blocked(const struct model *m, int limit, unsigned n)
-{
-	const struct model_limit *l = &m->limits[limit];
-
-	for (int has_servers = 0; has_servers < 2; has_servers++)
-		for (unsigned i = 0; i < l->line_len; i++)
-			if ((model_total(m, l->line[i]) > 0) == has_servers && n-- == 0)
-				return l->line[i];
-	return MODEL_NOBODY;
-}
-
-static void unblock(struct model *m, int pool)
-{
-	int limit = model_blocked_by(m, pool);
-	unsigned kept = 0;
-
-	if (limit < 0)
-		return;
-	struct model_limit *l = &m->limits[limit];
-	for (unsigned i = 0; i < l->line_len; i++)
-		if (l->line[i] != pool)
-			l->line[kept++] = l->line[i];
-	l->line_len = kept;
-}
-
-static void drop_claim(struct model *m, int pool)
-{
-	if (m->pools[pool].has_claim)
-		m->pools[pool].claim_end_us += 30 * USEC_PER_SEC;
-	m->pools[pool].has_claim = false;
-}
-
-static void block(struct model *m, int pool, int limit)
-{
-	unblock(m, pool);
-	m->limits[limit].line[m->limits[limit].line_len++] = pool;
-}
-
-static void block_first(struct model *m, int pool, int limit)
-{
-	struct model_limit *l = &m->limits[limit];
-
-	unblock(m, pool);
-	memmove(&l->line[1], &l->line[0], l->line_len * sizeof(l->line[0]));
-	l->line[0] = pool;
-	l->line_len++;
-}
-
-static void withdraw(struct model *m, int pool)
-{
-	unblock(m, pool);
-	drop_claim(m, pool);
-}
-
-static uint64_t longest_wait(const struct model *m, int pool, uint64_t now_us)
-{
-	int first = model_first_person(m, pool);
-
-	return first < 0 ? 0 : now_us - m->people[first].since_us;
-}
-
-static bool may_claim(const struct model *m, int pool, uint64_t now_us)
-{
-	const struct model_pool *p = &m->pools[pool];
-
-	return !p->has_claim && now_us >= p->claim_end_us &&
-	       m->limits[p->limits[0]].most != MODEL_ENDLESS &&
-	       model_total(m, pool) == 0 &&
-	       longest_wait(m, pool, now_us) >= 500 * USEC_PER_MSEC;
-}
-
-static bool keeps_turn(struct model *m, int pool, int limit, uint64_t now_us)
-{
-	const struct model_pool *p = &m->pools[pool];
-	int other = limit == p->limits[0] ? p->limits[1] : p->limits[0];
-
-	if (model_wanted_for_line(m, pool, now_us) == 0) {
-		unblock(m, pool);
-		return false;
-	}
-	if (model_room(m, pool, other) == 0 &&
-	    !(limit == p->limits[0] && may_claim(m, pool, now_us))) {
-		block(m, pool, other);
-		return false;
-	}
-	return true;
-}
-
-static int whose_turn(struct model *m, int limit, uint64_t now_us)
-{
-	for (;;) {
-		int first = model_nth_blocked(m, limit, 0);
-
-		if (first < 0 || keeps_turn(m, first, limit, now_us))
-			return first;
-	}
-}
-
-int model_next_blocked(struct model *m, int limit, uint64_t now_us)
-{
-	return room_of_limit(m, limit) == 0 ? MODEL_NOBODY : whose_turn(m, limit, now_us);
-}
-
-static int64_t allowed_by(struct model *m, int limit, int pool, int64_t want,
-			  uint64_t now_us)
-{
-	int64_t room = model_room(m, pool, limit);
-	bool is_kept = m->pools[pool].has_claim && limit == m->pools[pool].limits[0];
-
-	if (is_kept || room == 0 || m->limits[limit].line_len == 0)
-		return least(want, room);
-	int first = whose_turn(m, limit, now_us);
-	if (first >= 0 && first != pool)
-		return 0;
-	return least(want, first >= 0 && m->limits[limit].line_len > 1 ? 1 : room);
-}
-
-int64_t model_demand(struct model *m, int pool, uint64_t now_us)
-{
-	struct model_pool *p = &m->pools[pool];
-	int blocked_by = MODEL_NOBODY;
-
-	if (now_us >= p->claim_end_us || model_room(m, pool, p->limits[0]) == 0)
-		drop_claim(m, pool);
-	int64_t allowed = model_wanted(m, pool, now_us);
-	for (int i = 0; i < 2 && allowed > 0; i++) {
-		int64_t room = allowed_by(m, p->limits[i], pool, allowed, now_us);
-
-		if (room < allowed)
-			blocked_by = p->limits[i];
-		allowed = room;
-	}
-	if (blocked_by < 0 || missing(m, pool) <= allowed) {
-		withdraw(m, pool);
-		return allowed;
-	}
-	if (allowed > 0 || model_blocked_by(m, pool) != blocked_by)
-		block(m, pool, blocked_by);
-	if (allowed == 0 && blocked_by == p->limits[1] && may_claim(m, pool, now_us)) {
-		p->has_claim = true;
-		p->claim_end_us = now_us + USEC_PER_SEC;
-	}
-	return allowed;
-}
-
-int model_eviction(const struct model *m, int pool)
-{
-	int limit = model_blocked_by(m, pool), victim = MODEL_NOBODY;
-
-	if (limit < 0 || room_of_limit(m, limit) > 0 || model_limit_leaving(m, limit) > 0)
-		return MODEL_NOBODY;
-	int other = limit == m->pools[pool].limits[0] ? m->pools[pool].limits[1]
-						      : m->pools[pool].limits[0];
-	if (model_room(m, pool, other) == 0 && room_soon(m, other) == 0)
-		return MODEL_NOBODY;
-	for (int i = 0; i < MODEL_SLOTS; i++) {
-		const struct model_slot *s = &m->slots[i];
-
-		if (is_usable(s) && s->pool != pool && is_under(m, s->pool, limit) &&
-		    (victim < 0 || s->freed < m->slots[victim].freed))
-			victim = i;
-	}
-	return victim;
-}
-
-static bool owes_to(struct model *m, int limit, int slot, uint64_t now_us)
-{
-	int pool = m->slots[slot].pool;
-	int needy;
-
-	if (m->limits[limit].line_len == 0 || room_of_limit(m, limit) > 0 ||
-	    model_limit_leaving(m, limit) > 0)
-		return false;
-	needy = whose_turn(m, limit, now_us);
-	if (needy == pool)
-		needy = model_nth_blocked(m, limit, 1);
-	if (needy < 0 || !keeps_turn(m, needy, limit, now_us))
-		return false;
-	if (model_line(m, pool) > 0 && !model_is_paused(m, pool)) {
-		int64_t theirs = model_total(m, needy), ours = model_total(m, pool);
-
-		if (now_us - m->slots[slot].opened_us < 500 * USEC_PER_MSEC ||
-		    longest_wait(m, needy, now_us) <= longest_wait(m, pool, now_us) ||
-		    (theirs > 0 && theirs + 1 >= ours))
-			return false;
-	}
-	block_first(m, needy, limit);
-	return true;
-}
-
-/* ---- events ---- */
-
-void model_take(struct model *m, int slot, uint64_t now_us)
-{
-	struct model_slot *s = &m->slots[slot];
-
-	s->state = SLOT_BUSY;
-	s->was_used = true;
-	s->since_us = now_us;
-}
-
-static void note_total(struct model *m, int pool, bool had_servers)
-{
-	int limit = model_blocked_by(m, pool);
-	bool has_servers = model_total(m, pool) > 0;
-
-	if (has_servers)
-		drop_claim(m, pool);
-	if (limit >= 0 && had_servers != has_servers)
-		block(m, pool, limit);
-}
-
-void model_add(struct model *m, int pool, int slot, uint64_t now_us)
-{
-	bool had_servers = model_total(m, pool) > 0;
-
-	m->slots[slot] = (struct model_slot){
-	    .pool = pool,
-	    .state = SLOT_OPENING,
-	    .since_us = now_us,
-	    .retire_us = CLOCK_NEVER,
-	};
-	note_total(m, pool, had_servers);
-}
-
-void model_remove(struct model *m, int slot)
-{
-	int pool = m->slots[slot].pool;
-
-	m->slots[slot].pool = MODEL_NOBODY;
-	m->slots[slot].state = SLOT_OUTSIDE;
-	note_total(m, pool, true);
-}
-
-void model_set_free(struct model *m, int slot, uint64_t now_us)
-{
-	struct model_slot *s = &m->slots[slot];
-	const struct model_pool *p = &m->pools[s->pool];
-
-	if ((s->was_used && p->rules.server_lifetime == 0) || now_us >= s->retire_us ||
-	    is_beyond(m, s->pool, true) || is_over_limit(m, s->pool) ||
-	    owes_to(m, p->limits[0], slot, now_us) ||
-	    owes_to(m, p->limits[1], slot, now_us))
-		s->retire = true;
-	s->state = SLOT_IDLE;
-	s->since_us = now_us;
-	s->freed = ++m->events;
-}
-
-void model_opened(struct model *m, int slot, uint64_t now_us, uint64_t retire_us)
-{
-	struct model_slot *s = &m->slots[slot];
-	struct model_pool *p = &m->pools[s->pool];
-
-	p->failures = 0;
-	p->not_before_us = 0;
-	if (now_us - s->since_us < 250 * USEC_PER_MSEC)
-		p->allowed = least(64, p->allowed * 2);
-	else
-		p->allowed = p->allowed > 1 ? p->allowed / 2 : 1;
-	s->opened_us = now_us;
-	s->retire_us = retire_us;
-	model_set_free(m, slot, now_us);
-}
-
-void model_failed(struct model *m, int pool, uint64_t now_us, uint64_t not_before_us)
-{
-	struct model_pool *p = &m->pools[pool];
-
-	p->allowed = 1;
-	if (now_us < p->not_before_us)
-		return;
-	p->failures++;
-	p->not_before_us = not_before_us;
 }

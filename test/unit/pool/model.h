@@ -69,6 +69,15 @@ int64_t model_limit_servers(const struct model *m, int limit);
 int64_t model_limit_leaving(const struct model *m, int limit);
 int64_t model_limit_claimed(const struct model *m, int limit);
 int64_t model_room(const struct model *m, int pool, int limit);
+int64_t model_room_of_limit(const struct model *m, int limit);
+int64_t model_room_soon(const struct model *m, int limit);
+bool model_is_under(const struct model *m, int pool, int limit);
+bool model_is_usable(const struct model_slot *s);
+/* More servers than the size, perhaps with the reserve, or than a limit allows. */
+bool model_is_beyond(const struct model *m, int pool, bool with_reserve);
+bool model_is_over_limit(const struct model *m, int pool);
+/* Of those who wait, how many no server is there for. */
+int64_t model_missing(const struct model *m, int pool);
 int64_t model_line(const struct model *m, int pool);
 bool model_is_paused(const struct model *m, int pool);
 /* MODEL_NOBODY when nobody waits, and so on. */

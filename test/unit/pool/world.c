@@ -1,0 +1,219 @@
+/*
+ * Each decision of src/pool is asked for, compared with the model's, and carried out.
+ */
+#include "unit/pool/world.h"
+
+/* ---- agreement ---- */
+
+static void slot_agrees(const struct world *w, int i)
+{
+	const struct slot *s = &w->slots[i];
+	const struct model_slot *m = &w->m.slots[i];
+
+	assert_ptr_equal(s->pool, m->pool < 0 ? NULL : &w->pools[m->pool]);
+	assert_int_equal(s->state, m->state);
+	if (m->pool < 0)
+		return;
+	assert_int_equal(s->retire, m->retire);
+	assert_int_equal(s->since_us, m->since_us);
+	assert_int_equal(s->retire_us, m->retire_us);
+}
+
+static void pool_agrees(const struct world *w, int i)
+{
+	const struct pool *p = &w->pools[i];
+	const struct model_pool *m = &w->m.pools[i];
+	int first = model_first_person(&w->m, i);
+	int limit = model_blocked_by(&w->m, i);
+
+	assert_true(pool_is_sound(p));
+	for (int state = SLOT_OPENING; state < SLOT_STATES; state++)
+		assert_int_equal(p->counts[state], model_count(&w->m, i, state));
+	assert_int_equal(p->total, model_total(&w->m, i));
+	assert_int_equal(pool_usable(p), model_usable(&w->m, i));
+	assert_int_equal(p->line.count, model_line(&w->m, i));
+	assert_ptr_equal(admission_first(&p->line), first < 0 ? NULL : &w->people[first]);
+	assert_ptr_equal(p->blocked_by, limit < 0 ? NULL : w->limits[limit]);
+	assert_int_equal(p->has_claim, m->has_claim);
+	assert_int_equal(p->opening.allowed, m->allowed);
+	assert_int_equal(p->opening.failures, m->failures);
+	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
+	assert_int_equal(p->tally.now.wait_time_us, m->waited_us);
+	assert_int_equal(pool_ask(p, w->now), model_ask(&w->m, i, w->now));
+}
+
+static void limit_agrees(const struct world *w, int i)
+{
+	const struct usage *u = w->limits[i];
+	const struct pool *p;
+	unsigned n = 0;
+
+	assert_int_equal(u->servers, model_limit_servers(&w->m, i));
+	assert_int_equal(u->leaving, model_limit_leaving(&w->m, i));
+	assert_int_equal(u->claimed, model_limit_claimed(&w->m, i));
+	TAILQ_FOREACH(p, &u->starved, blocked_place)
+	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	TAILQ_FOREACH(p, &u->blocked, blocked_place)
+	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	assert_int_equal(n, w->m.limits[i].line_len);
+}
+
+void world_agrees(const struct world *w)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		slot_agrees(w, i);
+	for (int i = 0; i < MODEL_POOLS; i++)
+		pool_agrees(w, i);
+	for (int i = 0; i < MODEL_LIMITS; i++)
+		limit_agrees(w, i);
+}
+
+/* ---- what a dispatcher does ---- */
+
+static int free_slot(const struct world *w)
+{
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (w->m.slots[i].pool < 0)
+			return i;
+	return MODEL_NOBODY;
+}
+
+static void expect_within_limits(const struct pool *p)
+{
+	const struct usage *usages[] = {p->database_usage, p->user_usage};
+
+	if (p->rules.pool_size > 0)
+		assert_true(p->total <= (unsigned)p->rules.pool_size +
+					    (unsigned)p->rules.reserve_pool_size);
+	for (int i = 0; i < 2; i++)
+		if (usages[i]->max_servers > 0)
+			assert_true(usages[i]->servers <=
+				    (unsigned)usages[i]->max_servers);
+}
+
+static void open_one(struct world *w, int pool)
+{
+	int slot = free_slot(w);
+
+	if (slot < 0) {
+		w->is_short = true;
+		return;
+	}
+	pool_add(&w->pools[pool], &w->slots[slot], w->now);
+	model_add(&w->m, pool, slot, w->now);
+	expect_within_limits(&w->pools[pool]);
+	w->opened++;
+}
+
+/* It is over, but its slot stays for a while. */
+void world_close_slot(struct world *w, int slot)
+{
+	pool_retire(w->slots[slot].pool, &w->slots[slot]);
+	w->m.slots[slot].retire = true;
+	w->is_closing[slot] = true;
+}
+
+void world_judge(struct world *w, int slot)
+{
+	const struct pool *p = w->slots[slot].pool;
+	enum upkeep verdict = pool_judge_idle(p, &w->slots[slot], w->now);
+
+	assert_int_equal(verdict, model_judge(&w->m, slot, w->now));
+	if (verdict != UPKEEP_KEEP)
+		world_close_slot(w, slot);
+}
+
+static void match(struct world *w, int pool)
+{
+	struct slot *slot;
+	struct waiter *waiter;
+
+	while (pool_match(&w->pools[pool], w->now, &slot, &waiter)) {
+		int person = model_first_person(&w->m, pool);
+		int picked = model_pick(&w->m, pool);
+
+		assert_false(model_is_paused(&w->m, pool));
+		assert_int_equal(waiter - w->people, person);
+		assert_int_equal(slot - w->slots, picked);
+		model_take(&w->m, picked, w->now);
+		w->m.pools[pool].served++;
+		w->m.pools[pool].waited_us += w->now - w->m.people[person].since_us;
+		w->m.people[person].pool = MODEL_NOBODY;
+		w->granted++;
+	}
+	/* Nobody waits for what is there. */
+	assert_true(model_is_paused(&w->m, pool) || model_line(&w->m, pool) == 0 ||
+		    model_usable(&w->m, pool) == 0);
+}
+
+static void open_wanted(struct world *w, int pool)
+{
+	struct pool *p = &w->pools[pool];
+	unsigned demand = pool_demand(p, w->now);
+
+	assert_int_equal(demand, model_demand(&w->m, pool, w->now));
+	while (demand-- > 0)
+		open_one(w, pool);
+	struct slot *victim = pool_eviction_for(p);
+	int expected = model_eviction(&w->m, pool);
+	assert_ptr_equal(victim, expected < 0 ? NULL : &w->slots[expected]);
+	if (victim) {
+		world_close_slot(w, expected);
+		w->evicted++;
+	}
+	w->looks[pool] = pool_next_look(p, w->now);
+	assert_true(w->looks[pool] > w->now);
+}
+
+void world_serve(struct world *w, int pool)
+{
+	match(w, pool);
+	open_wanted(w, pool);
+}
+
+void world_serve_blocked(struct world *w, int limit)
+{
+	for (;;) {
+		struct pool *p = pool_next_blocked(w->limits[limit], w->now);
+		int expected = model_next_blocked(&w->m, limit, w->now);
+
+		assert_ptr_equal(p, expected < 0 ? NULL : &w->pools[expected]);
+		if (!p || w->is_short)
+			return;
+		open_wanted(w, expected);
+		w->turned++;
+	}
+}
+
+static void reap_slot(struct world *w, int slot)
+{
+	int pool = w->m.slots[slot].pool;
+
+	pool_remove(&w->pools[pool], &w->slots[slot], w->now);
+	model_remove(&w->m, slot);
+	w->is_closing[slot] = false;
+	w->closed++;
+	world_serve(w, pool);
+	for (int i = 0; i < 2; i++)
+		world_serve_blocked(w, w->m.pools[pool].limits[i]);
+}
+
+void world_reap(struct world *w)
+{
+	for (int slot = 0; slot < MODEL_SLOTS; slot++)
+		if (w->is_closing[slot]) {
+			reap_slot(w, slot);
+			slot = -1;
+		}
+}
+
+void world_serve_all(struct world *w)
+{
+	for (int slot = 0; slot < MODEL_SLOTS; slot++)
+		if (w->m.slots[slot].state == SLOT_IDLE && !w->is_closing[slot])
+			world_judge(w, slot);
+	for (int i = 0; i < MODEL_POOLS; i++)
+		world_serve(w, i);
+	for (int i = 0; i < MODEL_LIMITS; i++)
+		world_serve_blocked(w, i);
+}
