@@ -8,10 +8,6 @@
  */
 #include "proto/tracker.h"
 
-#include <stdlib.h>
-
-#include "base/check.h"
-
 enum kind {
 	QUERY,
 	FUNCTION,
@@ -43,7 +39,7 @@ enum reaction {
 	LAST,  /* ends the answer */
 };
 
-enum { MOST_OUTSTANDING = 65536, MOST_IN_ENTRY = UINT16_MAX };
+enum { MOST_OUTSTANDING = 65536 };
 
 /* Which messages answer which question ("Message Flow"). */
 /* clang-format off */
@@ -71,116 +67,35 @@ static const uint8_t reactions[128][KIND_COUNT] = {
 };
 /* clang-format on */
 
-/* ---- the ring ---- */
-
-static const struct tracker_entry *entry_see(const struct tracker *t, uint32_t i)
-{
-	if (!t->ring)
-		return &t->few[(t->head + i) % TRACKER_FEW];
-	return &t->ring[(t->head + i) & (t->cap - 1)];
-}
-
-static struct tracker_entry *entry_at(struct tracker *t, uint32_t i)
-{
-	if (!t->ring)
-		return &t->few[(t->head + i) % TRACKER_FEW];
-	return &t->ring[(t->head + i) & (t->cap - 1)];
-}
-
 static enum kind kind_at(const struct tracker *t, uint32_t i)
 {
-	return i < t->count ? (enum kind)entry_see(t, i)->kind : NO_QUESTION;
+	return i < t->asked.runs ? (enum kind)questions_see(&t->asked, i)->kind
+				 : NO_QUESTION;
 }
 
-static bool ring_grow(struct tracker *t)
+/* The place of the first entry, from i on, that is not in doubt. */
+static uint32_t behind_doubt(const struct tracker *t, uint32_t i)
 {
-	uint32_t cap = t->ring ? 2 * t->cap : 4 * TRACKER_FEW;
-	struct tracker_entry *ring = malloc(cap * sizeof(*ring));
-
-	if (!ring)
-		return false;
-	for (uint32_t i = 0; i < t->count; i++)
-		ring[i] = *entry_at(t, i);
-	free(t->ring);
-	t->ring = ring;
-	t->cap = cap;
-	t->head = 0;
-	return true;
-}
-
-static bool push(struct tracker *t, enum kind kind, enum asked_by who)
-{
-	struct tracker_entry *last = t->count ? entry_at(t, t->count - 1) : NULL;
-
-	if (last && last->kind == kind && last->by == who &&
-	    last->count < MOST_IN_ENTRY) {
-		last->count++;
-	} else {
-		if (t->count == (t->ring ? t->cap : TRACKER_FEW) && !ring_grow(t))
-			return false;
-		t->count++;
-		*entry_at(t, t->count - 1) = (struct tracker_entry){
-		    .kind = (uint8_t)kind, .by = (uint8_t)who, .count = 1};
-	}
-	t->outstanding++;
-	t->own += who == ASKED_BY_POOLER;
-	return true;
-}
-
-static void uncount(struct tracker *t, const struct tracker_entry *e, uint32_t count)
-{
-	t->outstanding -= count;
-	if (e->by == ASKED_BY_POOLER)
-		t->own -= count;
-}
-
-static void ring_shrink(struct tracker *t)
-{
-	if (t->count > 0)
-		return;
-	free(t->ring);
-	t->ring = NULL;
-	t->cap = t->head = 0;
-}
-
-/* Drops the whole entry at place i, which is near the head. */
-static void drop_entry(struct tracker *t, uint32_t i)
-{
-	CHECK(i < t->count);
-	uncount(t, entry_at(t, i), entry_at(t, i)->count);
-	for (; i > 0; i--)
-		*entry_at(t, i) = *entry_at(t, i - 1);
-	t->head++;
-	t->count--;
-	ring_shrink(t);
-}
-
-/* Drops one message of the entry at place i. */
-static void drop_one(struct tracker *t, uint32_t i)
-{
-	struct tracker_entry *e = entry_at(t, i);
-
-	if (e->count == 1) {
-		drop_entry(t, i);
-		return;
-	}
-	e->count--;
-	uncount(t, e, 1);
+	while (kind_at(t, i) == SYNC_MAYBE)
+		i++;
+	return i;
 }
 
 /* Ends of a COPY that are read outside of one are ignored by the server. */
 static void drop_late_copy_ends(struct tracker *t)
 {
 	while (kind_at(t, 0) == COPY_END)
-		drop_entry(t, 0);
-	while (kind_at(t, 0) == SYNC_MAYBE && kind_at(t, 1) == COPY_END)
-		drop_entry(t, 1);
+		questions_drop_run(&t->asked, 0);
+	if (kind_at(t, 0) != SYNC_MAYBE)
+		return;
+	while (kind_at(t, behind_doubt(t, 0)) == COPY_END)
+		questions_drop_run(&t->asked, behind_doubt(t, 0));
 }
 
 /* Whether anything queued behind the head gives a ReadyForQuery. */
 static bool has_boundary(const struct tracker *t)
 {
-	for (uint32_t i = 1; i < t->count; i++) {
+	for (uint32_t i = 1; i < t->asked.runs; i++) {
 		enum kind kind = kind_at(t, i);
 
 		if (kind == SYNC || kind == QUERY || kind == FUNCTION)
@@ -201,13 +116,13 @@ static void lose(struct tracker *t)
 
 void tracker_fini(struct tracker *t)
 {
-	free(t->ring);
+	questions_fini(&t->asked);
 	*t = (struct tracker){0};
 }
 
 bool tracker_has_room(const struct tracker *t)
 {
-	return t->outstanding < MOST_OUTSTANDING;
+	return t->asked.messages < MOST_OUTSTANDING;
 }
 
 /* ---- what is sent ---- */
@@ -242,7 +157,7 @@ static enum kind kind_of(uint8_t letter)
 /* The server skips what comes until a Sync; while a Sync is in doubt, it may. */
 static void sent_while_skipping(struct tracker *t, enum kind kind)
 {
-	if (kind != COPY_END && t->count > 0)
+	if (kind != COPY_END && t->asked.runs > 0)
 		lose(t);
 }
 
@@ -267,9 +182,9 @@ bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 		return true;
 	}
 	/* Nothing is asked: there is no COPY that it could end. */
-	if (kind == COPY_END && t->count == 0)
+	if (kind == COPY_END && t->asked.runs == 0)
 		return true;
-	if (!push(t, kind, who))
+	if (!questions_push(&t->asked, (uint8_t)kind, who))
 		return false;
 	if (kind == COPY_END) {
 		sent_copy_end(t);
@@ -306,7 +221,7 @@ static void copy_begin(struct tracker *t, uint8_t letter)
 	bool is_ended = false;
 
 	t->copy = letter == 'H' ? COPY_OUT : letter == 'G' ? COPY_IN : COPY_BOTH;
-	for (uint32_t i = 1; i < t->count && !is_ended; i++)
+	for (uint32_t i = 1; i < t->asked.runs && !is_ended; i++)
 		is_ended = kind_at(t, i) == COPY_END;
 	if (is_ended && t->copy != COPY_OUT)
 		sent_copy_end(t);
@@ -317,37 +232,25 @@ static void copy_succeeded(struct tracker *t)
 {
 	bool has_eaten = false;
 
-	if (client_may_copy(t) && entry_at(t, 0)->count == 1) {
+	if (client_may_copy(t) && questions_see(&t->asked, 0)->count == 1) {
 		for (; kind_at(t, 1) == SYNC; has_eaten = true)
-			drop_entry(t, 1);
+			questions_drop_run(&t->asked, 1);
 		if (kind_at(t, 1) == COPY_END)
-			drop_one(t, 1);
+			questions_drop_one(&t->asked, 1);
 	}
 	if (has_eaten && kind_at(t, 0) == EXECUTE && !has_boundary(t))
 		t->unsynced = true;
 	t->copy = COPY_NONE;
 }
 
-/* Makes the Syncs right behind the head one entry of Syncs in doubt. */
+/* Turns the Syncs right behind the head into Syncs in doubt. */
 static bool doubt_syncs(struct tracker *t)
 {
-	uint32_t count = 0;
+	uint32_t i = 1;
 
-	while (kind_at(t, 1) == SYNC && kind_at(t, 2) == SYNC) {
-		count += entry_at(t, 1)->count;
-		drop_entry(t, 1);
-	}
-	if (kind_at(t, 1) != SYNC)
-		return false;
-	struct tracker_entry *doubtful = entry_at(t, 1);
-	uncount(t, doubtful, doubtful->count);
-	count += doubtful->count;
-	if (count > MOST_IN_ENTRY)
-		count = MOST_IN_ENTRY;
-	*doubtful = (struct tracker_entry){
-	    .kind = SYNC_MAYBE, .by = ASKED_BY_CLIENT, .count = (uint16_t)count};
-	t->outstanding += count;
-	return true;
+	for (; kind_at(t, i) == SYNC; i++)
+		questions_replace(&t->asked, i, SYNC_MAYBE, ASKED_BY_CLIENT);
+	return i > 1;
 }
 
 /*
@@ -358,38 +261,38 @@ static bool doubt_syncs(struct tracker *t)
 static bool copy_failed(struct tracker *t)
 {
 	bool is_extended = kind_at(t, 0) == EXECUTE;
-	bool is_alone = entry_at(t, 0)->count == 1;
+	bool is_alone = questions_see(&t->asked, 0)->count == 1;
 	bool has_doubt = is_alone && doubt_syncs(t);
-	uint32_t next = has_doubt ? 2 : 1;
+	uint32_t next = behind_doubt(t, 1);
 	bool is_ended = is_alone && kind_at(t, next) == COPY_END;
 
 	if (is_ended)
 		next++;
-	bool is_followed = !is_alone || (next < t->count && kind_at(t, next) != SYNC);
+	bool is_followed =
+	    !is_alone || (next < t->asked.runs && kind_at(t, next) != SYNC);
 	return !is_followed || (is_extended ? !has_doubt : is_ended);
 }
 
 /* After an error in an extended query everything up to a Sync is skipped. */
 static void skip_to_sync(struct tracker *t)
 {
-	while (t->count > 0 && kind_at(t, 0) != SYNC && kind_at(t, 0) != SYNC_MAYBE)
-		drop_entry(t, 0);
+	while (t->asked.runs > 0 && kind_at(t, 0) != SYNC && kind_at(t, 0) != SYNC_MAYBE)
+		questions_drop_run(&t->asked, 0);
 	drop_late_copy_ends(t);
 	/* A Sync in doubt alone does not end it for certain. */
-	t->skipping =
-	    t->count == 0 || (kind_at(t, 0) == SYNC_MAYBE && kind_at(t, 1) != SYNC);
+	t->skipping = kind_at(t, behind_doubt(t, 0)) != SYNC;
 }
 
 static enum tracker_answer received_error(struct tracker *t)
 {
-	struct tracker_entry head = *entry_at(t, 0);
+	struct question_run head = *questions_see(&t->asked, 0);
 	bool is_known = !client_may_copy(t) || copy_failed(t);
 
 	t->copy = COPY_NONE;
 	if (!is_known) {
 		lose(t);
 	} else if (reactions['E'][head.kind] == LAST) {
-		drop_one(t, 0);
+		questions_drop_one(&t->asked, 0);
 		skip_to_sync(t);
 	}
 	return answer_for(head.by);
@@ -417,7 +320,7 @@ static bool fits_copy(const struct tracker *t, uint8_t letter)
 static enum tracker_answer received_answer(struct tracker *t, uint8_t letter,
 					   uint8_t status)
 {
-	struct tracker_entry head = *entry_at(t, 0);
+	struct question_run head = *questions_see(&t->asked, 0);
 	enum reaction reaction = reactions[letter][head.kind];
 
 	if (reaction == WRONG || !fits_copy(t, letter))
@@ -431,7 +334,7 @@ static enum tracker_answer received_answer(struct tracker *t, uint8_t letter,
 	else if (letter == 'Z')
 		t->transaction_status = status;
 	if (reaction == LAST) {
-		drop_one(t, 0);
+		questions_drop_one(&t->asked, 0);
 		drop_late_copy_ends(t);
 	}
 	return answer_for(head.by);
@@ -446,19 +349,20 @@ static enum tracker_answer received_answer(struct tracker *t, uint8_t letter,
 static enum tracker_answer received_in_doubt(struct tracker *t, uint8_t letter,
 					     uint8_t status)
 {
-	enum kind behind = kind_at(t, 1);
+	uint32_t place = behind_doubt(t, 0);
+	enum kind behind = kind_at(t, place);
 
 	if (letter == 'Z') {
-		drop_one(t, behind == SYNC ? 1 : 0);
+		questions_drop_one(&t->asked, behind == SYNC ? place : 0);
 		drop_late_copy_ends(t);
 		t->skipping = false;
 		t->transaction_status = status;
 		return TRACKER_FOR_CLIENT;
 	}
-	if (behind != SYNC && behind != NO_QUESTION)
-		drop_entry(t, 0);
-	else if (letter == 'E')
-		return TRACKER_FOR_CLIENT;
+	if (behind == SYNC || behind == NO_QUESTION)
+		return letter == 'E' ? TRACKER_FOR_CLIENT : TRACKER_UNEXPECTED;
+	while (kind_at(t, 0) == SYNC_MAYBE)
+		questions_drop_run(&t->asked, 0);
 	return TRACKER_UNEXPECTED;
 }
 
@@ -489,13 +393,13 @@ static enum tracker_answer received_slowly(struct tracker *t, uint8_t letter,
 		return TRACKER_ASIDE;
 	if (t->lost)
 		return received_when_lost(t, letter, status);
-	if (t->count == 0)
+	if (t->asked.runs == 0)
 		return received_unasked(t, letter);
 	if (kind_at(t, 0) == SYNC_MAYBE) {
 		enum tracker_answer answer = received_in_doubt(t, letter, status);
 
 		if (answer != TRACKER_UNEXPECTED || kind_at(t, 0) == SYNC_MAYBE ||
-		    t->count == 0)
+		    t->asked.runs == 0)
 			return answer;
 	}
 	if (letter == 'E')
@@ -507,10 +411,10 @@ static enum tracker_answer received_slowly(struct tracker *t, uint8_t letter,
 
 enum tracker_answer tracker_received(struct tracker *t, uint8_t letter, uint8_t status)
 {
-	const struct tracker_entry *head = entry_see(t, 0);
+	const struct question_run *head = questions_see(&t->asked, 0);
 
 	/* Once per row of a result. */
-	if ((letter == 'D' || letter == 'd') && t->count > 0 &&
+	if ((letter == 'D' || letter == 'd') && t->asked.runs > 0 &&
 	    reactions['D'][head->kind] == MORE && fits_copy(t, letter))
 		return answer_for(head->by);
 	return received_slowly(t, letter, status);
@@ -520,22 +424,24 @@ enum tracker_answer tracker_received(struct tracker *t, uint8_t letter, uint8_t 
 
 enum asked_by tracker_asker(const struct tracker *t)
 {
-	return t->count > 0 ? (enum asked_by)entry_see(t, 0)->by : ASKED_BY_CLIENT;
+	return t->asked.runs > 0 ? (enum asked_by)questions_see(&t->asked, 0)->by
+				 : ASKED_BY_CLIENT;
 }
 
 bool tracker_has_own(const struct tracker *t)
 {
-	return t->own > 0;
+	return t->asked.own > 0;
 }
 
 bool tracker_is_idle(const struct tracker *t)
 {
-	return t->count == 0 && !t->skipping && !t->unsynced && !t->lost;
+	return t->asked.runs == 0 && !t->skipping && !t->unsynced && !t->lost;
 }
 
 bool tracker_needs_probe(const struct tracker *t)
 {
-	return t->count == 1 && kind_at(t, 0) == SYNC_MAYBE && !t->skipping;
+	return kind_at(t, 0) == SYNC_MAYBE && !t->skipping &&
+	       behind_doubt(t, 0) == t->asked.runs;
 }
 
 uint8_t tracker_transaction_status(const struct tracker *t)

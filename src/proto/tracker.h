@@ -17,27 +17,12 @@
 #ifndef POOLER_PROTO_TRACKER_H
 #define POOLER_PROTO_TRACKER_H
 
-#include "base/slice.h"
-
-enum asked_by { ASKED_BY_CLIENT, ASKED_BY_POOLER };
-
-/* So many messages of one kind, asked one after the other. */
-struct tracker_entry {
-	uint8_t kind; /* enum of tracker.c */
-	uint8_t by;   /* enum asked_by */
-	uint16_t count;
-};
-
-enum { TRACKER_FEW = 8 };
+#include "proto/questions.h"
 
 /* Zero is a valid tracker of a server that just said ReadyForQuery 'I'. An idle one owns
  * no memory. */
 struct tracker {
-	struct tracker_entry few[TRACKER_FEW]; /* the entries, while they fit */
-	struct tracker_entry *ring;            /* more of them; NULL while few or none */
-	uint32_t head, count, cap;             /* entries; cap is of the ring */
-	uint32_t outstanding;       /* messages not yet answered, for limits and SHOW */
-	uint32_t own;               /* those of them that the pooler asked */
+	struct questions asked;
 	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
 	uint8_t copy;               /* enum of tracker.c */
 	uint8_t skipping;           /* after an error, up to a Sync */

@@ -223,7 +223,7 @@ static void run_expect(struct run *r, const char *word)
 		run_fails(r, "probe or no probe");
 	if (tracker_is_in_copy(&r->t) != (strncmp(word, "copy", 4) == 0))
 		run_fails(r, "copy or no copy");
-	if (is_idle && (r->t.ring || r->t.outstanding || tracker_has_own(&r->t)))
+	if (is_idle && (r->t.asked.ring || r->t.asked.messages || tracker_has_own(&r->t)))
 		run_fails(r, "idle owns something");
 	if (is_idle && tracker_asker(&r->t) != ASKED_BY_CLIENT)
 		run_fails(r, "idle serves the pooler");
@@ -276,10 +276,10 @@ static void skipped_questions_of_the_pooler_are_forgotten(void **state)
 	assert_true(tracker_sent(&t, 'P', ASKED_BY_CLIENT));
 	assert_true(tracker_sent(&t, 'P', ASKED_BY_POOLER));
 	assert_true(tracker_sent(&t, 'S', ASKED_BY_CLIENT));
-	assert_int_equal(t.outstanding, 3);
+	assert_int_equal(t.asked.messages, 3);
 	tracker_received(&t, 'E', 0);
 	assert_false(tracker_has_own(&t));
-	assert_int_equal(t.outstanding, 1);
+	assert_int_equal(t.asked.messages, 1);
 	tracker_fini(&t);
 }
 
@@ -302,7 +302,7 @@ static void many_messages_cost_little(void **state)
 	for (; tracker_has_room(&t); count++)
 		assert_true(tracker_sent(&t, 'Q', ASKED_BY_CLIENT));
 	assert_true(count >= 20000);
-	assert_null(t.ring);
+	assert_null(t.asked.ring);
 	for (; count > 0; count--) {
 		assert_false(tracker_is_idle(&t));
 		tracker_received(&t, 'C', 0);
@@ -325,8 +325,8 @@ static void a_long_pipeline_is_followed_and_its_memory_given_back(void **state)
 			tracker_sent(&t, 'E', ASKED_BY_CLIENT);
 		}
 		tracker_sent(&t, 'S', ASKED_BY_CLIENT);
-		assert_non_null(t.ring);
-		assert_true(t.cap * sizeof(*t.ring) <= 128 * 1024);
+		assert_non_null(t.asked.ring);
+		assert_true(t.asked.cap * sizeof(*t.asked.ring) <= 128 * 1024);
 		for (; sent > 0; sent--) {
 			assert_int_equal(tracker_received(&t, '1', 0),
 					 TRACKER_FOR_CLIENT);
@@ -337,7 +337,7 @@ static void a_long_pipeline_is_followed_and_its_memory_given_back(void **state)
 		}
 		assert_int_equal(tracker_received(&t, 'Z', 'T'), TRACKER_FOR_CLIENT);
 		assert_true(tracker_is_idle(&t));
-		assert_null(t.ring);
+		assert_null(t.asked.ring);
 	}
 	tracker_fini(&t);
 }
@@ -351,18 +351,18 @@ static void short_memory_changes_nothing(void **state)
 
 		memory_fails_at(n);
 		for (int i = 0; i < 200 && went_well; i++) {
-			uint32_t outstanding = t.outstanding;
+			uint32_t outstanding = t.asked.messages;
 
 			went_well = tracker_sent(&t, i % 2 ? 'B' : 'E', ASKED_BY_CLIENT);
-			assert_int_equal(t.outstanding, outstanding + went_well);
+			assert_int_equal(t.asked.messages, outstanding + went_well);
 		}
 		assert_int_equal(went_well, !memory_has_failed());
 		assert_false(went_well);
 		memory_fails_at(0);
-		for (uint32_t left = t.outstanding, i = 0; i < left; i++)
+		for (uint32_t left = t.asked.messages, i = 0; i < left; i++)
 			assert_int_equal(tracker_received(&t, i % 2 ? '2' : 'C', 0),
 					 TRACKER_FOR_CLIENT);
-		assert_int_equal(t.outstanding, 0);
+		assert_int_equal(t.asked.messages, 0);
 		tracker_fini(&t);
 	}
 }

@@ -225,9 +225,9 @@ static void check_idle(struct world *w)
 	if (!w->is_dead && !backend_is_idle(w))
 		fail_msg("seed %llx: says idle and is wrong",
 			 (unsigned long long)w->seed);
-	assert_null(w->tracker.ring);
-	assert_int_equal(w->tracker.outstanding, 0);
-	assert_int_equal(w->tracker.own, 0);
+	assert_null(w->tracker.asked.ring);
+	assert_int_equal(w->tracker.asked.messages, 0);
+	assert_int_equal(w->tracker.asked.own, 0);
 	w->has_doubt = false;
 }
 
