@@ -1,0 +1,633 @@
+/*
+ * The world's turns, its actors, and what catches the relay's calls to the network.
+ */
+#include "scenario/world.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "config/ini.h"
+#include "proto/frame.h"
+#include "proto/notice.h"
+#include "proto/startup.h"
+#include "relay/control.h"
+#include "relay/events.h"
+#include "scenario/answering.h"
+
+static struct world *current;
+
+/* No descriptor has this number: whoever used it as one would fail. */
+enum { NO_SUCH_FD = 1 << 24 };
+
+/* ---- what catches the relay's calls -------------------------------------------------
+ */
+
+void __real_stream_open(struct stream *stream, struct loop *loop, int fd,
+			const struct transport *transport, const struct stream_ops *ops);
+void __wrap_stream_open(struct stream *stream, struct loop *loop, int fd,
+			const struct transport *transport, const struct stream_ops *ops);
+void __wrap_connector_start(struct connector *connector, struct loop *loop,
+			    struct resolver *resolver, const char *host, uint16_t port,
+			    const struct tuning *tuning, connector_fn on_done);
+void __wrap_connector_start_at(struct connector *connector, struct loop *loop,
+			       const struct endpoint *endpoint,
+			       const struct tuning *tuning, connector_fn on_done);
+void __wrap_connector_stop(struct connector *connector);
+
+static struct actor *actor_make(struct world *w, enum actor_kind kind)
+{
+	struct actor *a = calloc(1, sizeof(*a));
+
+	assert_non_null(a);
+	a->world = w;
+	a->kind = kind;
+	fake_peer_init(&a->peer);
+	TAILQ_INSERT_TAIL(&w->actors, a, place);
+	return a;
+}
+
+void __wrap_connector_start(struct connector *connector, struct loop *loop,
+			    struct resolver *resolver, const char *host, uint16_t port,
+			    const struct tuning *tuning, connector_fn on_done)
+{
+	struct actor *a = actor_make(current, ACTOR_SERVER);
+
+	(void)loop, (void)resolver, (void)host, (void)port, (void)tuning;
+	a->number = ++current->server_count;
+	a->answers = current->answers;
+	a->connector = connector;
+	a->on_done = on_done;
+}
+
+void __wrap_connector_start_at(struct connector *connector, struct loop *loop,
+			       const struct endpoint *endpoint,
+			       const struct tuning *tuning, connector_fn on_done)
+{
+	struct actor *a = actor_make(current, ACTOR_CANCEL);
+	struct address at = address_of_endpoint(endpoint);
+
+	(void)loop, (void)tuning;
+	a->number = at.port;
+	a->connector = connector;
+	a->on_done = on_done;
+}
+
+void __wrap_connector_stop(struct connector *connector)
+{
+	struct actor *a;
+
+	TAILQ_FOREACH(a, &current->actors, place)
+	if (a->connector == connector)
+		a->connector = NULL;
+}
+
+/* Servers are known by the port they seem to be at. */
+static void bind_server(struct actor *a, struct stream *stream)
+{
+	struct server *s = server_of_stream(stream);
+
+	a->id = s->id;
+	CHECK(endpoint_from_ip("10.0.0.1", (uint16_t)a->number, &s->at));
+}
+
+void __wrap_stream_open(struct stream *stream, struct loop *loop, int fd,
+			const struct transport *transport, const struct stream_ops *ops)
+{
+	struct actor *a = current->accepting;
+
+	(void)transport;
+	CHECK(fd == (a->kind == ACTOR_CLIENT ? -1 : NO_SUCH_FD));
+	__real_stream_open(stream, loop, -1, &transport_fake, ops);
+	fake_peer_attach(&a->peer, stream);
+	if (a->kind == ACTOR_SERVER)
+		bind_server(a, stream);
+}
+
+/* ---- beginning and end --------------------------------------------------------------
+ */
+
+static const struct config *load(const char *lines)
+{
+	static const char head[] = "[pooler]\n"
+				   "auth_type = trust\n"
+				   "admin_users = admin\n"
+				   "log_connections = 0\n"
+				   "log_disconnections = 0\n"
+				   "log_pooler_errors = 0\n";
+	static const char tail[] = "\n[databases]\n"
+				   "app = host=10.0.0.1\n"
+				   "other = host=10.0.0.2\n"
+				   "shared = host=10.0.0.3 user=pool\n";
+	char path[] = "/tmp/pooler-world.XXXXXX", line[1000];
+	struct config_errors errors = {0};
+	int fd = mkstemp(path);
+	FILE *file = fdopen(fd, "w");
+
+	assert_non_null(file);
+	fprintf(file, "%s%s%s", head, lines, tail);
+	fclose(file);
+	const struct config *config = config_load(path, &errors);
+	unlink(path);
+	if (!config)
+		fail_msg("%s", config_error_print(&errors.items[0], line, sizeof(line)));
+	config_errors_fini(&errors);
+	return config;
+}
+
+static void on_progress(void *context)
+{
+	struct world *w = context;
+
+	w->progress_count++;
+}
+
+void world_begin(struct world *w, const char *lines)
+{
+	struct dispatcher_ground ground = {.loop = &w->loop,
+					   .ops = &events_relay_ops,
+					   .console.on_progress = on_progress,
+					   .console.context = w,
+					   .client_ceiling = 10000};
+
+	current = w;
+	*w = (struct world){.accepts = true, .logs_in = true, .greeting = PARAMETERS};
+	TAILQ_INIT(&w->actors);
+	ini_setup();
+	log_apply(&(struct log_settings){.to_stderr = getenv("WORLD_LOG") != NULL,
+					 .verbose = 2});
+	assert_int_equal(loop_init_without_events(&w->loop, 1000 * USEC_PER_SEC), 0);
+	w->config = ground.config = load(lines);
+	assert_int_equal(dispatcher_init(&w->dispatcher, &ground), 0);
+}
+
+void world_reload(struct world *w, const char *lines)
+{
+	const struct config *config = load(lines);
+
+	control_apply(&w->dispatcher, config);
+	config_unref(w->config);
+	w->config = config;
+	world_settle(w);
+}
+
+static void forget_all(struct world *w)
+{
+	struct actor *a;
+
+	while ((a = TAILQ_FIRST(&w->actors)))
+		actor_forget(a);
+}
+
+void world_end(struct world *w)
+{
+	world_check(w);
+	dispatcher_fini(&w->dispatcher);
+	assert_int_equal(w->loop.deadline_count, 0);
+	assert_int_equal(loop_next_deadline(&w->loop), CLOCK_NEVER);
+	forget_all(w);
+	loop_fini(&w->loop);
+	config_unref(w->config);
+	log_reset();
+	current = NULL;
+}
+
+/* ---- turns --------------------------------------------------------------------------
+ */
+
+static void read_startup(struct actor *a)
+{
+	struct slice bytes = fake_peer_received(&a->peer);
+	struct startup_packet packet;
+	char words[SCRIPT_TEXT_LEN];
+
+	if (a->kind != ACTOR_SERVER || a->has_startup ||
+	    startup_peek(bytes, &packet) != STARTUP_LOGIN)
+		return;
+	script_tell_startup(packet.params, words);
+	snprintf(a->startup, sizeof(a->startup), "%.250s", words);
+	a->has_startup = true;
+	fake_peer_drop(&a->peer, packet.total_len);
+}
+
+void actor_greet(struct actor *a)
+{
+	char script[512];
+
+	snprintf(script, sizeof(script), "R %s K[%u] Z[I]", a->world->greeting,
+		 a->number);
+	a->has_greeted = true;
+	actor_push(a, script);
+}
+
+/* What it does by itself; whether it did anything. */
+static bool actor_step(struct actor *a)
+{
+	struct world *w = a->world;
+
+	if (a->connector && a->kind == ACTOR_SERVER && w->accepts) {
+		actor_accept(a);
+		return true;
+	}
+	read_startup(a);
+	if (a->has_startup && !a->has_greeted && w->logs_in) {
+		actor_greet(a);
+		return true;
+	}
+	if (a->kind == ACTOR_CLIENT && a->peer.was_shut_down && !a->stays)
+		a->peer.has_closed = true;
+	if (a->answers && a->has_greeted && answering_step(a))
+		return true;
+	return fake_peer_poke(&a->peer);
+}
+
+void world_settle(struct world *w)
+{
+	/* What the turn itself brought about shows in the next round. */
+	for (unsigned rounds = 0, quiet = 0; quiet < 2; rounds++) {
+		struct actor *a;
+
+		quiet++;
+		TAILQ_FOREACH(a, &w->actors, place)
+		if (actor_step(a))
+			quiet = 0;
+		loop_turn(&w->loop, w->loop.now_us);
+		world_check(w);
+		assert_true(rounds < 100000);
+	}
+}
+
+void world_pass(struct world *w, uint64_t us)
+{
+	uint64_t end_us = w->loop.now_us + us;
+
+	world_settle(w);
+	for (;;) {
+		uint64_t next_us = loop_next_deadline(&w->loop);
+		bool is_last = next_us > end_us;
+
+		if (next_us < w->loop.now_us)
+			next_us = w->loop.now_us;
+		loop_turn(&w->loop, is_last ? end_us : next_us);
+		world_settle(w);
+		if (is_last && loop_next_deadline(&w->loop) > end_us)
+			return;
+	}
+}
+
+/* ---- soundness ----------------------------------------------------------------------
+ */
+
+static void check_clients(const struct dispatcher *d)
+{
+	const struct client *c;
+	size_t count = 0, logging_in = 0, on_console = 0;
+
+	TAILQ_FOREACH(c, &d->clients, place)
+	{
+		assert_true(client_is_sound(c));
+		count++;
+		logging_in += !c->is_logged_in;
+		on_console += c->state == CLIENT_CONSOLE;
+		assert_true(!c->server || c->server->client == c);
+	}
+	assert_int_equal(d->client_count, count);
+	assert_int_equal(d->login_count, logging_in);
+	assert_int_equal(d->console_count, on_console);
+	assert_true(TAILQ_EMPTY(&d->closing_clients));
+}
+
+static enum slot_state slot_state_of(const struct server *s)
+{
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		return SLOT_OPENING;
+	case SERVER_IDLE:
+		return SLOT_IDLE;
+	case SERVER_LINKED:
+		return SLOT_BUSY;
+	case SERVER_CLEANING:
+		/* connect_query is part of opening. */
+		return s->task == SERVER_TASK_CONNECT ? SLOT_OPENING : SLOT_CLEANING;
+	case SERVER_CLOSING:
+		break;
+	}
+	fail_msg("a closing server was not reaped");
+	return SLOT_OUTSIDE;
+}
+
+static void check_servers(const struct dispatcher *d)
+{
+	const struct server *s;
+
+	TAILQ_FOREACH(s, &d->servers, place)
+	{
+		assert_true(server_is_sound(s));
+		assert_int_equal(s->slot.state, slot_state_of(s));
+		assert_true(!s->client || s->client->server == s);
+	}
+	assert_true(TAILQ_EMPTY(&d->closing_servers));
+}
+
+static unsigned clients_of(const struct dispatcher *d, const struct pool *pool,
+			   const struct usage *user)
+{
+	const struct client *c;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(c, &d->clients, place)
+	count += c->pool && (pool ? c->pool == pool : c->user == user);
+	return count;
+}
+
+static void check_usage(const struct dispatcher *d, const struct usage *u)
+{
+	const struct pool *pool;
+	unsigned servers = 0, clients = 0;
+
+	TAILQ_FOREACH(pool, &d->pools.all, all)
+	{
+		if (pool->database_usage == u)
+			clients += pool->clients;
+		if (pool->database_usage == u || pool->user_usage == u)
+			servers += pool->total;
+	}
+	if (!u->is_database)
+		clients = clients_of(d, NULL, u);
+	assert_int_equal(u->servers, servers);
+	assert_int_equal(u->clients, clients);
+}
+
+static void check_pools(const struct dispatcher *d)
+{
+	const struct pool *pool;
+	const struct usage *u;
+
+	TAILQ_FOREACH(pool, &d->pools.all, all)
+	{
+		assert_true(pool_is_sound(pool));
+		assert_int_equal(pool->clients, clients_of(d, pool, NULL));
+	}
+	for (u = d->pools.databases.table; u; u = u->hh.next)
+		check_usage(d, u);
+	for (u = d->pools.users.table; u; u = u->hh.next)
+		check_usage(d, u);
+}
+
+static size_t count_lingering(const struct dispatcher *d)
+{
+	const struct client *c;
+	size_t count = 0;
+
+	TAILQ_FOREACH(c, &d->lingering_clients, place)
+	count++;
+	return count;
+}
+
+void world_check(struct world *w)
+{
+	const struct dispatcher *d = &w->dispatcher;
+
+	check_clients(d);
+	check_servers(d);
+	check_pools(d);
+	assert_int_equal(d->client_slab.used, d->client_count + count_lingering(d));
+	assert_int_equal(w->loop.deadline_count,
+			 d->client_slab.used + d->server_slab.used + d->cancel_count +
+			     d->pools.count + 1);
+}
+
+void world_is_empty(struct world *w)
+{
+	world_has_free_servers(w, 0);
+}
+
+void world_has_free_servers(struct world *w, unsigned count)
+{
+	struct dispatcher *d = &w->dispatcher;
+	const struct pool *pool;
+	unsigned idle = 0, total = 0;
+
+	world_settle(w);
+	TAILQ_FOREACH(pool, &d->pools.all, all)
+	{
+		idle += pool_usable(pool);
+		total += pool->total;
+		assert_int_equal(pool->line.count, 0);
+	}
+	assert_int_equal(idle, count);
+	assert_int_equal(total, count);
+	assert_int_equal(d->client_slab.used, 0);
+	assert_int_equal(d->server_slab.used, count);
+	assert_int_equal(d->cancel_count, 0);
+	assert_int_equal(d->cancels.count, 0);
+}
+
+struct pool *world_pool(struct world *w, const char *database, const char *user)
+{
+	return pools_find(&w->dispatcher.pools, slice_of_text(database),
+			  slice_of_text(user));
+}
+
+/* ---- actors -------------------------------------------------------------------------
+ */
+
+struct actor *world_connect(struct world *w)
+{
+	struct actor *a = actor_make(w, ACTOR_CLIENT);
+
+	w->accepting = a;
+	struct client *c =
+	    events_accept(&w->dispatcher, -1, &transport_fake, CLIENT_BY_TCP);
+	w->accepting = NULL;
+	if (c)
+		a->id = c->id;
+	else
+		a->peer.was_closed = true;
+	return a;
+}
+
+struct actor *world_client(struct world *w, const char *pairs)
+{
+	struct actor *a = world_connect(w);
+
+	script_write_startup(&a->peer.sent, pairs);
+	world_settle(w);
+	return a;
+}
+
+struct actor *world_session(struct world *w)
+{
+	struct actor *a = world_client(w, "user=anna;database=app");
+
+	ASSERT_HEARS(a, GREETING);
+	return a;
+}
+
+struct actor *world_server(struct world *w, unsigned number)
+{
+	struct actor *a;
+
+	TAILQ_FOREACH(a, &w->actors, place)
+	if (a->kind == ACTOR_SERVER && a->number == number)
+		return a;
+	return NULL;
+}
+
+struct actor *world_cancel(struct world *w)
+{
+	struct actor *a;
+
+	TAILQ_FOREACH_REVERSE(a, &w->actors, actors, place)
+	if (a->kind == ACTOR_CANCEL)
+		return a;
+	return NULL;
+}
+
+struct actor *world_canceller(struct world *w, const struct actor *client)
+{
+	struct actor *a = world_connect(w);
+	uint8_t packet[16] = {0, 0, 0, 16, 1234 >> 8, 1234 & 255, 5678 >> 8, 5678 & 255};
+
+	memcpy(packet + 8, client->key, sizeof(client->key));
+	actor_push_bytes(a, slice_of(packet, sizeof(packet)));
+	world_settle(w);
+	return a;
+}
+
+void actor_accept(struct actor *a)
+{
+	struct connector *connector = a->connector;
+
+	CHECK(connector);
+	a->connector = NULL;
+	a->world->accepting = a;
+	a->on_done(connector, NO_SUCH_FD, 0, "");
+	a->world->accepting = NULL;
+}
+
+void actor_refuse(struct actor *a, int error)
+{
+	struct connector *connector = a->connector;
+
+	CHECK(connector);
+	a->connector = NULL;
+	a->peer.was_closed = true;
+	a->on_done(connector, -1, error, strerror(error));
+}
+
+void actor_push(struct actor *a, const char *script)
+{
+	script_write(&a->peer.sent, a->kind == ACTOR_CLIENT ? FROM_CLIENT : FROM_SERVER,
+		     script);
+}
+
+void actor_push_bytes(struct actor *a, struct slice bytes)
+{
+	fake_peer_push(&a->peer, bytes);
+}
+
+void say(struct actor *a, const char *script)
+{
+	actor_push(a, script);
+	world_settle(a->world);
+}
+
+static void learn_key(struct actor *a, struct slice bytes)
+{
+	struct frame f;
+
+	while (frame_peek(bytes, INT32_MAX, &f) == FRAME_OK && frame_is_whole(&f)) {
+		if (f.letter == 'K' && f.body.len == sizeof(a->key))
+			memcpy(a->key, f.body.data, sizeof(a->key));
+		bytes = slice_after(bytes, f.total_len);
+	}
+}
+
+const char *heard(struct actor *a)
+{
+	struct slice bytes = fake_peer_received(&a->peer);
+	struct startup_packet packet;
+
+	if (a->kind == ACTOR_CANCEL && startup_peek(bytes, &packet) == STARTUP_CANCEL) {
+		snprintf(a->told, sizeof(a->told), "cancel %u", packet.cancel_key[3]);
+	} else {
+		if (a->kind == ACTOR_CLIENT)
+			learn_key(a, bytes);
+		script_tell(bytes, a->kind == ACTOR_CLIENT ? FROM_SERVER : FROM_CLIENT,
+			    a->told);
+	}
+	fake_peer_drop(&a->peer, bytes.len);
+	return a->told;
+}
+
+const char *heard_field(struct actor *a, char field)
+{
+	struct slice bytes = fake_peer_received(&a->peer);
+	struct frame f;
+
+	a->told[0] = '\0';
+	while (frame_peek(bytes, INT32_MAX, &f) == FRAME_OK && frame_is_whole(&f)) {
+		struct reader r = reader_of(f.body);
+		uint8_t code;
+		bool is_notice = f.letter == 'E' || f.letter == 'N';
+
+		while (is_notice && (code = reader_u8(&r)) != 0) {
+			struct slice text = reader_cstring(&r);
+			if (code == (uint8_t)field)
+				snprintf(a->told, sizeof(a->told), "%.*s", (int)text.len,
+					 (const char *)text.data);
+		}
+		bytes = slice_after(bytes, f.total_len);
+	}
+	return a->told;
+}
+
+void leave(struct actor *a)
+{
+	a->peer.has_closed = true;
+	world_settle(a->world);
+}
+
+void break_off(struct actor *a)
+{
+	a->peer.read_error = ECONNRESET;
+	a->peer.write_error = ECONNRESET;
+	world_settle(a->world);
+}
+
+bool is_gone(const struct actor *a)
+{
+	return a->peer.was_closed;
+}
+
+struct client *client_of(const struct actor *a)
+{
+	struct client *c;
+
+	TAILQ_FOREACH(c, &a->world->dispatcher.clients, place)
+	if (c->id == a->id)
+		return c;
+	return NULL;
+}
+
+struct server *actor_server(const struct actor *a)
+{
+	struct server *s;
+
+	TAILQ_FOREACH(s, &a->world->dispatcher.servers, place)
+	if (s->id == a->id)
+		return s;
+	return NULL;
+}
+
+void actor_forget(struct actor *a)
+{
+	TAILQ_REMOVE(&a->world->actors, a, place);
+	fake_peer_fini(&a->peer);
+	answering_free(a->answering);
+	free(a);
+}
