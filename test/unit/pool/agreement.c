@@ -5,8 +5,6 @@
  */
 #include "unit/pool/world.h"
 
-#include "pool/upkeep.h"
-
 #ifdef __SANITIZE_ADDRESS__
 enum { STEPS = 60000 };
 #else
