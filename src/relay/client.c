@@ -103,23 +103,32 @@ uint64_t client_wait_due(const struct client *c)
 	return clock_limit(c->waiter.since_us, rules_of(c, &own)->query_wait_timeout);
 }
 
+/* A login waits no longer than a login may take, and is not spoken to meanwhile. */
+static uint64_t waiting_due(const struct client *c)
+{
+	const struct settings *settings = &c->dispatcher->config->settings;
+	uint64_t due_us = client_wait_due(c);
+
+	if (!c->is_logged_in)
+		return clock_earlier(
+		    due_us, clock_limit(c->connected_us, settings->client_login_timeout));
+	if (c->was_notified)
+		return due_us;
+	return clock_earlier(
+	    due_us, clock_limit(c->waiter.since_us, settings->query_wait_notify));
+}
+
 uint64_t client_due(const struct client *c)
 {
 	const struct settings *settings = &c->dispatcher->config->settings;
 	struct rules own;
-	uint64_t due_us;
 
 	switch ((enum client_state)c->state) {
 	case CLIENT_STARTUP:
 	case CLIENT_CANCELLING:
 		return clock_limit(c->connected_us, settings->client_login_timeout);
 	case CLIENT_WAITING:
-		due_us = client_wait_due(c);
-		if (!c->was_notified)
-			due_us = clock_earlier(
-			    due_us,
-			    clock_limit(c->waiter.since_us, settings->query_wait_notify));
-		return due_us;
+		return waiting_due(c);
 	case CLIENT_IDLE:
 		return clock_limit(c->since_us, rules_of(c, &own)->client_idle_timeout);
 	case CLIENT_CLOSING:
@@ -187,6 +196,8 @@ static void end(struct client *c, enum closing reason, const char *message)
 	if (c->state == CLIENT_CONSOLE)
 		d->console_count--;
 	d->client_count--;
+	/* At once, or a server that becomes free in this turn would be given to it. */
+	admission_leave(&c->waiter);
 	client_move(c, CLIENT_CLOSING);
 	TAILQ_REMOVE(&d->clients, c, place);
 	TAILQ_INSERT_TAIL(&d->closing_clients, c, place);

@@ -7,7 +7,7 @@
  *   STARTUP -> CONSOLE, STARTUP -> CANCELLING, all -> CLOSING
  *
  * An idle client owns this struct and nothing else; parameter sets are shared. Closing
- * marks: what a client holds (its place in the line, its server) is given back by the
+ * marks: what a client holds (its server, its pool) is given back by the
  * dispatcher at the end of the turn, and the struct is freed when its last words are out.
  */
 #ifndef POOLER_RELAY_CLIENT_H

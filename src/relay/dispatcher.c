@@ -298,6 +298,7 @@ void dispatcher_withdraw(struct client *c)
 	admission_leave(&c->waiter);
 	c->was_notified = false;
 	client_move(c, CLIENT_IDLE);
+	client_arm(c);
 }
 
 /* ---- servers come and go
@@ -450,7 +451,6 @@ static void leave_pool(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
 
-	admission_leave(&c->waiter);
 	if (c->server)
 		release_server(c);
 	if (c->pool) {

@@ -133,6 +133,10 @@ static void waiting_due(struct client *c, uint64_t now_us)
 		refusal_wait_timeout(c);
 		return;
 	}
+	if (!c->is_logged_in) {
+		client_close(c, CLOSE_LOGIN_TIMEOUT);
+		return;
+	}
 	notify_of_wait(c);
 	client_arm(c);
 }
