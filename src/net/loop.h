@@ -94,7 +94,7 @@ struct loop {
 	bool scratch_is_lent;
 };
 
-enum { LOOP_SCRATCH_LEN = 64 * 1024 };
+enum { LOOP_SCRATCH_LEN = 256 * 1024 };
 
 /* 0 or -errno. */
 int loop_init(struct loop *loop);

@@ -24,7 +24,7 @@ enum {
 	READ_LEAST = 8 * 1024,
 	APPETITE_LAST_SMALL = 3,
 	APPETITE_START = 4,
-	APPETITE_MOST = 6,
+	APPETITE_MOST = 8,
 	/* A rest of this size is put in front of what is read; a longer one is not worth
 	 * moving. */
 	GATHER_MOST = 4 * 1024,

@@ -171,13 +171,18 @@ static void on_aside(struct pass *p, const struct frame *f)
  * they pass by their headers alone. */
 static void pass_rows(struct pass *p, uint8_t letter)
 {
-	while (p->rest.len >= FRAME_HEADER_LEN && p->rest.data[0] == letter) {
-		size_t total = (size_t)frame_length(p->rest.data) + 1;
-		if (total < FRAME_HEADER_LEN || total > p->rest.len)
-			return;
-		p->run_len += total;
-		p->rest = slice_after(p->rest, total);
+	/* In a local: what a byte pointer points to could be *p, as far as the compiler
+	 * knows. */
+	struct slice rest = p->rest;
+
+	while (rest.len >= FRAME_HEADER_LEN && rest.data[0] == letter) {
+		size_t total = (size_t)frame_length(rest.data) + 1;
+		if (total < FRAME_HEADER_LEN || total > rest.len)
+			break;
+		rest = slice_after(rest, total);
 	}
+	p->run_len += p->rest.len - rest.len;
+	p->rest = rest;
 }
 
 static void on_client_answer(struct pass *p, const struct frame *f)
