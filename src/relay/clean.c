@@ -148,15 +148,29 @@ void clean_task_error(struct server *s, struct slice body)
 /* DISCARD ALL takes every parameter back to where the login left it. */
 static void on_reset(struct server *s)
 {
-	struct params *had = s->params;
+	if (text_equal_nocase(s->dispatcher->config->settings.server_reset_query,
+			      "DISCARD ALL"))
+		prepare_was_reset(s);
+}
 
-	if (!text_equal_nocase(s->dispatcher->config->settings.server_reset_query,
-			       "DISCARD ALL"))
+/* A connect_query that failed has been logged; the server is as good. */
+static void on_connect(struct server *s)
+{
+	struct params *after_login = s->base;
+
+	if (!tracker_is_idle(&s->tracker) ||
+	    tracker_transaction_status(&s->tracker) != 'I') {
+		dispatcher_server_failed(
+		    s, &(struct notice){.severity = "FATAL",
+					.sqlstate = SQLSTATE_CONNECTION_NOT_POSSIBLE,
+					.message =
+					    "connect_query leaves a transaction open"});
 		return;
-	s->params = params_ref(s->base);
-	params_unref(&s->dispatcher->params, had);
-	params_unref(&s->dispatcher->params, s->suits);
-	s->suits = NULL;
+	}
+	/* What it has set is what clients find who do not mention it. */
+	s->base = params_ref(s->params);
+	params_unref(&s->dispatcher->params, after_login);
+	dispatcher_server_opened(s);
 }
 
 void clean_task_done(struct server *s)
@@ -174,8 +188,7 @@ void clean_task_done(struct server *s)
 		clean_release_if_done(s);
 		return;
 	case SERVER_TASK_CONNECT:
-		/* A failed connect_query has been logged; the server is as good. */
-		dispatcher_server_opened(s);
+		on_connect(s);
 		return;
 	case SERVER_TASK_RESET:
 	case SERVER_TASK_CHECK:

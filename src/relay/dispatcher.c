@@ -239,6 +239,13 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 	open_wanted(d, pool);
 }
 
+static void join_line(struct client *c)
+{
+	pool_join(c->pool, &c->waiter, dispatcher_now(c->dispatcher));
+	client_move(c, CLIENT_WAITING);
+	client_arm(c);
+}
+
 static enum dispatch wait_in_line(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
@@ -247,9 +254,7 @@ static enum dispatch wait_in_line(struct client *c)
 		client_close(c, CLOSE_SHUTDOWN);
 		return DISPATCH_REFUSED;
 	}
-	pool_join(c->pool, &c->waiter, dispatcher_now(d));
-	client_move(c, CLIENT_WAITING);
-	client_arm(c);
+	join_line(c);
 	open_wanted(d, c->pool);
 	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
 }
@@ -260,8 +265,11 @@ static enum dispatch take(struct client *c)
 	struct server *s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
 
 	if (needs_check(s)) {
+		/* It waits for this one: a server that is only checked is no reason to
+		 * open another. If the check fails, the reaper does. */
+		join_line(c);
 		d->ops->check(s);
-		return wait_in_line(c);
+		return DISPATCH_WAITING;
 	}
 	link_up(c, s);
 	return DISPATCH_LINKED;

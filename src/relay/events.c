@@ -229,7 +229,7 @@ static void server_on_end(struct stream *stream, enum stream_end how, int error)
 {
 	struct server *s = server_of_stream(stream);
 
-	if (s->state == SERVER_LOGIN || s->state == SERVER_CONNECTING)
+	if (server_is_opening(s))
 		server_login_broken(s, error);
 	else
 		server_close(s, how == STREAM_END_BY_PEER ? CLOSE_SERVER_EOF
@@ -282,7 +282,10 @@ static void server_on_due(struct deadline *due, uint64_t now_us)
 		linked_due(s, now_us);
 		return;
 	case SERVER_CLEANING:
-		server_close(s, CLOSE_SERVER_CLEANING);
+		if (server_is_opening(s))
+			server_login_timeout(s);
+		else
+			server_close(s, CLOSE_SERVER_CLEANING);
 		return;
 	case SERVER_CLOSING:
 		return;

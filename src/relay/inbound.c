@@ -129,6 +129,20 @@ static void note_fatal(struct server *s, const struct frame *f)
 		s->said_fatal = true;
 }
 
+/* It does not speak the protocol; if it has not joined its pool yet, that is a failed
+ * attempt to open one. */
+static void end_broken(struct server *s)
+{
+	if (server_is_opening(s))
+		dispatcher_server_failed(
+		    s, &(struct notice){.severity = "FATAL",
+					.sqlstate = SQLSTATE_PROTOCOL_VIOLATION,
+					.message =
+					    closing_row(CLOSE_SERVER_PROTOCOL)->text});
+	else
+		server_close(s, CLOSE_SERVER_PROTOCOL);
+}
+
 static void on_parameter(struct pass *p, const struct frame *f)
 {
 	struct reader r = reader_of(f->body);
@@ -136,7 +150,7 @@ static void on_parameter(struct pass *p, const struct frame *f)
 	struct slice value = reader_cstring(&r);
 
 	if (!reader_done(&r)) {
-		server_close(p->server, CLOSE_SERVER_PROTOCOL);
+		end_broken(p->server);
 		return;
 	}
 	bool is_for_client = prepare_reported(p->server, name, value);
@@ -160,6 +174,8 @@ static void on_aside(struct pass *p, const struct frame *f)
 		note_fatal(s, f);
 		pool_retire(s->slot.pool, &s->slot);
 		pass_over(p, to_client(s), f->total_len);
+		if (s->state == SERVER_IDLE)
+			server_close(s, CLOSE_SERVER_RETIRED);
 		return;
 	default:
 		pass_over(p, to_client(s), f->total_len);
@@ -226,7 +242,7 @@ static bool commit(struct pass *p, const struct frame *f)
 		return true;
 	case TRACKER_UNEXPECTED:
 		pass_send(p);
-		server_close(s, CLOSE_SERVER_PROTOCOL);
+		end_broken(s);
 		return false;
 	}
 	return false;
@@ -256,7 +272,7 @@ static bool pass_step(struct pass *p)
 		return false;
 	if (result == FRAME_BAD || !is_sane(&f)) {
 		pass_send(p);
-		server_close(s, CLOSE_SERVER_PROTOCOL);
+		end_broken(s);
 		return false;
 	}
 	if (must_be_whole(&f) && !make_room_for(s, &f))

@@ -81,8 +81,9 @@ static void settle_values(struct server *s)
 	params_unref(store, wanted);
 }
 
-/* Values of other clients that the server does not report have been RESET. */
-static void drop_foreign(struct server *s)
+/* Values that the server does not report, unless they are among those to keep, have been
+ * RESET. */
+static void drop_unreported(struct server *s, const struct params *keep)
 {
 	struct params_store *store = store_of(s);
 	struct params *had = params_ref(s->params);
@@ -91,13 +92,19 @@ static void drop_foreign(struct server *s)
 	for (size_t i = 0; i < params_count(had); i++) {
 		params_at(had, i, &name, &value);
 		if (params_find(s->base, name, &ignored) ||
-		    params_find(s->client->params, name, &ignored))
+		    (keep && params_find(keep, name, &ignored)))
 			continue;
 		struct params *fewer = params_without(store, s->params, name);
 		if (fewer)
 			replace(store, &s->params, fewer);
 	}
 	params_unref(store, had);
+}
+
+void prepare_was_reset(struct server *s)
+{
+	drop_unreported(s, NULL);
+	replace(store_of(s), &s->suits, NULL);
 }
 
 void prepare_done(struct server *s)
@@ -111,7 +118,7 @@ void prepare_done(struct server *s)
 		client_close(s->client, CLOSE_PARAMETER_REFUSED);
 		return;
 	}
-	drop_foreign(s);
+	drop_unreported(s, s->client->params);
 	settle_values(s);
 	note_suits(s);
 	loop_post(s->dispatcher->loop, &s->client->pump);

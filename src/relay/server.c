@@ -41,6 +41,12 @@ bool server_is_sound(const struct server *s)
 	       (s->state != SERVER_IDLE || tracker_is_idle(&s->tracker));
 }
 
+bool server_is_opening(const struct server *s)
+{
+	return s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN ||
+	       (s->state == SERVER_CLEANING && s->task == SERVER_TASK_CONNECT);
+}
+
 void server_move(struct server *s, enum server_state next)
 {
 	CHECK(states[s->state].may_become & 1u << next);

@@ -72,7 +72,6 @@ struct server {
 	bool task_failed;   /* the answer to the task contains an error */
 	bool said_fatal;    /* it announced its end and the client has been told */
 	bool is_checked;    /* fit for use although it was idle for long */
-	bool was_cancelled; /* a cancel ended without a clear result */
 };
 TAILQ_HEAD(servers, server);
 
@@ -89,6 +88,10 @@ static inline struct server *server_of_slot(struct slot *slot)
 
 /* The only way from state to state; checks that the move is legal. */
 void server_move(struct server *s, enum server_state next);
+
+/* Whether it has not joined its pool yet: connecting, logging in or at its connect_query.
+ * If it fails now, that is a failed attempt to open one. */
+bool server_is_opening(const struct server *s);
 
 /* As SHOW SERVERS calls it: active, idle, used, tested, new, being_canceled. */
 const char *server_state_name(const struct server *s);
