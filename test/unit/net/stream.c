@@ -27,7 +27,7 @@ void *__wrap_realloc(void *old, size_t len)
 
 /* ---- a stream whose owner notes what it was told -------------------------------- */
 
-enum { SEEN_MOST = 1 << 20 };
+enum { SEEN_MOST = 1 << 22 };
 
 struct probe {
 	struct stream stream; /* first: the callbacks find the probe by it */
@@ -267,19 +267,19 @@ static void reads_grow_when_all_is_consumed(void **state)
 {
 	struct stage *s = *state;
 
-	fake_peer_push(&s->a.peer, pattern(1000000));
+	fake_peer_push(&s->a.peer, pattern(3000000));
 	fake_peer_poke(&s->a.peer);
 	assert_int_equal(s->a.last_offer, 16 * 1024);
 	settle(s);
 	assert_int_equal(s->a.biggest_offer, LOOP_SCRATCH_LEN);
-	assert_bytes(buffer_bytes(&s->a.seen), pattern(1000000));
+	assert_bytes(buffer_bytes(&s->a.seen), pattern(3000000));
 }
 
 static void a_small_rest_does_not_shrink_reads(void **state)
 {
 	struct stage *s = *state;
 
-	fake_peer_push(&s->a.peer, pattern(1000000));
+	fake_peer_push(&s->a.peer, pattern(3000000));
 	while (s->a.biggest_offer < LOOP_SCRATCH_LEN)
 		fake_peer_poke(&s->a.peer);
 	s->a.consume_most = LOOP_SCRATCH_LEN - 3;
@@ -289,14 +289,14 @@ static void a_small_rest_does_not_shrink_reads(void **state)
 	assert_int_equal(s->a.last_offer, LOOP_SCRATCH_LEN);
 	s->a.consume_most = SIZE_MAX;
 	settle(s);
-	assert_bytes(buffer_bytes(&s->a.seen), pattern(1000000));
+	assert_bytes(buffer_bytes(&s->a.seen), pattern(3000000));
 }
 
 static void an_owner_that_stops_consuming_keeps_one_read_at_most(void **state)
 {
 	struct stage *s = *state;
 
-	fake_peer_push(&s->a.peer, pattern(1000000));
+	fake_peer_push(&s->a.peer, pattern(3000000));
 	while (s->a.biggest_offer < LOOP_SCRATCH_LEN)
 		fake_peer_poke(&s->a.peer);
 	s->a.consume_most = 0;
@@ -617,7 +617,7 @@ static void a_slow_reader_makes_for_small_reads(void **state)
 	stream_feed(&s->a.stream, &s->b.stream);
 	s->b.peer.room = 1;
 	stream_write(&s->b.stream, text("xy"));
-	fake_peer_push(&s->a.peer, pattern(1000000));
+	fake_peer_push(&s->a.peer, pattern(3000000));
 	fake_peer_poke(&s->a.peer);
 	assert_int_equal(s->a.last_offer, 8 * 1024);
 	s->b.peer.room = SIZE_MAX;
