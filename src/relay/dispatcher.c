@@ -143,7 +143,7 @@ static void open_wanted(struct dispatcher *d, struct pool *pool)
 {
 	uint64_t now_us = dispatcher_now(d);
 
-	if (!pool_may_grow(pool) || !pool->database ||
+	if ((!pool_may_grow(pool) && !pool->blocked_by) || !pool->database ||
 	    d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS)
 		return;
 	unsigned wanted = pool_demand(pool, now_us);
@@ -158,13 +158,33 @@ static void open_wanted(struct dispatcher *d, struct pool *pool)
 		loop_arm(d->loop, &pool->deadline, next_us);
 }
 
+/* A limit may have room: those who wait for it, in turn. */
+static void serve_blocked(struct dispatcher *d, struct usage *usage)
+{
+	struct pool *pool;
+
+	while ((pool = pool_next_blocked(usage, dispatcher_now(d)))) {
+		unsigned before = usage->servers;
+		open_wanted(d, pool);
+		/* It may have moved to the line of its other limit; if not, nothing could
+		 * be started. */
+		if (usage->servers == before && pool->blocked_by == usage)
+			return;
+	}
+}
+
 static void on_pool_due(struct deadline *due, uint64_t now_us)
 {
 	struct pool *pool =
 	    (struct pool *)(void *)((char *)due - offsetof(struct pool, deadline));
 
+	struct dispatcher *d = known_of(pool)->dispatcher;
+
 	(void)now_us;
-	dispatcher_serve(known_of(pool)->dispatcher, pool);
+	dispatcher_serve(d, pool);
+	/* What it had claimed and did not use is for others. */
+	serve_blocked(d, pool->database_usage);
+	serve_blocked(d, pool->user_usage);
 }
 
 struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
@@ -512,18 +532,6 @@ static void reap_clients(struct dispatcher *d)
 			TAILQ_INSERT_TAIL(&d->lingering_clients, c, place);
 		else
 			free_client(c);
-	}
-}
-
-static void serve_blocked(struct dispatcher *d, struct usage *usage)
-{
-	struct pool *pool;
-
-	while ((pool = pool_next_blocked(usage, dispatcher_now(d)))) {
-		unsigned before = usage->servers;
-		open_wanted(d, pool);
-		if (usage->servers == before)
-			return;
 	}
 }
 
