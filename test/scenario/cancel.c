@@ -1,0 +1,271 @@
+/*
+ * Scenarios of cancel requests: whom they reach, and whom never.
+ */
+#include "relay/control.h"
+#include "scenario/world.h"
+
+#include <errno.h>
+
+static void a_cancel_goes_to_the_server_of_its_client_only(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	say(a, "Q[from a]");
+	say(b, "Q[from b]");
+	assert_non_null(world_server(&w, 2));
+	struct actor *canceller = world_canceller(&w, b);
+	struct actor *x = world_cancel(&w);
+	actor_accept(x);
+	world_settle(&w);
+	ASSERT_HEARS(x, "cancel 2");
+	assert_false(is_gone(canceller));
+	leave(x);
+	assert_true(is_gone(canceller));
+	ASSERT_HEARS(canceller, "");
+	say(world_server(&w, 2), "E[ERROR 57014] Z[I]");
+	ASSERT_HEARS(b, "E[ERROR 57014] Z[I]");
+	say(world_server(&w, 1), "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+	leave(a);
+	leave(b);
+	world_has_free_servers(&w, 2);
+	world_end(&w);
+}
+
+static void a_server_is_held_back_until_its_cancel_has_ended(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	say(a, "Q[from a]");
+	world_canceller(&w, a);
+	actor_accept(world_cancel(&w));
+	say(s, "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+	say(b, "Q[from b]");
+	ASSERT_HEARS(s, "Q[from a]");
+	leave(world_cancel(&w));
+	ASSERT_HEARS(s, "Q[from b]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(b, "I Z[I]");
+	world_end(&w);
+}
+
+/* What ends a cancel without a sign that it has arrived. */
+static void a_server_whose_cancel_is_lost_is_not_used_again(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct world w;
+		world_begin(&w, "pool_mode = transaction\n");
+		struct actor *a = world_session(&w), *s = world_server(&w, 1);
+		say(a, "Q[from a]");
+		struct actor *canceller = world_canceller(&w, a);
+		if (how > 0)
+			actor_accept(world_cancel(&w));
+		say(s, "I Z[I]");
+		if (how == 2)
+			break_off(world_cancel(&w));
+		else
+			world_pass(&w, 30 * USEC_PER_SEC);
+		assert_true(is_gone(s));
+		assert_true(is_gone(canceller));
+		leave(a);
+		world_is_empty(&w);
+		world_end(&w);
+	}
+}
+
+static void a_cancel_that_cannot_connect_harms_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[from a]");
+	struct actor *canceller = world_canceller(&w, a);
+	actor_refuse(world_cancel(&w), ECONNREFUSED);
+	world_settle(&w);
+	assert_true(is_gone(canceller));
+	say(s, "I Z[I]");
+	leave(a);
+	world_has_free_servers(&w, 1);
+	world_end(&w);
+}
+
+static void cancelling_who_waits_takes_him_out_of_the_line(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n");
+	struct actor *a = world_session(&w), *b = world_session(&w),
+		     *c = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[from a]");
+	say(b, "P[from b] B[from b] E S");
+	say(c, "Q[from c]");
+	assert_true(is_gone(world_canceller(&w, b)));
+	ASSERT_HEARS(b, "E[ERROR 57014] Z[I]");
+	assert_true(is_gone(world_canceller(&w, c)));
+	ASSERT_HEARS(c, "E[ERROR 57014] Z[I]");
+	assert_null(world_cancel(&w));
+	say(s, "I Z[I]");
+	ASSERT_HEARS(s, "Q[from a]");
+	say(c, "Q[again]");
+	ASSERT_HEARS(s, "Q[again]");
+	world_end(&w);
+}
+
+static void cancelling_who_does_nothing_does_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = session\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	assert_true(is_gone(world_canceller(&w, a)));
+	say(a, "Q[one]");
+	say(s, "I Z[I]");
+	/* Linked, but the server is idle. */
+	assert_true(is_gone(world_canceller(&w, a)));
+	assert_null(world_cancel(&w));
+	say(a, "Q[two]");
+	ASSERT_HEARS(s, "Q[one] Q[two]");
+	world_end(&w);
+}
+
+static void an_unknown_key_reaches_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = session\n");
+	struct actor *a = world_session(&w);
+	struct actor stranger = *a;
+	say(a, "Q[one]");
+	stranger.key[7] ^= 1;
+	assert_true(is_gone(world_canceller(&w, &stranger)));
+	memset(stranger.key, 0, sizeof(stranger.key));
+	assert_true(is_gone(world_canceller(&w, &stranger)));
+	assert_null(world_cancel(&w));
+	/* The key of one who has left is unknown, too. */
+	leave(a);
+	world_canceller(&w, a);
+	world_end(&w);
+}
+
+static void who_cancels_may_leave_before_it_is_done(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[from a]");
+	leave(world_canceller(&w, a));
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	ASSERT_HEARS(world_cancel(&w), "cancel 1");
+	leave(world_cancel(&w));
+	say(s, "E[ERROR 57014] Z[I]");
+	leave(a);
+	world_has_free_servers(&w, 1);
+	world_end(&w);
+}
+
+static void a_server_may_end_before_its_cancel(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[from a]");
+	struct actor *canceller = world_canceller(&w, a);
+	leave(s);
+	ASSERT_HEARS(a, "E[FATAL 08006]");
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	leave(world_cancel(&w));
+	assert_true(is_gone(canceller));
+	world_is_empty(&w);
+	world_end(&w);
+}
+
+static void many_cancels_for_one_server_are_a_few(void **state)
+{
+	struct world w;
+	unsigned count = 0;
+	struct actor *x;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w);
+	say(a, "Q[from a]");
+	for (int i = 0; i < 50; i++)
+		world_canceller(&w, a);
+	TAILQ_FOREACH(x, &w.actors, place)
+	count += x->kind == ACTOR_CANCEL;
+	assert_in_range(count, 1, 4);
+	world_end(&w);
+}
+
+static void a_client_that_leaves_in_a_query_has_it_cancelled(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w);
+	say(a, "Q[a long one]");
+	leave(a);
+	assert_true(is_gone(world_server(&w, 1)));
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	ASSERT_HEARS(world_cancel(&w), "cancel 1");
+	leave(world_cancel(&w));
+	world_is_empty(&w);
+	world_end(&w);
+}
+
+static void the_end_of_all_ends_cancels_too(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	say(a, "Q[from a]");
+	say(b, "Q[from b]");
+	world_canceller(&w, a);
+	world_canceller(&w, b);
+	actor_accept(world_cancel(&w));
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_cancel_goes_to_the_server_of_its_client_only),
+	    cmocka_unit_test(a_server_is_held_back_until_its_cancel_has_ended),
+	    cmocka_unit_test(a_server_whose_cancel_is_lost_is_not_used_again),
+	    cmocka_unit_test(a_cancel_that_cannot_connect_harms_nobody),
+	    cmocka_unit_test(cancelling_who_waits_takes_him_out_of_the_line),
+	    cmocka_unit_test(cancelling_who_does_nothing_does_nothing),
+	    cmocka_unit_test(an_unknown_key_reaches_nobody),
+	    cmocka_unit_test(who_cancels_may_leave_before_it_is_done),
+	    cmocka_unit_test(a_server_may_end_before_its_cancel),
+	    cmocka_unit_test(many_cancels_for_one_server_are_a_few),
+	    cmocka_unit_test(a_client_that_leaves_in_a_query_has_it_cancelled),
+	    cmocka_unit_test(the_end_of_all_ends_cancels_too),
+	};
+
+	return cmocka_run_group_tests_name("cancel requests", tests, NULL, NULL);
+}
