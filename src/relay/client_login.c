@@ -56,6 +56,8 @@ static bool is_own_parameter(struct slice name)
 {
 	return slice_is_text(name, "user") || slice_is_text(name, "database") ||
 	       slice_is_text(name, "replication") || slice_is_text(name, "options") ||
+	       /* which PostgreSQL ignores here, too */
+	       slice_is_text(name, "session_authorization") ||
 	       (name.len >= 5 && memcmp(name.data, "_pq_.", 5) == 0);
 }
 
@@ -381,6 +383,8 @@ static void login(struct client *c, const struct startup_packet *packet)
 	if (!read_names(&l))
 		return;
 	negotiate(&l);
+	if (!read_parameters(&l))
+		return;
 	if (c->origin == CLIENT_BY_ADMIN || is_console_name(l.database)) {
 		c->user = pools_hold_user(&l.dispatcher->pools, l.user);
 		if (c->user)
@@ -389,8 +393,7 @@ static void login(struct client *c, const struct startup_packet *packet)
 			client_close(c, CLOSE_OUT_OF_MEMORY);
 		return;
 	}
-	if (read_parameters(&l))
-		login_to_database(&l);
+	login_to_database(&l);
 }
 
 /* ---- packets
