@@ -111,6 +111,12 @@ def test_application_name_follows_the_client(make_pooler):
         assert two.value("show application_name") == "two"
 
 
+def test_application_name_may_carry_the_clients_address(make_pooler):
+    wire = make_pooler(application_name_add_host=1).login(application_name="me")
+    port = wire.socket.getsockname()[1]
+    assert wire.value("show application_name") == f"me - 127.0.0.1:{port}"
+
+
 @pytest.mark.parametrize("name, value, other", [
     ("TimeZone", "Asia/Tokyo", "America/Lima"),
     ("DateStyle", "German, DMY", "SQL, MDY"),

@@ -163,6 +163,14 @@ def test_connections_are_not_logged_when_that_is_turned_off(make_pooler):
     assert "closing because" not in pooler.output()
 
 
+def test_statistics_are_logged_every_period(make_pooler):
+    pooler = make_pooler(stats_period=1)
+    pooler.login().value("select 1")
+    wait_until(lambda: "LOG stats:" in pooler.output())
+    assert re.search(r"LOG stats: \d+ xacts/s, \d+ queries/s, .*in \d+ B/s, out \d+ B/s, "
+                     r"xact \d+ us, query \d+ us, wait \d+ us", pooler.output())
+
+
 # Daemon and pid file
 
 def test_daemon_returns_when_it_is_ready_and_leaves_a_pidfile(make_pooler):

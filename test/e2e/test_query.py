@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from harness.waiting import wait_until
-from harness.wire import (Closed, Wire, bind, close, copy_data, copy_done, copy_fail, describe,
+from harness.wire import (Wire, bind, close, copy_data, copy_done, copy_fail, describe,
                           execute, extended, flush, function_call, message, parse, query, sync)
 
 MODES = ("session", "transaction")
@@ -317,14 +317,3 @@ def test_terminate_ends_the_session_and_frees_the_server(make_pooler, cluster):
     wire.send(message("X"))
     assert wire.rest().messages == []
     wait_until(lambda: pooler.pool()["sv_idle"] == 1)
-
-
-def test_query_before_terminate_in_one_packet_is_executed(pooler, cluster):
-    wire = pooler.login()
-    wire.send(query("insert into note values (4711, 'last words')"), message("X"))
-    with pytest.raises(Closed):
-        while True:
-            wire.read()
-    with cluster.connect() as direct:
-        wait_until(lambda: direct.execute("select 1 from note where id = 4711").fetchone())
-        direct.execute("delete from note where id = 4711")
