@@ -21,8 +21,7 @@
 #include "relay/control.h"
 #include "relay/events.h"
 
-/* ---- what the console asks for -------------------------------------------------------
- */
+/* ---- what the console asks for ---- */
 
 static bool on_reload(void *context, char *problem, size_t cap)
 {
@@ -54,8 +53,7 @@ static uint64_t wall_now(void *context)
 	return clock_wall_now();
 }
 
-/* ---- beginning ------------------------------------------------------------------------
- */
+/* ---- beginning ---- */
 
 /* How many clients the descriptors allow: some are kept back for ourselves, the console
  * and servers, so that a rush of clients does not take away what would serve them. */
@@ -165,8 +163,7 @@ int pooler_init(struct pooler *p, const struct options *options,
 	return 0;
 }
 
-/* ---- running and ending
- * ------------------------------------------------------------------ */
+/* ---- running and ending ---- */
 
 void pooler_run(struct pooler *p)
 {

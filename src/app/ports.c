@@ -18,8 +18,7 @@
 #include "relay/dispatcher.h"
 #include "relay/events.h"
 
-/* ---- opening -------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 struct opening_ports {
 	struct ports *ports;
@@ -144,8 +143,7 @@ int ports_open(struct ports *ports, struct loop *loop, const struct settings *se
  * startup packet; descriptors beyond that are kept for the console and servers. */
 enum { CROWD_AT_DOOR = 32 };
 
-/* ---- accepting ------------------------------------------------------------------------
- */
+/* ---- accepting ---- */
 
 /* Not even a descriptor for it: a last word that any client understands. */
 static void on_crowded(struct listener *listener, int fd)

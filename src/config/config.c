@@ -17,7 +17,7 @@ struct whole {
 	struct config_store store;
 };
 
-/* ---- entries ------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 struct config_entries *config_entries_new(void)
 {
@@ -138,7 +138,7 @@ struct user_slot *config_entries_user(struct config_entries *entries, const char
 	return u;
 }
 
-/* ---- snapshots ------------------------------------------------------------------- */
+/* ---- snapshots ---- */
 
 struct config *config_new(struct config_entries *entries)
 {

@@ -108,7 +108,7 @@ static const char *keep(struct reading *r, struct slice text)
 	return copy;
 }
 
-/* ---- files ------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* Reads all of fd, of which `size` bytes are expected. 0 or -errno. */
 static int read_all(int fd, size_t size, struct source *s)
@@ -195,7 +195,7 @@ static void close_source(struct reading *r)
 	r->depth--;
 }
 
-/* ---- directives and sections --------------------------------------------------- */
+/* ---- directives and sections ---- */
 
 /* The path as written, or below the directory of the file that includes it. */
 static const char *resolve(struct reading *r, struct slice path)
@@ -279,7 +279,7 @@ static void on_section(struct reading *r, struct slice line)
 	r->ops->on_section(r->owner, place_of(r), section);
 }
 
-/* ---- entries -------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 /* Unquotes the name at the front of the line into r->name. Gives what follows it; false
  * when there is no closing quote. */
@@ -363,7 +363,7 @@ static struct slice judge_entry(struct reading *r, struct slice line)
 	return judge_plain(r, line);
 }
 
-/* ---- lines ----------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 /* Takes the next line of the file on top; it is without its end and the blanks around. */
 static struct slice next_line(struct reading *r)

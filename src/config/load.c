@@ -271,7 +271,7 @@ struct config *config_load(const char *path, struct config_errors *errors)
 	return NULL;
 }
 
-/* ---- from another snapshot ------------------------------------------------------- */
+/* ---- from another snapshot ---- */
 
 static int copy_settings(struct config *to, const struct config *from)
 {

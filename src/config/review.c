@@ -32,7 +32,7 @@ __attribute__((format(printf, 4, 5))) static void note(struct review *r,
 	va_end(args);
 }
 
-/* ---- listening ------------------------------------------------------------------ */
+/* ---- listening ---- */
 
 /* The next address of a list, without blanks; the list moves on. Empty at the end. */
 static struct slice next_address(const char **list)
@@ -102,7 +102,7 @@ static void review_listening(struct review *r)
 		     s->admin_port);
 }
 
-/* ---- pools ------------------------------------------------------------------------ */
+/* ---- pools ---- */
 
 static void review_pool_sizes(struct review *r)
 {

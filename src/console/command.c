@@ -31,7 +31,7 @@ static const struct {
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
 
-/* ---- reading ---------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool is_blank(uint8_t c)
 {
@@ -136,7 +136,7 @@ static bool is_at_end(struct slice rest)
 	return rest.len == 0;
 }
 
-/* ---- understanding ---------------------------------------------------------------- */
+/* ---- understanding ---- */
 
 static bool read_rest(struct slice *rest, enum takes takes, struct command *out)
 {

@@ -32,8 +32,7 @@ static struct console *console_of_deadline(struct deadline *due)
 					  offsetof(struct console, next_slice));
 }
 
-/* ---- commands -----------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 static bool is_help(const struct command *command)
 {
@@ -116,8 +115,7 @@ void session_perform(struct console *s, const struct command *command)
 			     s->is_simple ? 0 : s->prepared.portal.binary);
 }
 
-/* ---- messages -----------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 static void describe_result(struct console *s, const struct command *command)
 {
@@ -265,8 +263,7 @@ static size_t on_data(struct client *client, struct slice bytes)
 	return done;
 }
 
-/* ---- slices -------------------------------------------------------------------------
- */
+/* ---- slices ---- */
 
 static void go_on(struct console *s)
 {
@@ -293,8 +290,7 @@ static void on_next_slice(struct deadline *due, uint64_t now_us)
 		go_on(s);
 }
 
-/* ---- beginning and end --------------------------------------------------------------
- */
+/* ---- beginning and end ---- */
 
 static void write_status(struct writer *w, const char *name, const char *value)
 {

@@ -20,8 +20,7 @@ static struct dispatcher *dispatcher_of(const struct console *s)
 	return s->service->dispatcher;
 }
 
-/* ---- which database -----------------------------------------------------------------
- */
+/* ---- which database ---- */
 
 static bool is_own_name(const char *name)
 {
@@ -99,8 +98,7 @@ static void let_go(struct console *s, struct usage *database)
 		usage_release(&dispatcher_of(s)->pools.databases, database);
 }
 
-/* ---- commands that wait -------------------------------------------------------------
- */
+/* ---- commands that wait ---- */
 
 static void update_watch(struct console_service *service)
 {
@@ -193,8 +191,7 @@ void console_check_waiting(struct console_service *service)
 	}
 }
 
-/* ---- databases ----------------------------------------------------------------------
- */
+/* ---- databases ---- */
 
 static bool refuse_if_paused(struct console *s, struct usage *database)
 {
@@ -299,8 +296,7 @@ static void control_database(struct console *s, const struct command *command)
 	}
 }
 
-/* ---- the others ---------------------------------------------------------------------
- */
+/* ---- the others ---- */
 
 /* The id of SHOW CLIENTS, in decimal. */
 static bool read_id(const char *text, uint64_t *out)
@@ -329,9 +325,9 @@ static void kill_client(struct console *s, const char *argument)
 			     NULL, "The id is a column of SHOW CLIENTS.");
 		return;
 	}
-	TAILQ_FOREACH(c, &dispatcher_of(s)->clients, place)
-	if (show_shown_id(c->id) == id && c->state != CLIENT_STARTUP)
-		break;
+	TAILQ_FOREACH (c, &dispatcher_of(s)->clients, place)
+		if (show_shown_id(c->id) == id && c->state != CLIENT_STARTUP)
+			break;
 	if (!c) {
 		session_fail(s, SQLSTATE_NOT_IN_STATE, "client not found", NULL, NULL);
 		return;

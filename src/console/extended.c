@@ -42,8 +42,7 @@ void extended_close_portal(struct console *s)
 	show_end(&s->show);
 }
 
-/* ---- Parse --------------------------------------------------------------------------
- */
+/* ---- Parse ---- */
 
 static void keep(struct console *s, struct slice name, struct slice text)
 {
@@ -82,8 +81,7 @@ bool extended_parse(struct console *s, struct slice body)
 	return true;
 }
 
-/* ---- Bind ---------------------------------------------------------------------------
- */
+/* ---- Bind ---- */
 
 /* Result formats: none is text, one is for all columns, else one per column. */
 static bool read_formats(struct reader *r, size_t columns, uint64_t *out_binary,
@@ -162,8 +160,7 @@ bool extended_bind(struct console *s, struct slice body)
 	return true;
 }
 
-/* ---- Describe and Close -------------------------------------------------------------
- */
+/* ---- Describe and Close ---- */
 
 static bool is_portal(const struct console *s, struct slice name)
 {
@@ -243,8 +240,7 @@ bool extended_close(struct console *s, struct slice body)
 	return true;
 }
 
-/* ---- Execute ------------------------------------------------------------------------
- */
+/* ---- Execute ---- */
 
 /* A portal that was executed before: more of its rows, or nothing more. */
 static void execute_again(struct console *s, const struct portal *p)

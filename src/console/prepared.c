@@ -27,9 +27,9 @@ static struct statement *find(const struct prepared *p, struct slice name)
 {
 	struct statement *s;
 
-	TAILQ_FOREACH(s, &p->statements, place)
-	if (slice_equal(name_of(s), name))
-		break;
+	TAILQ_FOREACH (s, &p->statements, place)
+		if (slice_equal(name_of(s), name))
+			break;
 	return s;
 }
 

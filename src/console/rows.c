@@ -111,7 +111,7 @@ void row_pointer(struct row *row, uint64_t id)
 	row_text(row, text);
 }
 
-/* ---- numbers ---------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 /* A number with its sign apart, so that all of uint64_t fits. */
 struct number {

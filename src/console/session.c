@@ -9,8 +9,7 @@
 #include "proto/notice.h"
 #include "proto/writer.h"
 
-/* ---- answers ------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static bool is_open(const struct console *s)
 {
@@ -104,8 +103,7 @@ void session_fail_command(struct console *s, struct slice command, const char *n
 	session_fail(s, SQLSTATE_SYNTAX_ERROR, message, NULL, nearest ? hint : NULL);
 }
 
-/* ---- results in slices --------------------------------------------------------------
- */
+/* ---- results in slices ---- */
 
 bool session_is_full(struct console *s)
 {

@@ -38,8 +38,7 @@ struct console {
 /* Bytes that may be queued for a client before the next slice must wait. */
 enum { SESSION_QUEUE_MOST = 64 * 1024 };
 
-/* ---- answers ------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 /* A writer into the client's queue; session_written() ends it, and the client, too, when
  * memory was short. */
@@ -59,8 +58,7 @@ void session_ready(struct console *s);
 /* That is no command; the nearest that is one may be NULL. */
 void session_fail_command(struct console *s, struct slice command, const char *nearest);
 
-/* ---- commands -----------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 /* Reads a command and looks whether there is such a thing. INVALID has been answered. */
 enum command_result session_understand(struct console *s, struct slice text,
@@ -72,8 +70,7 @@ struct rows session_shape(const struct command *command);
 /* Carries it out and answers; now, or when it is done (state SHOWING or WAITING). */
 void session_perform(struct console *s, const struct command *command);
 
-/* ---- results in slices --------------------------------------------------------------
- */
+/* ---- results in slices ---- */
 
 /* Begins; RowDescription is the caller's. */
 void session_show(struct console *s, const struct show_table *table, uint64_t binary);

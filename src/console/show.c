@@ -79,7 +79,7 @@ enum show_progress show_slice(struct show *show, struct writer *w, size_t slice_
 	return is_more ? SHOW_MORE : SHOW_DONE;
 }
 
-/* ---- for the tables --------------------------------------------------------------- */
+/* ---- for the tables ---- */
 
 void show_time(struct row *row, const struct show *show, uint64_t at_us)
 {
@@ -147,9 +147,9 @@ bool show_begin_pools(struct show *show)
 {
 	const struct pool *pool;
 
-	TAILQ_FOREACH(pool, &show->dispatcher->pools.all, all)
-	names_add(&show->names, slice_of_text(pool->database_name),
-		  slice_of_text(pool->user_name));
+	TAILQ_FOREACH (pool, &show->dispatcher->pools.all, all)
+		names_add(&show->names, slice_of_text(pool->database_name),
+			  slice_of_text(pool->user_name));
 	return names_finish(&show->names);
 }
 

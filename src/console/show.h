@@ -66,7 +66,7 @@ enum show_progress { SHOW_DONE, SHOW_MORE };
 enum show_progress show_slice(struct show *show, struct writer *w, size_t slice_len,
 			      size_t most, size_t *rows);
 
-/* ---- for the tables --------------------------------------------------------------- */
+/* ---- for the tables ---- */
 
 /* The name of the row for the console itself. */
 #define SHOW_OWN_NAME "pooler"

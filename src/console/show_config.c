@@ -8,8 +8,7 @@
 #include "console/show.h"
 #include "net/resolver.h"
 
-/* ---- CONFIG ---------------------------------------------------------------------------
- */
+/* ---- CONFIG ---- */
 
 static const struct column config_columns[] = {{"key", COLUMN_TEXT},
 					       {"value", COLUMN_TEXT},
@@ -40,8 +39,7 @@ const struct show_table show_config = {.name = "CONFIG",
 				       .begin = show_begin_settings,
 				       .next = next_setting};
 
-/* ---- STATE ----------------------------------------------------------------------------
- */
+/* ---- STATE ---- */
 
 static const struct column state_columns[] = {{"key", COLUMN_TEXT},
 					      {"value", COLUMN_TEXT}};
@@ -65,8 +63,7 @@ static bool next_state(struct show *show, struct row *row)
 const struct show_table show_state = {
     .name = "STATE", SHOW_COLUMNS(state_columns), .next = next_state};
 
-/* ---- VERSION --------------------------------------------------------------------------
- */
+/* ---- VERSION ---- */
 
 static const struct column version_columns[] = {{"version", COLUMN_TEXT}};
 
@@ -83,8 +80,7 @@ static bool next_version(struct show *show, struct row *row)
 const struct show_table show_version = {
     .name = "VERSION", SHOW_COLUMNS(version_columns), .next = next_version};
 
-/* ---- LISTS ----------------------------------------------------------------------------
- */
+/* ---- LISTS ---- */
 
 static const struct column lists_columns[] = {{"list", COLUMN_TEXT},
 					      {"items", COLUMN_INT4}};
@@ -143,8 +139,7 @@ static bool next_list(struct show *show, struct row *row)
 const struct show_table show_lists = {
     .name = "LISTS", SHOW_COLUMNS(lists_columns), .next = next_list};
 
-/* ---- MEM ------------------------------------------------------------------------------
- */
+/* ---- MEM ---- */
 
 static const struct column mem_columns[] = {{"name", COLUMN_TEXT},
 					    {"size", COLUMN_INT4},
@@ -178,8 +173,7 @@ static bool next_slab(struct show *show, struct row *row)
 const struct show_table show_mem = {
     .name = "MEM", SHOW_COLUMNS(mem_columns), .next = next_slab};
 
-/* ---- what drivers ask for -------------------------------------------------------------
- */
+/* ---- what drivers ask for ---- */
 
 /* Their tables have one column of their own name and one row. */
 #define DRIVER_PARAMETERS(X)                                                             \

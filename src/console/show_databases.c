@@ -42,8 +42,7 @@ static void show_text_or_null(struct row *row, const char *text)
 	row_text(row, text[0] ? text : NULL);
 }
 
-/* ---- databases ------------------------------------------------------------------------
- */
+/* ---- databases ---- */
 
 static void show_target(struct row *row, const char *name, const struct database *db)
 {
@@ -141,8 +140,7 @@ static bool next_database(struct show *show, struct row *row)
 	return true;
 }
 
-/* ---- users ----------------------------------------------------------------------------
- */
+/* ---- users ---- */
 
 /* As PgBouncer writes it: nine wide, or nothing. */
 static void show_size(struct row *row, bool is_set, int size)

@@ -42,8 +42,7 @@ static void count_servers(const struct show *show, const struct pool *pool,
 	struct slot *slot;
 
 	for (size_t state = SLOT_IDLE; state < SLOT_STATES; state++)
-		TAILQ_FOREACH(slot, &pool->slots[state], place)
-		{
+		TAILQ_FOREACH (slot, &pool->slots[state], place) {
 			const struct server *s = server_of_slot(slot);
 			out->cancels += s->cancels;
 			if (state == SLOT_CLEANING && s->task == SERVER_TASK_NONE)

@@ -31,8 +31,7 @@ static const struct column socket_columns[] = {
     {"pkt_remain", COLUMN_INT4}, {"send_pos", COLUMN_INT4},  {"send_remain", COLUMN_INT4},
     {"pkt_avail", COLUMN_INT4},  {"send_avail", COLUMN_INT4}};
 
-/* ---- the common part of a row --------------------------------------------------------
- */
+/* ---- the common part of a row ---- */
 
 static void show_address(struct row *row, const struct address *address)
 {
@@ -66,8 +65,7 @@ static void show_application(struct row *row, const struct params *params)
 	row_slice(row, name);
 }
 
-/* ---- clients --------------------------------------------------------------------------
- */
+/* ---- clients ---- */
 
 static uint64_t client_wait(const struct show *show, const struct client *c)
 {
@@ -135,9 +133,9 @@ static struct client *find_next_client(const struct show *show)
 
 	if (c && c->id == at->last_id && c->closing == CLOSE_NOT)
 		return TAILQ_NEXT(c, place);
-	TAILQ_FOREACH(c, &d->clients, place)
-	if (c->id > at->last_id)
-		break;
+	TAILQ_FOREACH (c, &d->clients, place)
+		if (c->id > at->last_id)
+			break;
 	return c;
 }
 
@@ -170,8 +168,7 @@ static bool next_client_row(struct show *show, struct row *row)
 	return true;
 }
 
-/* ---- servers --------------------------------------------------------------------------
- */
+/* ---- servers ---- */
 
 bool show_is_used(const struct show *show, const struct server *s)
 {
@@ -218,9 +215,9 @@ static struct server *next_server(struct show *show)
 	struct server *s = at->next;
 
 	if (!at->is_found) {
-		TAILQ_FOREACH(s, &show->dispatcher->servers, place)
-		if (s->id > at->last_id)
-			break;
+		TAILQ_FOREACH (s, &show->dispatcher->servers, place)
+			if (s->id > at->last_id)
+				break;
 	}
 	at->is_found = true;
 	if (!s)
@@ -242,8 +239,7 @@ static bool next_server_row(struct show *show, struct row *row)
 	return true;
 }
 
-/* ---- both -----------------------------------------------------------------------------
- */
+/* ---- both ---- */
 
 static const char *socket_state(const struct show *show, const struct server *s)
 {

@@ -47,8 +47,7 @@ static const struct column averages_columns[] = {
 static const struct column list_columns[] = {{"name", COLUMN_TEXT},
 					     {"value", COLUMN_NUMERIC}};
 
-/* ---- adding up ------------------------------------------------------------------------
- */
+/* ---- adding up ---- */
 
 static void list_numbers(const struct counters *c, uint64_t out[NUMBERS])
 {
@@ -115,12 +114,11 @@ static void add_database(const struct show *show, const char *name, struct sums 
 
 	if (!usage)
 		return;
-	TAILQ_FOREACH(pool, &usage->pools, in_database)
-	add_tally(sums, &pool->tally, show->now_us);
+	TAILQ_FOREACH (pool, &usage->pools, in_database)
+		add_tally(sums, &pool->tally, show->now_us);
 }
 
-/* ---- rows per database ----------------------------------------------------------------
- */
+/* ---- rows per database ---- */
 
 static void show_numbers(struct row *row, const uint64_t numbers[NUMBERS])
 {
@@ -176,8 +174,7 @@ static bool next(struct show *show, struct row *row)
 	return true;
 }
 
-/* ---- one row per number ---------------------------------------------------------------
- */
+/* ---- one row per number ---- */
 
 static bool next_total(struct show *show, struct row *row)
 {

@@ -21,7 +21,7 @@ static_assert(sizeof(((struct endpoint *)0)->unix_path) >
 	      "any path fits");
 static_assert(sizeof(struct address) == 20, "every client keeps one");
 
-/* ---- addresses ------------------------------------------------------------------ */
+/* ---- addresses ---- */
 
 static struct address from_ipv4(const struct sockaddr_storage *storage)
 {
@@ -159,7 +159,7 @@ bool address_equal(const struct address *a, const struct address *b)
 	       memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* ---- endpoints ------------------------------------------------------------------ */
+/* ---- endpoints ---- */
 
 struct endpoint endpoint_from_address(const struct address *address, uint16_t port)
 {

@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 
-/* ---- the end -------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void clear(struct connector *c)
 {
@@ -56,7 +56,7 @@ bool connector_error_is_ours(int error)
 	       error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
-/* ---- one address ---------------------------------------------------------------- */
+/* ---- one address ---- */
 
 static void note_problem(struct connector *c, const struct endpoint *at, int error)
 {
@@ -109,7 +109,7 @@ static enum attempt attempt(struct connector *c, const struct endpoint *at)
 	return ATTEMPT_UNDER_WAY;
 }
 
-/* ---- one after the other -------------------------------------------------------- */
+/* ---- one after the other ---- */
 
 static struct endpoint endpoint_of(const struct connector *c, size_t i)
 {
@@ -189,7 +189,7 @@ static void on_answer(struct resolver_query *query, const struct address *addres
 	try_next(c);
 }
 
-/* ---- starting and stopping ------------------------------------------------------ */
+/* ---- starting and stopping ---- */
 
 static void init(struct connector *c, struct loop *loop, const struct tuning *tuning,
 		 connector_fn on_done)

@@ -27,7 +27,7 @@ enum {
 };
 #define REST_US (100 * USEC_PER_MSEC)
 
-/* ---- accepting ------------------------------------------------------------------ */
+/* ---- accepting ---- */
 
 static void update_watch(struct listener *l)
 {
@@ -151,7 +151,7 @@ static void on_ready(struct loop *loop, struct loop_io *io, int events)
 	}
 }
 
-/* ---- opening -------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* A group by name or number. 0 or -ENOENT. */
 static int find_group(const char *text, gid_t *out)

@@ -14,7 +14,7 @@
  * up those that do not. */
 enum { DEADLINES_PER_TURN = 128 };
 
-/* ---- descriptors ---------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
 static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
@@ -44,7 +44,7 @@ void loop_io_watch(struct loop *loop, struct loop_io *io, int events)
 	ev_io_start(loop->ev, &io->ev);
 }
 
-/* ---- tasks ---------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 static void post(struct loop_tasks *tasks, struct loop_task *task)
 {
@@ -92,7 +92,7 @@ void loop_unpost_flush(struct loop *loop, struct loop_task *task)
 	unpost(&loop->flushes, task);
 }
 
-/* ---- a turn --------------------------------------------------------------------- */
+/* ---- a turn ---- */
 
 static bool has_work(const struct loop *loop)
 {
@@ -156,7 +156,7 @@ static void on_wake(struct ev_loop *ev, ev_timer *w, int revents)
 	loop->wake_us = CLOCK_NEVER;
 }
 
-/* ---- the loop ------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 int loop_init_without_events(struct loop *loop, uint64_t now_us)
 {
@@ -249,7 +249,7 @@ void loop_set_reaper(struct loop *loop, loop_reap_fn reap, void *context)
 	loop->reap_context = context;
 }
 
-/* ---- signals -------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
 {

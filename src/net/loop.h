@@ -24,7 +24,7 @@
 
 struct loop;
 
-/* ---- descriptors ---------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
 enum { LOOP_READ = EV_READ, LOOP_WRITE = EV_WRITE };
 
@@ -54,7 +54,7 @@ static inline int loop_io_events(const struct loop_io *io)
 	return io->ev.events & (LOOP_READ | LOOP_WRITE);
 }
 
-/* ---- tasks ---------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 struct loop_task;
 typedef void (*loop_task_fn)(struct loop_task *task);
@@ -72,7 +72,7 @@ TAILQ_HEAD(loop_tasks, loop_task);
 void loop_post(struct loop *loop, struct loop_task *task);
 void loop_unpost(struct loop *loop, struct loop_task *task);
 
-/* ---- the loop ------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 /* Called in the *reap* phase of every turn that reap was asked for. */
 typedef void (*loop_reap_fn)(void *context);
@@ -130,7 +130,7 @@ static inline void loop_want_reap(struct loop *loop)
 void loop_post_flush(struct loop *loop, struct loop_task *task);
 void loop_unpost_flush(struct loop *loop, struct loop_task *task);
 
-/* ---- signals -------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 struct loop_signal;
 typedef void (*loop_signal_fn)(struct loop_signal *signal);

@@ -74,7 +74,7 @@ struct resolver {
 	size_t pending;
 };
 
-/* ---- names ---------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static struct resolver_name *make_name(struct resolver *r, const char *host)
 {
@@ -155,8 +155,7 @@ static bool drop_oldest(struct resolver_names *list)
 {
 	struct resolver_name *name;
 
-	TAILQ_FOREACH(name, list, kept)
-	{
+	TAILQ_FOREACH (name, list, kept) {
 		if (name->is_ready)
 			continue;
 		drop_name(name);
@@ -194,7 +193,7 @@ static struct resolver_name *add_name(struct resolver *r, const char *host)
 	return name;
 }
 
-/* ---- telling -------------------------------------------------------------------- */
+/* ---- telling ---- */
 
 static void make_ready(struct resolver_name *name)
 {
@@ -249,7 +248,7 @@ static void tell_all(struct loop_task *task)
 	}
 }
 
-/* ---- c-ares --------------------------------------------------------------------- */
+/* ---- c-ares ---- */
 
 static void arm_retry(struct resolver *r)
 {
@@ -402,7 +401,7 @@ static void ask_cares(struct resolver_name *name)
 	arm_retry(r);
 }
 
-/* ---- asking --------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 static void wait_for(struct resolver_query *query, struct resolver_name *name)
 {
@@ -484,7 +483,7 @@ size_t resolver_pending_count(const struct resolver *r)
 	return r->pending;
 }
 
-/* ---- the resolver --------------------------------------------------------------- */
+/* ---- the resolver ---- */
 
 void resolver_set_ttl(struct resolver *r, uint64_t ttl_us, uint64_t negative_ttl_us)
 {
@@ -597,7 +596,7 @@ void resolver_destroy(struct resolver *r)
 	ares_library_cleanup();
 	loop_unpost(r->loop, &r->tell);
 	drop_passing(r);
-	HASH_ITER(hh, r->names, name, next)
-	drop_name(name);
+	HASH_ITER (hh, r->names, name, next)
+		drop_name(name);
 	release(r);
 }

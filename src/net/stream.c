@@ -38,7 +38,7 @@ static_assert(sizeof(struct stream) <= 200, "every client holds one");
 
 static const struct slice nothing = {0};
 
-/* ---- watching ------------------------------------------------------------------- */
+/* ---- watching ---- */
 
 static bool may_read(const struct stream *s)
 {
@@ -98,7 +98,7 @@ static void end_broken(struct stream *s, int error)
 	end(s, error == ENOMEM ? STREAM_END_MEMORY : STREAM_END_BROKEN, error);
 }
 
-/* ---- writing -------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static bool takes_bytes(const struct stream *s)
 {
@@ -218,7 +218,7 @@ bool stream_has_queued(const struct stream *s)
 	return buffer_len(&s->out) > 0;
 }
 
-/* ---- offering ------------------------------------------------------------------- */
+/* ---- offering ---- */
 
 /* Calls on_data once. False when the stream was closed or finished in there: then
  * nothing of it may be touched. */
@@ -265,7 +265,7 @@ struct slice stream_kept(const struct stream *s)
 	return buffer_bytes(&s->in);
 }
 
-/* ---- reading -------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static size_t whole_read_len(const struct stream *s)
 {
@@ -401,7 +401,7 @@ static void hear_last_words(struct stream *s)
 	end_broken(s, s->write_error);
 }
 
-/* ---- what the loop calls -------------------------------------------------------- */
+/* ---- what the loop calls ---- */
 
 static void on_flush(struct loop_task *task)
 {
@@ -437,7 +437,7 @@ static void on_ready(struct loop *loop, struct loop_io *io, int events)
 	stream_on_ready((struct stream *)(void *)io, events);
 }
 
-/* ---- opening, closing, joining -------------------------------------------------- */
+/* ---- opening, closing, joining ---- */
 
 void stream_open(struct stream *s, struct loop *loop, int fd,
 		 const struct transport *transport, const struct stream_ops *ops)

@@ -58,8 +58,7 @@ bool admission_is_sound(const struct admission *a)
 	unsigned count = 0;
 	uint64_t since_us = 0;
 
-	TAILQ_FOREACH(w, &a->line, place)
-	{
+	TAILQ_FOREACH (w, &a->line, place) {
 		if (w->line != a || w->since_us < since_us)
 			return false;
 		since_us = w->since_us;

@@ -58,7 +58,7 @@ static unsigned room_for(const struct pool *p, const struct usage *usage)
 	return usage_holds_claims(usage) ? 1 : 0;
 }
 
-/* ---- what it wants by itself ---------------------------------------------------- */
+/* ---- what it wants by itself ---- */
 
 static bool may_open(const struct pool *p)
 {
@@ -150,7 +150,7 @@ unsigned demand_servers_coming(const struct pool *p, uint64_t now_us)
 	return room < UINT_MAX - opening ? opening + room : UINT_MAX;
 }
 
-/* ---- turns under a shared limit ------------------------------------------------- */
+/* ---- turns under a shared limit ---- */
 
 static struct pool_queue *queue_of(const struct pool *p)
 {
@@ -322,7 +322,7 @@ struct slot *pool_eviction_for(const struct pool *p)
 	return slot;
 }
 
-/* ---- yielding ------------------------------------------------------------------- */
+/* ---- yielding ---- */
 
 static bool is_needier(const struct pool *needy, const struct pool *p)
 {
@@ -366,7 +366,7 @@ bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us)
 	       owes_to(p->user_usage, p, slot, now_us);
 }
 
-/* ---- when to look again --------------------------------------------------------- */
+/* ---- when to look again ---- */
 
 static bool has_room_for_others(const struct usage *usage)
 {

@@ -89,7 +89,7 @@ static void slot_move(struct pool *p, struct slot *slot, enum slot_state next,
 	CHECK_SLOW(pool_is_sound(p));
 }
 
-/* ---- beginning and end ---------------------------------------------------------- */
+/* ---- beginning and end ---- */
 
 void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us)
 {
@@ -122,8 +122,8 @@ static void renew_retirement(struct pool *p)
 	struct slot *slot;
 
 	for (int state = SLOT_IDLE; state < SLOT_STATES; state++)
-		TAILQ_FOREACH(slot, &p->slots[state], place)
-	slot->retire_us = upkeep_retire_time(&p->rules, slot->opened_us);
+		TAILQ_FOREACH (slot, &p->slots[state], place)
+			slot->retire_us = upkeep_retire_time(&p->rules, slot->opened_us);
 }
 
 void pool_set_rules(struct pool *p, const struct rules *rules)
@@ -136,7 +136,7 @@ void pool_set_rules(struct pool *p, const struct rules *rules)
 		renew_retirement(p);
 }
 
-/* ---- clients ask ---------------------------------------------------------------- */
+/* ---- clients ask ---- */
 
 bool pool_is_paused(const struct pool *p)
 {
@@ -212,7 +212,7 @@ bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 	return true;
 }
 
-/* ---- servers come and go -------------------------------------------------------- */
+/* ---- servers come and go ---- */
 
 void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 {
@@ -297,8 +297,8 @@ void pool_retire_all(struct pool *p)
 	while (pool_usable(p) > 0)
 		pool_retire(p, TAILQ_FIRST(&p->slots[SLOT_IDLE]));
 	for (int state = 0; state < SLOT_STATES; state++)
-		TAILQ_FOREACH(slot, &p->slots[state], place)
-	slot->retire = true;
+		TAILQ_FOREACH (slot, &p->slots[state], place)
+			slot->retire = true;
 }
 
 struct slot *pool_first_retired(const struct pool *p)
@@ -316,7 +316,7 @@ uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
 	return admission_longest_wait(&p->line, now_us);
 }
 
-/* ---- soundness ------------------------------------------------------------------ */
+/* ---- soundness ---- */
 
 static bool slot_is_sound(const struct pool *p, const struct slot *slot, int state)
 {
@@ -330,8 +330,7 @@ static bool state_is_sound(const struct pool *p, int state)
 	const struct slot *slot;
 	unsigned count = 0;
 
-	TAILQ_FOREACH(slot, &p->slots[state], place)
-	{
+	TAILQ_FOREACH (slot, &p->slots[state], place) {
 		if (!slot_is_sound(p, slot, state))
 			return false;
 		count++;
@@ -346,8 +345,7 @@ static bool idle_are_sound(const struct pool *p)
 	uint64_t since_us = UINT64_MAX;
 	unsigned retired = 0;
 
-	TAILQ_FOREACH(slot, &p->slots[SLOT_IDLE], place)
-	{
+	TAILQ_FOREACH (slot, &p->slots[SLOT_IDLE], place) {
 		if (slot->retire && retired++ == 0)
 			first_retired = slot;
 		if (slot->retire)

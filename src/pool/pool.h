@@ -53,7 +53,7 @@ struct pool {
 	void *owner_data;      /* the relay's: what is known of this pool's servers */
 };
 
-/* ---- beginning and end: for pools_get() and pools_drop() ------------------------ */
+/* ---- beginning and end: for pools_get() and pools_drop() ---- */
 
 /* What a pool stands on; all of it (the rules are copied) outlives the pool. */
 struct pool_ground {
@@ -71,7 +71,7 @@ void pool_fini(struct pool *p);
 /* Other sizes and timeouts; servers that are there already live by the new ones. */
 void pool_set_rules(struct pool *p, const struct rules *rules);
 
-/* ---- clients ask ---------------------------------------------------------------- */
+/* ---- clients ask ---- */
 
 /* Whether PAUSE keeps clients and servers of this pool apart. */
 bool pool_is_paused(const struct pool *p);
@@ -106,7 +106,7 @@ void pool_join(struct pool *p, struct waiter *w, uint64_t now_us);
 bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 		struct waiter **out_waiter);
 
-/* ---- servers come and go -------------------------------------------------------- */
+/* ---- servers come and go ---- */
 
 /* How many servers the dispatcher should start to open now, for the line (reserve
  * included once the first has waited long enough) and for min_pool_size. Each is
@@ -148,7 +148,7 @@ void pool_retire_all(struct pool *p);
 /* An idle one that is to be closed, or NULL. */
 struct slot *pool_first_retired(const struct pool *p);
 
-/* ---- upkeep --------------------------------------------------------------------- */
+/* ---- upkeep ---- */
 
 /* What should become of an idle server: of two reasons to close it, the first. */
 enum upkeep { UPKEEP_KEEP, UPKEEP_CLOSE_OLD, UPKEEP_CLOSE_RETIRED, UPKEEP_CLOSE_IDLE };

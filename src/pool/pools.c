@@ -47,7 +47,7 @@ const struct database *pools_database(const struct pools *pools, struct slice na
 	return database ? database : config_fallback(pools->config);
 }
 
-/* ---- usages --------------------------------------------------------------------- */
+/* ---- usages ---- */
 
 static struct slice usage_name(const struct usage *usage)
 {
@@ -93,7 +93,7 @@ struct usage *pools_hold_user(struct pools *pools, struct slice name)
 	return usage;
 }
 
-/* ---- pools ---------------------------------------------------------------------- */
+/* ---- pools ---- */
 
 /* Names are no longer than those of users and databases can be, or nobody's. */
 enum { KEY_MAX = 1024 };
@@ -237,7 +237,7 @@ void pools_drop(struct pools *pools, struct pool *p)
 	pool_end(pools, p);
 }
 
-/* ---- unused pools --------------------------------------------------------------- */
+/* ---- unused pools ---- */
 
 void pools_note_use(struct pools *pools, struct pool *p, uint64_t now_us)
 {
@@ -276,7 +276,7 @@ uint64_t pools_expire(struct pools *pools, uint64_t now_us, uint64_t timeout_us,
 	return CLOCK_NEVER;
 }
 
-/* ---- a new configuration -------------------------------------------------------- */
+/* ---- a new configuration ---- */
 
 /* The "*" entry stands for a database of the name that the client asked for. */
 static struct database target_of(const struct pool *p, const struct database *entry)
@@ -332,10 +332,10 @@ static void refresh_limits(struct pools *pools)
 {
 	struct usage *usage, *next;
 
-	HASH_ITER(hh, pools->databases.table, usage, next)
-	set_database_limits(pools, usage);
-	HASH_ITER(hh, pools->users.table, usage, next)
-	set_user_limits(pools, usage);
+	HASH_ITER (hh, pools->databases.table, usage, next)
+		set_database_limits(pools, usage);
+	HASH_ITER (hh, pools->users.table, usage, next)
+		set_user_limits(pools, usage);
 }
 
 void pools_apply(struct pools *pools, const struct config *config,

@@ -28,8 +28,8 @@ void usages_fini(struct usages *u)
 {
 	struct usage *usage, *next;
 
-	HASH_ITER(hh, u->table, usage, next)
-	usage_free(u, usage);
+	HASH_ITER (hh, u->table, usage, next)
+		usage_free(u, usage);
 	*u = (struct usages){0};
 }
 

@@ -37,7 +37,7 @@ struct login {
 	struct slice database; /* as the client calls it */
 };
 
-/* ---- refusals with names in them --------------------------------------------------- */
+/* ---- refusals with names in them ---- */
 
 static void refuse_naming(struct client *c, enum closing reason, const char *what,
 			  struct slice name, const char *hint)
@@ -49,8 +49,7 @@ static void refuse_naming(struct client *c, enum closing reason, const char *wha
 	client_close_saying(c, reason, message, NULL, hint);
 }
 
-/* ---- parameters ---------------------------------------------------------------------
- */
+/* ---- parameters ---- */
 
 static bool is_own_parameter(struct slice name)
 {
@@ -143,8 +142,7 @@ static bool read_parameters(const struct login *l)
 	return add_host_to_name(l);
 }
 
-/* ---- the greeting --------------------------------------------------------------------
- */
+/* ---- the greeting ---- */
 
 /* What the server reports, in the client's own version where it asked for one. */
 static void write_parameters(struct writer *w, const struct client *c,
@@ -203,8 +201,7 @@ void client_login_welcome(struct client *c)
 	client_arm(c);
 }
 
-/* ---- who may come in ------------------------------------------------------------------
- */
+/* ---- who may come in ---- */
 
 static bool is_console_name(struct slice database)
 {
@@ -396,8 +393,7 @@ static void login(struct client *c, const struct startup_packet *packet)
 	login_to_database(&l);
 }
 
-/* ---- packets
- * --------------------------------------------------------------------------- */
+/* ---- packets ---- */
 
 static void refuse_encryption(struct client *c)
 {

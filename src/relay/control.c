@@ -15,9 +15,11 @@ static void each_pool(struct dispatcher *d, const struct usage *database, pool_f
 	struct pool *pool;
 
 	if (database)
-		TAILQ_FOREACH(pool, &database->pools, in_database)
-	fn(d, pool);
-	else TAILQ_FOREACH(pool, &d->pools.all, all) fn(d, pool);
+		TAILQ_FOREACH (pool, &database->pools, in_database)
+			fn(d, pool);
+	else
+		TAILQ_FOREACH (pool, &d->pools.all, all)
+			fn(d, pool);
 }
 
 static void close_slots(const struct slots *slots, enum closing reason)
@@ -31,8 +33,7 @@ static void close_slots(const struct slots *slots, enum closing reason)
 	}
 }
 
-/* ---- pause, resume, reconnect
- * ------------------------------------------------------------ */
+/* ---- pause, resume, reconnect ---- */
 
 static void pause_pool(struct dispatcher *d, struct pool *pool)
 {
@@ -70,9 +71,9 @@ bool control_is_quiet(struct dispatcher *d, const struct usage *database)
 {
 	struct pool *pool;
 
-	TAILQ_FOREACH(pool, &d->pools.all, all)
-	if ((!database || pool->database_usage == database) && at_work(pool) > 0)
-		return false;
+	TAILQ_FOREACH (pool, &d->pools.all, all)
+		if ((!database || pool->database_usage == database) && at_work(pool) > 0)
+			return false;
 	return true;
 }
 
@@ -82,8 +83,8 @@ static void renew_pool(struct dispatcher *d, struct pool *pool)
 
 	(void)d;
 	pool_retire_all(pool);
-	TAILQ_FOREACH(slot, &pool->slots[SLOT_IDLE], place)
-	server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);
+	TAILQ_FOREACH (slot, &pool->slots[SLOT_IDLE], place)
+		server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);
 }
 
 void control_reconnect(struct dispatcher *d, struct usage *database)
@@ -95,14 +96,14 @@ bool control_is_renewed(struct dispatcher *d, const struct usage *database)
 {
 	struct server *s;
 
-	TAILQ_FOREACH(s, &d->servers, place)
-	if (s->slot.retire && (!database || s->slot.pool->database_usage == database))
-		return false;
+	TAILQ_FOREACH (s, &d->servers, place)
+		if (s->slot.retire &&
+		    (!database || s->slot.pool->database_usage == database))
+			return false;
 	return true;
 }
 
-/* ---- kill
- * -------------------------------------------------------------------------------- */
+/* ---- kill ---- */
 
 static bool is_of(const struct client *c, const struct usage *database)
 {
@@ -135,8 +136,7 @@ void control_kill(struct dispatcher *d, struct usage *database)
 	each_pool(d, database, close_servers);
 }
 
-/* ---- a new configuration
- * ------------------------------------------------------------------- */
+/* ---- a new configuration ---- */
 
 static void on_pool_change(struct pool *pool, enum pool_change change, void *context)
 {
@@ -191,14 +191,13 @@ void control_apply(struct dispatcher *d, const struct config *config)
 	dispatcher_take_settings(d);
 	refresh_clients(d);
 	each_pool(d, NULL, judge_pool);
-	TAILQ_FOREACH(s, &d->servers, place)
-	server_arm(s);
+	TAILQ_FOREACH (s, &d->servers, place)
+		server_arm(s);
 	config_unref(old);
 	loop_want_reap(d->loop);
 }
 
-/* ---- shutdown
- * ------------------------------------------------------------------------------ */
+/* ---- shutdown ---- */
 
 /* Who waits would wait for ever. */
 static void refuse_waiting(struct dispatcher *d)

@@ -2,8 +2,7 @@
  * Carries out what pool/ decides.
  *
  * Granting only queues: a client that gets a server is put on the loop's run queue, and
- * goes on there with what is in its buffer. Closing only marks: the reaper at the end of
- * this file gives back what the closed held and frees them.
+ * goes on there with what is in its buffer.
  */
 #include "relay/dispatcher.h"
 
@@ -19,11 +18,7 @@
 #include "relay/link.h"
 #include "relay/refusal.h"
 
-/* ---- beginning
- * ------------------------------------------------------------------------- */
-
-static void reap(void *context);
-static void on_expiry(struct deadline *due, uint64_t now_us);
+/* ---- beginning ---- */
 
 static struct tuning tuning_of(const struct settings *s)
 {
@@ -66,8 +61,8 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	slab_init(&d->server_slab, sizeof(struct server));
 	pools_init(&d->pools, d->config, dispatcher_now(d));
 	dispatcher_take_settings(d);
-	d->expiry.on_due = on_expiry;
-	loop_set_reaper(d->loop, reap, d);
+	d->expiry.on_due = d->ops->pools_due;
+	loop_set_reaper(d->loop, d->ops->reap, d);
 	d->has_expiry = loop_reserve_deadline(d->loop);
 	if (params_store_init(&d->params) < 0 || cancels_init(&d->cancels) < 0 ||
 	    !d->has_expiry)
@@ -75,8 +70,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	return 0;
 }
 
-/* ---- clients come
- * ------------------------------------------------------------------------ */
+/* ---- clients come ---- */
 
 struct client *dispatcher_add_client(struct dispatcher *d, enum client_origin origin)
 {
@@ -112,8 +106,7 @@ void dispatcher_join_pool(struct client *c, struct pool *pool)
 	pools_note_use(&d->pools, pool, dispatcher_now(d));
 }
 
-/* ---- servers are opened
- * ------------------------------------------------------------------- */
+/* ---- servers are opened ---- */
 
 static bool open_server(struct dispatcher *d, struct pool *pool)
 {
@@ -159,7 +152,7 @@ static void open_wanted(struct dispatcher *d, struct pool *pool)
 }
 
 /* A limit may have room: those who wait for it, in turn. */
-static void serve_blocked(struct dispatcher *d, struct usage *usage)
+void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 {
 	struct pool *pool;
 
@@ -183,8 +176,8 @@ static void on_pool_due(struct deadline *due, uint64_t now_us)
 	(void)now_us;
 	dispatcher_serve(d, pool);
 	/* What it had claimed and did not use is for others. */
-	serve_blocked(d, pool->database_usage);
-	serve_blocked(d, pool->user_usage);
+	dispatcher_serve_blocked(d, pool->database_usage);
+	dispatcher_serve_blocked(d, pool->user_usage);
 }
 
 struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
@@ -203,8 +196,15 @@ struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
 	return pool;
 }
 
-/* ---- servers are granted
- * ------------------------------------------------------------------- */
+void dispatcher_forget_pool(struct pool *pool, void *context)
+{
+	struct dispatcher *d = context;
+
+	loop_release_deadline(d->loop, &pool->deadline);
+	known_free(pool, &d->params);
+}
+
+/* ---- servers are granted ---- */
 
 static void link_up(struct client *c, struct server *s)
 {
@@ -329,8 +329,7 @@ void dispatcher_withdraw(struct client *c)
 	client_arm(c);
 }
 
-/* ---- servers come and go
- * --------------------------------------------------------------------- */
+/* ---- servers come and go ---- */
 
 /* PAUSE lets go of what is not at work. */
 static bool close_if_paused(struct server *s)
@@ -357,8 +356,7 @@ void dispatcher_server_opened(struct server *s)
 	dispatcher_serve(d, pool);
 }
 
-/* Everybody in line hears the same. */
-static void refuse_line(struct pool *pool)
+void dispatcher_refuse_line(struct pool *pool)
 {
 	struct waiter *w;
 
@@ -422,169 +420,6 @@ void dispatcher_server_free(struct server *s)
 		server_arm(s);
 }
 
-/* ---- pools expire
- * ------------------------------------------------------------------------- */
-
-static void forget_pool(struct pool *pool, void *context)
-{
-	struct dispatcher *d = context;
-
-	loop_release_deadline(d->loop, &pool->deadline);
-	known_free(pool, &d->params);
-}
-
-static void on_expiry(struct deadline *due, uint64_t now_us)
-{
-	struct dispatcher *d =
-	    (struct dispatcher *)(void *)((char *)due -
-					  offsetof(struct dispatcher, expiry));
-	uint64_t next_us = pools_expire(
-	    &d->pools, now_us, d->config->settings.autodb_idle_timeout, forget_pool, d);
-
-	loop_arm(d->loop, &d->expiry, next_us);
-}
-
-/* A client or server has left the pool: it may be unused now, or, when its database is no
- * longer in the configuration, finished. */
-static void let_go(struct dispatcher *d, struct pool *pool)
-{
-	pools_note_use(&d->pools, pool, dispatcher_now(d));
-	if (pool->database || !pool_is_unused(pool))
-		return;
-	forget_pool(pool, d);
-	pools_drop(&d->pools, pool);
-}
-
-/* ---- the reaper
- * --------------------------------------------------------------------------- */
-
-/* The client's server: fit for the next, or beyond saving. */
-static void release_server(struct client *c)
-{
-	struct server *s = c->server;
-	bool is_clean = tracker_is_idle(&s->tracker) && c->rest == 0 &&
-			tracker_transaction_status(&s->tracker) == 'I';
-
-	if (!is_clean && s->closing == CLOSE_NOT) {
-		if (!tracker_is_idle(&s->tracker))
-			c->dispatcher->ops->abandon(s);
-		server_close(s, CLOSE_SERVER_UNFINISHED);
-	}
-	link_detach(c);
-	if (s->closing == CLOSE_NOT)
-		c->dispatcher->ops->clean(s);
-}
-
-static void leave_pool(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-
-	if (c->server)
-		release_server(c);
-	if (c->pool) {
-		struct pool *pool = c->pool;
-		c->pool = NULL;
-		pool->clients--;
-		pool->database_usage->clients--;
-		c->user->clients--;
-		let_go(d, pool);
-	}
-	if (c->user)
-		usage_release(&d->pools.users, c->user);
-	c->user = NULL;
-}
-
-static void release_client(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-
-	if (c->is_released)
-		return;
-	c->is_released = true;
-	loop_unpost(d->loop, &c->pump);
-	leave_pool(c);
-	d->ops->forget_client(c);
-	if (c->console)
-		d->console.on_close(c);
-	cancels_take_back(&d->cancels, &c->cancel);
-	params_unref(&d->params, c->params);
-	c->params = NULL;
-	dispatcher_note_progress(d);
-}
-
-static void free_client(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-
-	stream_close(&c->stream);
-	loop_release_deadline(d->loop, &c->deadline);
-	slab_give_back(&d->client_slab, c);
-}
-
-static void reap_clients(struct dispatcher *d)
-{
-	struct client *c;
-
-	while ((c = TAILQ_FIRST(&d->closing_clients))) {
-		release_client(c);
-		TAILQ_REMOVE(&d->closing_clients, c, place);
-		if (c->is_lingering)
-			TAILQ_INSERT_TAIL(&d->lingering_clients, c, place);
-		else
-			free_client(c);
-	}
-}
-
-/* A client that was linked to a server that has gone. */
-static void bereave(struct server *s)
-{
-	struct client *c = s->client;
-
-	if (!c)
-		return;
-	link_detach(c);
-	if (closing_row(s->closing)->severity)
-		client_close(c, s->closing); /* a reason that ends both */
-	else
-		client_close(c,
-			     s->said_fatal ? CLOSE_SERVER_SAID_WHY : CLOSE_SERVER_LOST);
-}
-
-static void free_server(struct server *s)
-{
-	struct dispatcher *d = s->dispatcher;
-
-	d->ops->free_login(s);
-	d->ops->forget_server(s);
-	params_unref(&d->params, s->params);
-	params_unref(&d->params, s->base);
-	params_unref(&d->params, s->suits);
-	tracker_fini(&s->tracker);
-	stream_close(&s->stream);
-	loop_release_deadline(d->loop, &s->deadline);
-	TAILQ_REMOVE(&d->closing_servers, s, place);
-	slab_give_back(&d->server_slab, s);
-}
-
-static void reap_server(struct server *s)
-{
-	struct dispatcher *d = s->dispatcher;
-	struct pool *pool = s->slot.pool;
-	bool is_hopeless =
-	    s->closing == CLOSE_LOGIN_FAILED && !known_of(pool)->failure.is_passing;
-
-	bereave(s);
-	pool_remove(pool, &s->slot, dispatcher_now(d));
-	free_server(s);
-	if (is_hopeless && pool->total == 0)
-		refuse_line(pool);
-	dispatcher_serve(d, pool);
-	serve_blocked(d, pool->database_usage);
-	serve_blocked(d, pool->user_usage);
-	dispatcher_note_progress(d);
-	let_go(d, pool);
-}
-
 void dispatcher_end_linger(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
@@ -600,36 +435,7 @@ void dispatcher_end_linger(struct client *c)
 	loop_want_reap(d->loop);
 }
 
-static void watch_expiry(struct dispatcher *d)
-{
-	const struct pool *first = TAILQ_FIRST(&d->pools.unused);
-	uint64_t timeout_us = d->config->settings.autodb_idle_timeout;
-
-	if (first && d->expiry.place == 0)
-		loop_arm(d->loop, &d->expiry,
-			 clock_limit(first->unused_since_us, timeout_us));
-}
-
-static void reap(void *context)
-{
-	struct dispatcher *d = context;
-	struct server *s;
-
-	while (!TAILQ_EMPTY(&d->closing_servers) || !TAILQ_EMPTY(&d->closing_clients)) {
-		while ((s = TAILQ_FIRST(&d->closing_servers)))
-			reap_server(s);
-		reap_clients(d);
-	}
-	d->ops->reap(d);
-	watch_expiry(d);
-	if (d->is_progress_watched && d->has_progressed) {
-		d->has_progressed = false;
-		d->console.on_progress(d->console.context);
-	}
-}
-
-/* ---- the end
- * -------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 void dispatcher_fini(struct dispatcher *d)
 {
@@ -642,15 +448,13 @@ void dispatcher_fini(struct dispatcher *d)
 		client_close(c, CLOSE_SHUTDOWN);
 	while ((s = TAILQ_FIRST(&d->servers)))
 		server_close(s, CLOSE_SHUTDOWN);
-	reap(d);
-	d->ops->end_cancels(d);
 	d->ops->reap(d);
-	while ((c = TAILQ_FIRST(&d->lingering_clients))) {
-		TAILQ_REMOVE(&d->lingering_clients, c, place);
-		free_client(c);
-	}
-	TAILQ_FOREACH(pool, &d->pools.all, all)
-	forget_pool(pool, d);
+	d->ops->end_cancels(d);
+	while ((c = TAILQ_FIRST(&d->lingering_clients)))
+		dispatcher_end_linger(c);
+	d->ops->reap(d);
+	TAILQ_FOREACH (pool, &d->pools.all, all)
+		dispatcher_forget_pool(pool, d);
 	pools_fini(&d->pools);
 	cancels_fini(&d->cancels);
 	params_store_fini(&d->params);

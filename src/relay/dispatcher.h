@@ -40,17 +40,12 @@ struct console_ops {
 struct relay_ops {
 	const struct stream_ops *client_stream, *server_stream;
 	loop_task_fn pump_client;
-	deadline_fn client_due, server_due;
+	deadline_fn client_due, server_due, pools_due;
+	loop_reap_fn reap;                     /* gives back what the closed held */
 	void (*open_server)(struct server *s); /* connect and log in */
-	void (*free_login)(struct server *s);  /* what only that needed */
 	void (*welcome)(struct client *c);     /* a login that waited is complete */
 	void (*prepare)(struct client *c, struct server *s); /* just linked */
-	void (*clean)(struct server *s);                     /* has lost its client */
 	void (*check)(struct server *s);                     /* was idle for long */
-	void (*forget_client)(struct client *c);             /* cancels: it is going */
-	void (*forget_server)(struct server *s);
-	void (*abandon)(struct server *s);  /* cancel what it does for nobody */
-	void (*reap)(struct dispatcher *d); /* ended cancels */
 	void (*end_cancels)(struct dispatcher *d);
 };
 
@@ -115,8 +110,7 @@ void dispatcher_take_settings(struct dispatcher *d);
 /* A new client, its stream not yet open; NULL when memory is short. */
 struct client *dispatcher_add_client(struct dispatcher *d, enum client_origin origin);
 
-/* ---- clients ask ----------------------------------------------------------------------
- */
+/* ---- clients ask ---- */
 
 /* What became of a client that needs a server. */
 enum dispatch {
@@ -137,8 +131,7 @@ struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
 /* A client that may enter has its pool from here on: counted in its limits. */
 void dispatcher_join_pool(struct client *c, struct pool *pool);
 
-/* ---- servers come and go
- * --------------------------------------------------------------- */
+/* ---- servers come and go ---- */
 
 /* A login has succeeded: the server joins its pool. */
 void dispatcher_server_opened(struct server *s);
@@ -154,9 +147,14 @@ void dispatcher_end_linger(struct client *c);
 
 /* After anything that could let a waiter of this pool be served or a server be opened. */
 void dispatcher_serve(struct dispatcher *d, struct pool *pool);
+/* After a limit may have got room: serves those who wait for it, in turn. */
+void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage);
+/* Nobody will open a server for this line soon: all who wait are told why. */
+void dispatcher_refuse_line(struct pool *pool);
+/* Frees what the dispatcher keeps beside a pool that is about to be freed. */
+void dispatcher_forget_pool(struct pool *pool, void *dispatcher);
 
-/* ---- those who wait for quiet
- * ------------------------------------------------------------ */
+/* ---- those who wait for quiet ---- */
 
 /* Calls console.on_progress from now on (or not any more). */
 static inline void dispatcher_watch_progress(struct dispatcher *d, bool watch)

@@ -18,12 +18,12 @@
 #include "relay/inbound.h"
 #include "relay/outbound.h"
 #include "relay/prepare.h"
+#include "relay/reaper.h"
 #include "relay/refusal.h"
 #include "relay/server.h"
 #include "relay/server_login.h"
 
-/* ---- clients -------------------------------------------------------------------------
- */
+/* ---- clients ---- */
 
 static void count_received(struct client *c, size_t len)
 {
@@ -190,8 +190,7 @@ struct client *events_accept(struct dispatcher *d, int fd,
 	return c;
 }
 
-/* ---- servers -------------------------------------------------------------------------
- */
+/* ---- servers ---- */
 
 static void count_sent(struct server *s, size_t len)
 {
@@ -292,8 +291,7 @@ static void server_on_due(struct deadline *due, uint64_t now_us)
 	}
 }
 
-/* ---- what the dispatcher needs
- * --------------------------------------------------------- */
+/* ---- what the dispatcher needs ---- */
 
 const struct relay_ops events_relay_ops = {
     .client_stream = &client_stream_ops,
@@ -301,15 +299,11 @@ const struct relay_ops events_relay_ops = {
     .pump_client = pump_client,
     .client_due = client_on_due,
     .server_due = server_on_due,
+    .pools_due = reaper_pools_due,
+    .reap = reaper_run,
     .open_server = server_login_start,
-    .free_login = server_login_free,
     .welcome = client_login_welcome,
     .prepare = prepare_start,
-    .clean = clean_start,
     .check = clean_check,
-    .forget_client = cancel_forget_requester,
-    .forget_server = cancel_forget_server,
-    .abandon = cancel_abandoned,
-    .reap = cancel_reap,
     .end_cancels = cancel_end_all,
 };

@@ -85,7 +85,7 @@ static void lists_are_split_at_commas(void **state)
 	assert_false(config_list_has("a,b", text("a,b")));
 }
 
-/* ---- one setting changed --------------------------------------------------------- */
+/* ---- one setting changed ---- */
 
 static void one_setting_can_be_changed(void **state)
 {
@@ -181,8 +181,7 @@ static void every_setting_is_changeable_or_says_that_it_is_not(void **state)
 	config_unref(c);
 }
 
-/* ---- the worst case ------------------------------------------------------------------
- */
+/* ---- the worst case ---- */
 
 static void expect_worst(struct fixture *f, const char *file, unsigned servers,
 			 unsigned unbounded, const char *word)

@@ -240,7 +240,7 @@ static void a_file_without_databases_is_good_for_the_console(void **state)
 	    "good.ini: warning: there are no databases: only the console can be reached");
 }
 
-/* ---- reload ------------------------------------------------------------------------ */
+/* ---- reload ---- */
 
 static void a_reload_keeps_what_takes_effect_at_start(void **state)
 {
@@ -277,8 +277,7 @@ static void a_reload_of_a_bad_file_gives_nothing(void **state)
 	config_unref(a);
 }
 
-/* ---- printing ------------------------------------------------------------------------
- */
+/* ---- printing ---- */
 
 static char *print(const struct config *c)
 {
@@ -341,8 +340,7 @@ static void what_is_printed_loads_to_the_same(void **state)
 	config_unref(b);
 }
 
-/* ---- size
- * ------------------------------------------------------------------------------ */
+/* ---- size ---- */
 
 static void put_many(const char *path, unsigned count)
 {

@@ -21,7 +21,7 @@
 #include "relay/control.h"
 #include "relay/events.h"
 
-/* ---- the ground ------------------------------------------------------------------- */
+/* ---- the ground ---- */
 
 enum { PEERS_MOST = 3000, START_US = 1000000000 };
 
@@ -173,7 +173,7 @@ static void settle(struct ground *g)
 	fake_peers_settle(&g->loop, g->peers, g->peer_count);
 }
 
-/* ---- clients ---------------------------------------------------------------------- */
+/* ---- clients ---- */
 
 static struct fake_peer *connect_peer(struct ground *g)
 {
@@ -288,8 +288,7 @@ static void begin_work(struct ground *g)
 	pool_add(g->pool, &g->busy, g->loop.now_us);
 }
 
-/* ---- logging in ---------------------------------------------------------------------
- */
+/* ---- logging in ---- */
 
 static void a_login_is_greeted_like_by_a_server(void **state)
 {
@@ -316,8 +315,7 @@ static void who_is_in_neither_list_is_not_let_in(void **state)
 	assert_int_equal(g->dispatcher.console_count, 0);
 }
 
-/* ---- who may do what ----------------------------------------------------------------
- */
+/* ---- who may do what ---- */
 
 static const char *const commands[] = {
     "PAUSE",
@@ -474,8 +472,7 @@ static void what_the_program_refuses_is_told_with_its_reason(void **state)
 	assert_true(has(peer, "SET failed") && has(peer, "no such setting"));
 }
 
-/* ---- what is shown --------------------------------------------------------------------
- */
+/* ---- what is shown ---- */
 
 static void rows_tell_what_is_there(void **state)
 {
@@ -514,8 +511,7 @@ static void bad_commands_are_answered_with_a_hint(void **state)
 	assert_string_equal(ask(g, peer, " ; "), "IZ");
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 static void pause_is_answered_when_the_work_is_done(void **state)
 {
@@ -646,8 +642,7 @@ static void progress_is_passed_on_only_when_wanted(void **state)
 	assert_false(g->dispatcher.is_progress_watched);
 }
 
-/* ---- killing
- * ------------------------------------------------------------------------------ */
+/* ---- killing ---- */
 
 static void kill_client_ends_that_client(void **state)
 {
@@ -675,8 +670,7 @@ static void one_may_kill_oneself(void **state)
 	assert_int_equal(g->dispatcher.client_count, 0);
 }
 
-/* ---- long results
- * --------------------------------------------------------------------------- */
+/* ---- long results ---- */
 
 enum { MANY = 2000 };
 
@@ -868,8 +862,7 @@ static void a_client_that_is_closing_is_no_landmark(void **state)
 	assert_int_equal(count_letter(peer, 'D'), MANY + 1);
 }
 
-/* ---- the extended protocol
- * ------------------------------------------------------------------ */
+/* ---- the extended protocol ---- */
 
 static void commands_are_prepared_bound_and_executed(void **state)
 {
@@ -972,8 +965,7 @@ static void an_empty_command_is_empty_here_too(void **state)
 	assert_string_equal(letters(peer), "12nIZ");
 }
 
-/* ---- bytes
- * ------------------------------------------------------------------------------------ */
+/* ---- bytes ---- */
 
 static void push_conversation(struct fake_peer *peer)
 {

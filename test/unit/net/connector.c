@@ -147,7 +147,7 @@ static int option_of(int fd, int level, int option)
 	return value;
 }
 
-/* ---- TCP ------------------------------------------------------------------------ */
+/* ---- TCP ---- */
 
 static void an_address_in_figures_is_connected_and_tuned(void **state)
 {
@@ -241,7 +241,7 @@ static void a_name_that_nobody_knows_is_told(void **state)
 					"Domain name not found");
 }
 
-/* ---- Unix sockets --------------------------------------------------------------- */
+/* ---- Unix sockets ---- */
 
 static void a_unix_socket_is_connected(void **state)
 {
@@ -290,7 +290,7 @@ static void a_unix_socket_with_too_long_a_name_is_told(void **state)
 	assert_non_null(strstr(s->problem, "the name is too long"));
 }
 
-/* ---- at any time ---------------------------------------------------------------- */
+/* ---- at any time ---- */
 
 static void stopping_at_any_time_keeps_it_quiet(void **state)
 {

@@ -122,7 +122,7 @@ static int open_again(struct stage *s, const struct listener_options *options)
 	return listener_open(&s->other, &s->loop, &s->at, options, &s->what);
 }
 
-/* ---- accepting ------------------------------------------------------------------ */
+/* ---- accepting ---- */
 
 static void accepted_sockets_do_not_block_and_are_not_inherited(void **state)
 {
@@ -207,7 +207,7 @@ static void what_is_no_socket_is_not_adopted(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
-/* ---- running out of descriptors ------------------------------------------------- */
+/* ---- running out of descriptors ---- */
 
 static rlim_t limit_descriptors(rlim_t count)
 {
@@ -315,7 +315,7 @@ static void without_even_a_reserve_it_rests_and_does_not_spin(void **state)
 	close(fd);
 }
 
-/* ---- Unix sockets --------------------------------------------------------------- */
+/* ---- Unix sockets ---- */
 
 static void a_unix_socket_has_the_mode_and_group_asked_for(void **state)
 {
@@ -428,7 +428,7 @@ static void abstract_sockets_have_no_file(void **state)
 	close(fd);
 }
 
-/* ---- TCP ------------------------------------------------------------------------ */
+/* ---- TCP ---- */
 
 static void a_port_in_use_is_told(void **state)
 {

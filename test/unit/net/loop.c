@@ -111,7 +111,7 @@ static int close_loop(void **state)
 	return 0;
 }
 
-/* ---- without libev -------------------------------------------------------------- */
+/* ---- without libev ---- */
 
 static void a_turn_is_deadlines_run_flush_reap(void **state)
 {
@@ -225,7 +225,7 @@ static void without_libev_watching_is_only_noted(void **state)
 	assert_int_equal(loop_io_events(&io), 0);
 }
 
-/* ---- with libev ----------------------------------------------------------------- */
+/* ---- with libev ---- */
 
 struct pipe_end {
 	struct loop_io io; /* first */

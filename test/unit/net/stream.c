@@ -13,7 +13,7 @@
 
 #include "harness/fake_peer.h"
 
-/* ---- memory that fails when told to --------------------------------------------- */
+/* ---- memory that fails when told to ---- */
 
 void *__real_realloc(void *old, size_t len);
 void *__wrap_realloc(void *old, size_t len);
@@ -25,7 +25,7 @@ void *__wrap_realloc(void *old, size_t len)
 	return memory_is_short ? NULL : __real_realloc(old, len);
 }
 
-/* ---- a stream whose owner notes what it was told -------------------------------- */
+/* ---- a stream whose owner notes what it was told ---- */
 
 enum { SEEN_MOST = 1 << 22 };
 
@@ -176,7 +176,7 @@ static bool wants(const struct probe *p, int event)
 	return loop_io_events(&p->stream.io) & event;
 }
 
-/* ---- reading -------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void what_is_consumed_at_once_is_never_kept(void **state)
 {
@@ -337,7 +337,7 @@ static void no_memory_to_keep_bytes_ends_the_stream(void **state)
 	assert_int_equal(s->a.how, STREAM_END_MEMORY);
 }
 
-/* ---- ends ----------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 static void at_the_end_kept_bytes_are_offered_first(void **state)
 {
@@ -458,7 +458,7 @@ static void last_words_wait_for_a_full_destination(void **state)
 	assert_int_equal(s->a.error, EPIPE);
 }
 
-/* ---- writing -------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void what_the_kernel_takes_is_not_queued(void **state)
 {
@@ -566,7 +566,7 @@ static void no_memory_to_queue_ends_the_stream_from_the_loop(void **state)
 	assert_int_equal(s->a.how, STREAM_END_MEMORY);
 }
 
-/* ---- back-pressure -------------------------------------------------------------- */
+/* ---- back-pressure ---- */
 
 static void a_full_destination_stops_its_source(void **state)
 {
@@ -629,7 +629,7 @@ static void a_slow_reader_makes_for_small_reads(void **state)
 	assert_int_equal(s->a.last_offer, LOOP_SCRATCH_LEN);
 }
 
-/* ---- two that feed each other, at random ---------------------------------------- */
+/* ---- two that feed each other, at random ---- */
 
 /* The smallest good generator: the same numbers in every run. */
 static uint32_t next_random(uint32_t *seed)
@@ -739,7 +739,7 @@ static void two_peers_that_only_write_do_not_wait_for_each_other(void **state)
 	assert_bytes(fake_peer_received(&s->b.peer), much);
 }
 
-/* ---- callbacks that do things --------------------------------------------------- */
+/* ---- callbacks that do things ---- */
 
 static void close_it(struct probe *p)
 {
@@ -930,7 +930,7 @@ static void pausing_inside_on_data_stops_reading(void **state)
 	assert_bytes(buffer_bytes(&s->a.seen), text("h"));
 }
 
-/* ---- finishing ------------------------------------------------------------------ */
+/* ---- finishing ---- */
 
 static void finishing_sends_what_is_queued_then_waits_for_the_peer(void **state)
 {
@@ -1045,7 +1045,7 @@ static void finishing_lets_the_other_stream_go(void **state)
 	assert_null(s->b.stream.fed_by);
 }
 
-/* ---- broken promises ------------------------------------------------------------ */
+/* ---- broken promises ---- */
 
 static size_t too_much(struct stream *stream, struct slice bytes)
 {

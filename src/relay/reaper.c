@@ -1,0 +1,195 @@
+/*
+ * Gives back what the closed held, and frees them, at the end of the turn.
+ *
+ * One that goes may end another: a server its client, a client in a transaction its
+ * server. So it goes on until nobody is left among the closing. A client whose last words
+ * are not out yet has given back everything by then and lingers.
+ */
+#include "relay/reaper.h"
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "relay/cancel.h"
+#include "relay/clean.h"
+#include "relay/dispatcher.h"
+#include "relay/known.h"
+#include "relay/link.h"
+#include "relay/server_login.h"
+
+/* A client or server has left the pool: it may be unused now, or, when its database is no
+ * longer in the configuration, finished. */
+static void let_go(struct dispatcher *d, struct pool *pool)
+{
+	pools_note_use(&d->pools, pool, dispatcher_now(d));
+	if (pool->database || !pool_is_unused(pool))
+		return;
+	dispatcher_forget_pool(pool, d);
+	pools_drop(&d->pools, pool);
+}
+
+/* The client's server: fit for the next, or beyond saving. */
+static void release_server(struct client *c)
+{
+	struct server *s = c->server;
+	bool is_clean = tracker_is_idle(&s->tracker) && c->rest == 0 &&
+			tracker_transaction_status(&s->tracker) == 'I';
+
+	if (!is_clean && s->closing == CLOSE_NOT) {
+		if (!tracker_is_idle(&s->tracker))
+			cancel_abandoned(s);
+		server_close(s, CLOSE_SERVER_UNFINISHED);
+	}
+	link_detach(c);
+	if (s->closing == CLOSE_NOT)
+		clean_start(s);
+}
+
+static void leave_pool(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	if (c->server)
+		release_server(c);
+	if (c->pool) {
+		struct pool *pool = c->pool;
+		c->pool = NULL;
+		pool->clients--;
+		pool->database_usage->clients--;
+		c->user->clients--;
+		let_go(d, pool);
+	}
+	if (c->user)
+		usage_release(&d->pools.users, c->user);
+	c->user = NULL;
+}
+
+static void release_client(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	if (c->is_released)
+		return;
+	c->is_released = true;
+	loop_unpost(d->loop, &c->pump);
+	leave_pool(c);
+	cancel_forget_requester(c);
+	if (c->console)
+		d->console.on_close(c);
+	cancels_take_back(&d->cancels, &c->cancel);
+	params_unref(&d->params, c->params);
+	c->params = NULL;
+	dispatcher_note_progress(d);
+}
+
+static void free_client(struct client *c)
+{
+	struct dispatcher *d = c->dispatcher;
+
+	stream_close(&c->stream);
+	loop_release_deadline(d->loop, &c->deadline);
+	slab_give_back(&d->client_slab, c);
+}
+
+static void reap_clients(struct dispatcher *d)
+{
+	struct client *c;
+
+	while ((c = TAILQ_FIRST(&d->closing_clients))) {
+		release_client(c);
+		TAILQ_REMOVE(&d->closing_clients, c, place);
+		if (c->is_lingering)
+			TAILQ_INSERT_TAIL(&d->lingering_clients, c, place);
+		else
+			free_client(c);
+	}
+}
+
+/* A client that was linked to a server that has gone. */
+static void bereave(struct server *s)
+{
+	struct client *c = s->client;
+
+	if (!c)
+		return;
+	link_detach(c);
+	if (closing_row(s->closing)->severity)
+		client_close(c, s->closing); /* a reason that ends both */
+	else
+		client_close(c,
+			     s->said_fatal ? CLOSE_SERVER_SAID_WHY : CLOSE_SERVER_LOST);
+}
+
+static void free_server(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+
+	server_login_free(s);
+	cancel_forget_server(s);
+	params_unref(&d->params, s->params);
+	params_unref(&d->params, s->base);
+	params_unref(&d->params, s->suits);
+	tracker_fini(&s->tracker);
+	stream_close(&s->stream);
+	loop_release_deadline(d->loop, &s->deadline);
+	TAILQ_REMOVE(&d->closing_servers, s, place);
+	slab_give_back(&d->server_slab, s);
+}
+
+static void reap_server(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+	bool is_hopeless =
+	    s->closing == CLOSE_LOGIN_FAILED && !known_of(pool)->failure.is_passing;
+
+	bereave(s);
+	pool_remove(pool, &s->slot, dispatcher_now(d));
+	free_server(s);
+	if (is_hopeless && pool->total == 0)
+		dispatcher_refuse_line(pool);
+	dispatcher_serve(d, pool);
+	dispatcher_serve_blocked(d, pool->database_usage);
+	dispatcher_serve_blocked(d, pool->user_usage);
+	dispatcher_note_progress(d);
+	let_go(d, pool);
+}
+
+static void watch_expiry(struct dispatcher *d)
+{
+	const struct pool *first = TAILQ_FIRST(&d->pools.unused);
+	uint64_t timeout_us = d->config->settings.autodb_idle_timeout;
+
+	if (first && d->expiry.place == 0)
+		loop_arm(d->loop, &d->expiry,
+			 clock_limit(first->unused_since_us, timeout_us));
+}
+
+void reaper_run(void *context)
+{
+	struct dispatcher *d = context;
+	struct server *s;
+
+	while (!TAILQ_EMPTY(&d->closing_servers) || !TAILQ_EMPTY(&d->closing_clients)) {
+		while ((s = TAILQ_FIRST(&d->closing_servers)))
+			reap_server(s);
+		reap_clients(d);
+	}
+	cancel_reap(d);
+	watch_expiry(d);
+	if (d->is_progress_watched && d->has_progressed) {
+		d->has_progressed = false;
+		d->console.on_progress(d->console.context);
+	}
+}
+
+void reaper_pools_due(struct deadline *due, uint64_t now_us)
+{
+	struct dispatcher *d =
+	    (struct dispatcher *)(void *)((char *)due -
+					  offsetof(struct dispatcher, expiry));
+	uint64_t next_us =
+	    pools_expire(&d->pools, now_us, d->config->settings.autodb_idle_timeout,
+			 dispatcher_forget_pool, d);
+
+	loop_arm(d->loop, &d->expiry, next_us);
+}
