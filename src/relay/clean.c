@@ -74,6 +74,9 @@ void clean_release_if_done(struct server *s)
 
 	if (!c || c->closing != CLOSE_NOT || s->closing != CLOSE_NOT)
 		return;
+	/* In the middle of a message for it nothing else can be said. */
+	if (c->rest > 0 && c->rest_is == REST_FORWARD)
+		return;
 	if (tracker_needs_probe(&s->tracker) && s->task == SERVER_TASK_NONE) {
 		server_ask(s, SERVER_TASK_PROBE, slice_of_text(""));
 		return;
@@ -85,8 +88,6 @@ void clean_release_if_done(struct server *s)
 			client_close(c, CLOSE_STATEMENT_MODE);
 		return;
 	}
-	if (c->rest > 0 && c->rest_is == REST_FORWARD)
-		return;
 	link_detach(c);
 	client_arm(c);
 	if (stream_kept(&c->stream).len > 0)

@@ -14,6 +14,7 @@
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/tracker.h"
+#include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
@@ -251,12 +252,28 @@ static bool pass_step(struct pass *p)
 	return commit(p, judge(c, &f), &f);
 }
 
+/* More of a message that has begun. It may have been answered before it was whole, as
+ * data for a COPY that failed: then its server was kept for nothing but this. */
+static void pass_rest(struct pass *p)
+{
+	struct client *c = p->client;
+
+	pass_over(p, c->rest_is, c->rest);
+	if (c->rest > 0 || !c->server)
+		return;
+	const struct tracker *t = &c->server->tracker;
+	if (!tracker_is_idle(t) && !tracker_needs_probe(t))
+		return;
+	pass_send(p);
+	clean_release_if_done(c->server);
+}
+
 size_t outbound_pump(struct client *c, struct slice bytes)
 {
 	struct pass p = {.client = c, .rest = bytes};
 
 	if (c->rest > 0)
-		pass_over(&p, c->rest_is, c->rest);
+		pass_rest(&p);
 	while (p.rest.len > 0 && c->closing == CLOSE_NOT)
 		if (!pass_step(&p))
 			break;
