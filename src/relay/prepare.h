@@ -20,8 +20,8 @@ bool prepare_is_pending(const struct client *c);
 /* The answer is complete. */
 void prepare_done(struct server *s);
 
-/* DISCARD ALL has been carried out: what the server does not report is as after its login;
- * what it does report has been reported. */
+/* DISCARD ALL has been carried out: what the server does not report is as after its
+ * login; what it does report has been reported. */
 void prepare_was_reset(struct server *s);
 
 /* The server reported a parameter. Keeps both sides' sets right; returns whether the

@@ -69,9 +69,9 @@ struct server {
 	uint8_t task;            /* enum server_task */
 	uint8_t closing;         /* enum closing */
 	bool has_cancel_key;
-	bool task_failed;   /* the answer to the task contains an error */
-	bool said_fatal;    /* it announced its end and the client has been told */
-	bool is_checked;    /* fit for use although it was idle for long */
+	bool task_failed; /* the answer to the task contains an error */
+	bool said_fatal;  /* it announced its end and the client has been told */
+	bool is_checked;  /* fit for use although it was idle for long */
 };
 TAILQ_HEAD(servers, server);
 
