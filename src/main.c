@@ -21,8 +21,7 @@ static void print_errors(const struct config_errors *errors)
 	char line[LINE_LEN];
 
 	for (size_t i = 0; i < errors->count; i++)
-		fprintf(stderr, "%s: %s\n",
-			errors->items[i].severity == CONFIG_ERROR ? "error" : "warning",
+		fprintf(stderr, "%s\n",
 			config_error_print(&errors->items[i], line, sizeof(line)));
 	if (config_errors_dropped(errors) > 0)
 		fprintf(stderr, "... and %zu more\n", config_errors_dropped(errors));

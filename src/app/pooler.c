@@ -142,6 +142,7 @@ static int start_serving(struct pooler *p)
 		return err;
 	signals_start(p);
 	ports_start(&p->ports, &p->dispatcher);
+	control_warm_up(&p->dispatcher);
 	return 0;
 }
 

@@ -128,6 +128,8 @@ int ports_open(struct ports *ports, struct loop *loop, const struct settings *se
 		return -ENOMEM;
 	open_list(&o, settings->listen_addr, (uint16_t)settings->listen_port,
 		  CLIENT_BY_TCP);
+	if (settings->listen_addr[0] && o.opened == 0)
+		return o.error ? o.error : -EADDRNOTAVAIL;
 	open_unix(&o);
 	if (o.opened == 0)
 		return o.error ? o.error : -EADDRNOTAVAIL;

@@ -166,12 +166,23 @@ static bool deliver(struct client *target, struct client *requester)
 	return true;
 }
 
+static void log_request(const struct client *requester, const struct client *target)
+{
+	char prefix[CLIENT_PREFIX_LEN];
+
+	if (log_wants(LOG_LEVEL_DEBUG))
+		log_write(LOG_LEVEL_DEBUG, client_prefix(requester, prefix),
+			  "cancel request for C-0x%llx",
+			  target ? (unsigned long long)target->id : 0);
+}
+
 void cancel_request(struct client *requester, const uint8_t key[8])
 {
 	struct dispatcher *d = requester->dispatcher;
 	struct cancel_key *found = cancels_find(&d->cancels, key);
 	struct client *target = found ? client_of_key(found) : NULL;
 
+	log_request(requester, target);
 	client_move(requester, CLIENT_CANCELLING);
 	requester->is_canceller = true;
 	if (!target) {
@@ -204,9 +215,9 @@ void cancel_forget_requester(struct client *requester)
 
 	if (!requester->is_canceller)
 		return;
-	TAILQ_FOREACH(x, &requester->dispatcher->cancel_list, place)
-	if (x->requester == requester)
-		x->requester = NULL;
+	TAILQ_FOREACH (x, &requester->dispatcher->cancel_list, place)
+		if (x->requester == requester)
+			x->requester = NULL;
 }
 
 void cancel_forget_server(struct server *s)
@@ -215,9 +226,9 @@ void cancel_forget_server(struct server *s)
 
 	if (s->cancels == 0)
 		return;
-	TAILQ_FOREACH(x, &s->dispatcher->cancel_list, place)
-	if (x->server == s)
-		x->server = NULL;
+	TAILQ_FOREACH (x, &s->dispatcher->cancel_list, place)
+		if (x->server == s)
+			x->server = NULL;
 	s->cancels = 0;
 }
 
@@ -241,6 +252,6 @@ void cancel_end_all(struct dispatcher *d)
 {
 	struct cancel *x;
 
-	TAILQ_FOREACH(x, &d->cancel_list, place)
-	cancel_end(x, false);
+	TAILQ_FOREACH (x, &d->cancel_list, place)
+		cancel_end(x, false);
 }

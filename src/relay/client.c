@@ -53,9 +53,19 @@ bool client_is_sound(const struct client *c)
 	       (!c->is_logged_in || c->pool != NULL || c->state == CLIENT_CONSOLE);
 }
 
+static void log_move(const struct client *c, enum client_state next)
+{
+	char prefix[CLIENT_PREFIX_LEN];
+
+	log_write(LOG_LEVEL_NOISE, client_prefix(c, prefix), "%s -> %s",
+		  states[c->state].name, states[next].name);
+}
+
 void client_move(struct client *c, enum client_state next)
 {
 	CHECK(states[c->state].may_become & 1u << next);
+	if (c->dispatcher->logs_moves)
+		log_move(c, next);
 	c->state = (uint8_t)next;
 	c->since_us = dispatcher_now(c->dispatcher);
 }

@@ -164,6 +164,7 @@ static void judge_pool(struct dispatcher *d, struct pool *pool)
 			server_arm(server_of_slot(slot));
 	}
 	dispatcher_serve(d, pool);
+	pools_note_use(&d->pools, pool, dispatcher_now(d));
 }
 
 static void refresh_clients(struct dispatcher *d)
@@ -181,6 +182,25 @@ static void refresh_clients(struct dispatcher *d)
 	}
 }
 
+void control_warm_up(struct dispatcher *d)
+{
+	const struct config *config = d->config;
+
+	for (size_t i = 0; i < config_database_count(config); i++) {
+		const struct database *database = config_database_at(config, i);
+		struct slice user = slice_of_text(database->user);
+		struct rules rules;
+
+		rules_resolve(config, database, config_user(config, user), &rules);
+		if (user.len == 0 || rules.min_pool_size == 0)
+			continue;
+		struct pool *pool =
+		    dispatcher_pool(d, slice_of_text(database->name), user);
+		if (pool)
+			dispatcher_serve(d, pool);
+	}
+}
+
 void control_apply(struct dispatcher *d, const struct config *config)
 {
 	const struct config *old = d->config;
@@ -191,6 +211,7 @@ void control_apply(struct dispatcher *d, const struct config *config)
 	dispatcher_take_settings(d);
 	refresh_clients(d);
 	each_pool(d, NULL, judge_pool);
+	control_warm_up(d);
 	TAILQ_FOREACH (s, &d->servers, place)
 		server_arm(s);
 	config_unref(old);

@@ -11,6 +11,10 @@
  * wrong place are retired, clients of databases that are gone are told. */
 void control_apply(struct dispatcher *d, const struct config *config);
 
+/* Opens the servers that min_pool_size asks for where no client has to come first:
+ * databases with a forced user. */
+void control_warm_up(struct dispatcher *d);
+
 /* In all of these, a database of NULL means all databases. */
 
 /* No server is handed out; servers that are not at work are closed. */

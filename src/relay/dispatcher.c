@@ -37,6 +37,7 @@ void dispatcher_take_settings(struct dispatcher *d)
 	const struct settings *settings = &d->config->settings;
 
 	d->tuning = tuning_of(settings);
+	d->logs_moves = log_wants(LOG_LEVEL_NOISE);
 	tally_set_period(&d->pools.tally, settings->stats_period);
 	if (d->resolver)
 		resolver_set_ttl(d->resolver, settings->dns_max_ttl,
@@ -340,11 +341,23 @@ static bool close_if_paused(struct server *s)
 	return true;
 }
 
+static void log_opened(const struct server *s)
+{
+	char prefix[256];
+
+	if (log_wants(LOG_LEVEL_DEBUG))
+		log_write(LOG_LEVEL_DEBUG, server_prefix(s, prefix),
+			  "process %u is ready after %llu us", server_process_id(s),
+			  (unsigned long long)clock_since(dispatcher_now(s->dispatcher),
+							  s->connect_us));
+}
+
 void dispatcher_server_opened(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
 	struct pool *pool = s->slot.pool;
 
+	log_opened(s);
 	known_learn(known_of(pool), &d->params, s->base);
 	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
 	server_move(s, SERVER_IDLE);

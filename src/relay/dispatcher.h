@@ -85,6 +85,7 @@ struct dispatcher {
 	size_t client_ceiling; /* what the descriptors allow */
 	uint64_t last_client_id, last_server_id;
 	enum shutdown_mode shutdown;
+	bool logs_moves; /* -vv: every change of state is logged */
 	bool is_progress_watched;
 	bool has_progressed;
 };

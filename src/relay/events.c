@@ -171,6 +171,14 @@ static void client_on_due(struct deadline *due, uint64_t now_us)
 	}
 }
 
+static void log_accepted(const struct client *c)
+{
+	char prefix[CLIENT_PREFIX_LEN];
+
+	if (log_wants(LOG_LEVEL_DEBUG))
+		log_write(LOG_LEVEL_DEBUG, client_prefix(c, prefix), "connected");
+}
+
 struct client *events_accept(struct dispatcher *d, int fd,
 			     const struct transport *transport, enum client_origin origin)
 {
@@ -187,6 +195,7 @@ struct client *events_accept(struct dispatcher *d, int fd,
 	if (c->peer.family == ADDRESS_UNIX)
 		c->peer.port = (uint16_t)d->config->settings.listen_port;
 	client_arm(c);
+	log_accepted(c);
 	return c;
 }
 

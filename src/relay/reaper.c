@@ -35,7 +35,9 @@ static void release_server(struct client *c)
 			tracker_transaction_status(&s->tracker) == 'I';
 
 	if (!is_clean && s->closing == CLOSE_NOT) {
-		if (!tracker_is_idle(&s->tracker))
+		/* After a Terminate the server finishes what it was asked, as it would
+		 * without us between; who just vanished has no use for it. */
+		if (!tracker_is_idle(&s->tracker) && c->closing != CLOSE_TERMINATE)
 			cancel_abandoned(s);
 		server_close(s, CLOSE_SERVER_UNFINISHED);
 	}

@@ -21,14 +21,15 @@
 #define TO(state) (1u << SERVER_##state)
 
 static const struct {
+	const char *name;
 	unsigned may_become;
 } states[] = {
-    [SERVER_CONNECTING] = {TO(LOGIN) | TO(CLOSING)},
-    [SERVER_LOGIN] = {TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
-    [SERVER_IDLE] = {TO(LINKED) | TO(CLEANING) | TO(CLOSING)},
-    [SERVER_LINKED] = {TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
-    [SERVER_CLEANING] = {TO(IDLE) | TO(CLOSING)},
-    [SERVER_CLOSING] = {0},
+    [SERVER_CONNECTING] = {"connecting", TO(LOGIN) | TO(CLOSING)},
+    [SERVER_LOGIN] = {"login", TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_IDLE] = {"idle", TO(LINKED) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_LINKED] = {"linked", TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_CLEANING] = {"cleaning", TO(IDLE) | TO(CLOSING)},
+    [SERVER_CLOSING] = {"closing", 0},
 };
 
 bool server_is_sound(const struct server *s)
@@ -47,9 +48,19 @@ bool server_is_opening(const struct server *s)
 	       (s->state == SERVER_CLEANING && s->task == SERVER_TASK_CONNECT);
 }
 
+static void log_move(const struct server *s, enum server_state next)
+{
+	char prefix[256];
+
+	log_write(LOG_LEVEL_NOISE, server_prefix(s, prefix), "%s -> %s",
+		  states[s->state].name, states[next].name);
+}
+
 void server_move(struct server *s, enum server_state next)
 {
 	CHECK(states[s->state].may_become & 1u << next);
+	if (s->dispatcher->logs_moves)
+		log_move(s, next);
 	s->state = (uint8_t)next;
 	s->since_us = dispatcher_now(s->dispatcher);
 }
