@@ -157,7 +157,8 @@ static bool deliver(struct client *target, struct client *requester)
 {
 	struct server *s = target->server;
 
-	if (s->query_us == 0 || s->closing != CLOSE_NOT)
+	/* Hitting our own SET would end the client's session. */
+	if (s->query_us == 0 || s->task == SERVER_TASK_PREPARE || s->closing != CLOSE_NOT)
 		return false;
 	struct cancel *x = cancel_start(s);
 	if (!x)

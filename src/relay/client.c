@@ -132,6 +132,7 @@ uint64_t client_due(const struct client *c)
 {
 	const struct settings *settings = &c->dispatcher->config->settings;
 	struct rules own;
+	uint64_t last_us;
 
 	switch ((enum client_state)c->state) {
 	case CLIENT_STARTUP:
@@ -140,7 +141,9 @@ uint64_t client_due(const struct client *c)
 	case CLIENT_WAITING:
 		return waiting_due(c);
 	case CLIENT_IDLE:
-		return clock_limit(c->since_us, rules_of(c, &own)->client_idle_timeout);
+		/* It may have asked for something and have been refused. */
+		last_us = c->since_us > c->request_us ? c->since_us : c->request_us;
+		return clock_limit(last_us, rules_of(c, &own)->client_idle_timeout);
 	case CLIENT_CLOSING:
 		return c->since_us + LINGER_US;
 	case CLIENT_LINKED:

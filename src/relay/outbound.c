@@ -141,15 +141,6 @@ static void count(struct client *c, uint8_t letter)
 	}
 }
 
-static void begin_query(struct server *s, uint64_t now_us)
-{
-	s->query_us = now_us;
-	s->client->request_us = now_us;
-	if (s->transaction_us == 0)
-		s->transaction_us = now_us;
-	server_arm(s);
-}
-
 /* The message in front goes to the server. False when it cannot. */
 static bool commit_forward(struct pass *p, const struct frame *f)
 {
@@ -161,7 +152,7 @@ static bool commit_forward(struct pass *p, const struct frame *f)
 		return false;
 	}
 	if (s->query_us == 0 && !tracker_is_idle(&s->tracker))
-		begin_query(s, dispatcher_now(c->dispatcher));
+		server_begin_query(s);
 	if (f->letter == 'P' || f->letter == 'B')
 		count(c, f->letter);
 	pass_over(p, REST_FORWARD, f->total_len);
@@ -171,6 +162,7 @@ static bool commit_forward(struct pass *p, const struct frame *f)
 static void commit_synced(struct pass *p, const struct frame *f)
 {
 	p->client->is_skipping = false;
+	p->client->request_us = dispatcher_now(p->client->dispatcher);
 	pass_over(p, REST_DISCARD, f->total_len);
 	client_send_ready(p->client);
 }

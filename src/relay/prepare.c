@@ -42,6 +42,13 @@ static void note_suits(struct server *s)
 	s->client->is_proven = true;
 }
 
+/* The client's message may have to wait for this, so its limits count from here. */
+static void ask_for(struct server *s, struct slice sql)
+{
+	server_ask(s, SERVER_TASK_PREPARE, sql);
+	server_begin_query(s);
+}
+
 void prepare_start(struct client *c, struct server *s)
 {
 	struct buffer sql = {0};
@@ -53,7 +60,7 @@ void prepare_start(struct client *c, struct server *s)
 	else if (buffer_len(&sql) == 0)
 		note_suits(s);
 	else
-		server_ask(s, SERVER_TASK_PREPARE, buffer_bytes(&sql));
+		ask_for(s, buffer_bytes(&sql));
 	buffer_fini(&sql);
 }
 

@@ -145,6 +145,17 @@ void server_arm(struct server *s)
 		loop_arm(s->dispatcher->loop, &s->deadline, due_us);
 }
 
+void server_begin_query(struct server *s)
+{
+	uint64_t now_us = dispatcher_now(s->dispatcher);
+
+	s->query_us = now_us;
+	s->client->request_us = now_us;
+	if (s->transaction_us == 0)
+		s->transaction_us = now_us;
+	server_arm(s);
+}
+
 void server_ask(struct server *s, enum server_task task, struct slice sql)
 {
 	struct writer w = writer_of(stream_cork_buffer(&s->stream));

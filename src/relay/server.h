@@ -106,6 +106,9 @@ void server_close(struct server *s, enum closing reason);
  * in this turn (corked). The answers are swallowed. */
 void server_ask(struct server *s, enum server_task task, struct slice sql);
 
+/* It begins to work for its client. */
+void server_begin_query(struct server *s);
+
 /* Arms its deadline for what it is doing. */
 void server_arm(struct server *s);
 uint64_t server_due(const struct server *s);
