@@ -141,6 +141,24 @@ static void cancelling_who_does_nothing_does_nothing(void **state)
 	world_end(&w);
 }
 
+/* The pooler's own SET is nothing that a client could want to cancel. */
+static void a_cancel_does_not_hit_the_poolers_own_query(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_client(&w, "user=anna;database=app;TimeZone=CET");
+	heard(a);
+	say(a, "Q[one]");
+	assert_true(is_gone(world_canceller(&w, a)));
+	assert_null(world_cancel(&w));
+	say(world_server(&w, 1), "S[TimeZone=CET] C[SET] Z[I]");
+	say(world_server(&w, 1), "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+	world_end(&w);
+}
+
 static void an_unknown_key_reaches_nobody(void **state)
 {
 	struct world w;
@@ -211,8 +229,8 @@ static void many_cancels_for_one_server_are_a_few(void **state)
 	say(a, "Q[from a]");
 	for (int i = 0; i < 50; i++)
 		world_canceller(&w, a);
-	TAILQ_FOREACH(x, &w.actors, place)
-	count += x->kind == ACTOR_CANCEL;
+	TAILQ_FOREACH (x, &w.actors, place)
+		count += x->kind == ACTOR_CANCEL;
 	assert_in_range(count, 1, 4);
 	world_end(&w);
 }
@@ -259,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(a_cancel_that_cannot_connect_harms_nobody),
 	    cmocka_unit_test(cancelling_who_waits_takes_him_out_of_the_line),
 	    cmocka_unit_test(cancelling_who_does_nothing_does_nothing),
+	    cmocka_unit_test(a_cancel_does_not_hit_the_poolers_own_query),
 	    cmocka_unit_test(an_unknown_key_reaches_nobody),
 	    cmocka_unit_test(who_cancels_may_leave_before_it_is_done),
 	    cmocka_unit_test(a_server_may_end_before_its_cancel),

@@ -39,14 +39,13 @@ static void push_part(struct actor *a, const char *script, size_t len)
 {
 	struct buffer bytes = {0};
 
-	script_write(&bytes, a->kind == ACTOR_CLIENT ? FROM_CLIENT : FROM_SERVER,
-		     script);
+	script_write(&bytes, a->kind == ACTOR_CLIENT ? FROM_CLIENT : FROM_SERVER, script);
 	actor_push_bytes(a, slice_first(buffer_bytes(&bytes), len));
 	buffer_fini(&bytes);
 	world_settle(a->world);
 }
 
-/* ---- clients ---------------------------------------------------------------------- */
+/* ---- clients ---- */
 
 /* Brings a client into its state; it is gone afterwards. free: servers that remain, the
  * bystander's included. */
@@ -320,7 +319,7 @@ static void a_client_that_takes_no_bytes_at_all_is_let_go(void **state)
 	world_end(&w);
 }
 
-/* ---- servers ---------------------------------------------------------------------- */
+/* ---- servers ---- */
 
 struct server_case {
 	const char *state;
@@ -428,7 +427,8 @@ static void a_server_that_fails_in_its_connect_query_is_not_tried_at_once(void *
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "[databases]\nspecial = host=10.0.0.9 connect_query='select 1'\n");
+	world_begin(&w,
+		    "[databases]\nspecial = host=10.0.0.9 connect_query='select 1'\n");
 	struct actor *a = world_client(&w, "user=anna;database=special");
 	ASSERT_HEARS(world_server(&w, 1), "Q[select 1]");
 	leave(world_server(&w, 1));
@@ -500,14 +500,14 @@ int main(void)
 	    cmocka_unit_test(a_login_may_go_while_its_server_is_opened),
 	    cmocka_unit_test(a_client_may_go_after_a_refusal),
 	    cmocka_unit_test(a_client_may_go_while_its_server_is_reset_already),
-	    cmocka_unit_test(
-		the_last_words_of_a_client_that_does_not_listen_have_an_end),
+	    cmocka_unit_test(the_last_words_of_a_client_that_does_not_listen_have_an_end),
 	    cmocka_unit_test(a_client_that_takes_no_bytes_at_all_is_let_go),
 	    cmocka_unit_test(a_server_may_go_in_any_state),
 	    cmocka_unit_test(a_server_may_go_while_it_logs_in),
 	    cmocka_unit_test(a_server_may_go_while_it_is_cleaned),
 	    cmocka_unit_test(a_server_may_go_while_it_is_checked_and_another_is_opened),
-	    cmocka_unit_test(a_server_that_fails_in_its_connect_query_is_not_tried_at_once),
+	    cmocka_unit_test(
+		a_server_that_fails_in_its_connect_query_is_not_tried_at_once),
 	    cmocka_unit_test(the_last_words_of_a_server_reach_its_client),
 	    cmocka_unit_test(a_server_that_announces_its_end_is_not_used_again),
 	    cmocka_unit_test(a_failed_write_leaves_the_servers_last_words),

@@ -14,7 +14,7 @@
 #include "proto/startup.h"
 #include "proto/writer.h"
 
-/* ---- writing ---------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* "name=value": two texts. */
 static void write_pair(struct writer *w, struct slice text)
@@ -169,7 +169,7 @@ void script_write_startup(struct buffer *out, const char *pairs)
 	CHECK(writer_finish(&w));
 }
 
-/* ---- telling ---------------------------------------------------------------------- */
+/* ---- telling ---- */
 
 struct tale {
 	char *at;

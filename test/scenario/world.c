@@ -22,8 +22,7 @@ static struct world *current;
 /* No descriptor has this number: whoever used it as one would fail. */
 enum { NO_SUCH_FD = 1 << 24 };
 
-/* ---- what catches the relay's calls -------------------------------------------------
- */
+/* ---- what catches the relay's calls ---- */
 
 void __real_stream_open(struct stream *stream, struct loop *loop, int fd,
 			const struct transport *transport, const struct stream_ops *ops);
@@ -79,9 +78,9 @@ void __wrap_connector_stop(struct connector *connector)
 {
 	struct actor *a;
 
-	TAILQ_FOREACH(a, &current->actors, place)
-	if (a->connector == connector)
-		a->connector = NULL;
+	TAILQ_FOREACH (a, &current->actors, place)
+		if (a->connector == connector)
+			a->connector = NULL;
 }
 
 /* Servers are known by the port they seem to be at. */
@@ -106,8 +105,7 @@ void __wrap_stream_open(struct stream *stream, struct loop *loop, int fd,
 		bind_server(a, stream);
 }
 
-/* ---- beginning and end --------------------------------------------------------------
- */
+/* ---- beginning and end ---- */
 
 static const struct config *load(const char *lines)
 {
@@ -194,8 +192,7 @@ void world_end(struct world *w)
 	current = NULL;
 }
 
-/* ---- turns --------------------------------------------------------------------------
- */
+/* ---- turns ---- */
 
 static void read_startup(struct actor *a)
 {
@@ -250,9 +247,9 @@ void world_settle(struct world *w)
 		struct actor *a;
 
 		quiet++;
-		TAILQ_FOREACH(a, &w->actors, place)
-		if (actor_step(a))
-			quiet = 0;
+		TAILQ_FOREACH (a, &w->actors, place)
+			if (actor_step(a))
+				quiet = 0;
 		loop_turn(&w->loop, w->loop.now_us);
 		world_check(w);
 		assert_true(rounds < 100000);
@@ -277,16 +274,14 @@ void world_pass(struct world *w, uint64_t us)
 	}
 }
 
-/* ---- soundness ----------------------------------------------------------------------
- */
+/* ---- soundness ---- */
 
 static void check_clients(const struct dispatcher *d)
 {
 	const struct client *c;
 	size_t count = 0, logging_in = 0, on_console = 0;
 
-	TAILQ_FOREACH(c, &d->clients, place)
-	{
+	TAILQ_FOREACH (c, &d->clients, place) {
 		assert_true(client_is_sound(c));
 		count++;
 		logging_in += !c->is_logged_in;
@@ -323,8 +318,7 @@ static void check_servers(const struct dispatcher *d)
 {
 	const struct server *s;
 
-	TAILQ_FOREACH(s, &d->servers, place)
-	{
+	TAILQ_FOREACH (s, &d->servers, place) {
 		assert_true(server_is_sound(s));
 		assert_int_equal(s->slot.state, slot_state_of(s));
 		assert_true(!s->client || s->client->server == s);
@@ -338,8 +332,8 @@ static unsigned clients_of(const struct dispatcher *d, const struct pool *pool,
 	const struct client *c;
 	unsigned count = 0;
 
-	TAILQ_FOREACH(c, &d->clients, place)
-	count += c->pool && (pool ? c->pool == pool : c->user == user);
+	TAILQ_FOREACH (c, &d->clients, place)
+		count += c->pool && (pool ? c->pool == pool : c->user == user);
 	return count;
 }
 
@@ -348,8 +342,7 @@ static void check_usage(const struct dispatcher *d, const struct usage *u)
 	const struct pool *pool;
 	unsigned servers = 0, clients = 0;
 
-	TAILQ_FOREACH(pool, &d->pools.all, all)
-	{
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
 		if (pool->database_usage == u)
 			clients += pool->clients;
 		if (pool->database_usage == u || pool->user_usage == u)
@@ -366,8 +359,7 @@ static void check_pools(const struct dispatcher *d)
 	const struct pool *pool;
 	const struct usage *u;
 
-	TAILQ_FOREACH(pool, &d->pools.all, all)
-	{
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
 		assert_true(pool_is_sound(pool));
 		assert_int_equal(pool->clients, clients_of(d, pool, NULL));
 	}
@@ -382,8 +374,8 @@ static size_t count_lingering(const struct dispatcher *d)
 	const struct client *c;
 	size_t count = 0;
 
-	TAILQ_FOREACH(c, &d->lingering_clients, place)
-	count++;
+	TAILQ_FOREACH (c, &d->lingering_clients, place)
+		count++;
 	return count;
 }
 
@@ -412,8 +404,7 @@ void world_has_free_servers(struct world *w, unsigned count)
 	unsigned idle = 0, total = 0;
 
 	world_settle(w);
-	TAILQ_FOREACH(pool, &d->pools.all, all)
-	{
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
 		idle += pool_usable(pool);
 		total += pool->total;
 		assert_int_equal(pool->line.count, 0);
@@ -432,8 +423,7 @@ struct pool *world_pool(struct world *w, const char *database, const char *user)
 			  slice_of_text(user));
 }
 
-/* ---- actors -------------------------------------------------------------------------
- */
+/* ---- actors ---- */
 
 struct actor *world_connect(struct world *w)
 {
@@ -471,9 +461,9 @@ struct actor *world_server(struct world *w, unsigned number)
 {
 	struct actor *a;
 
-	TAILQ_FOREACH(a, &w->actors, place)
-	if (a->kind == ACTOR_SERVER && a->number == number)
-		return a;
+	TAILQ_FOREACH (a, &w->actors, place)
+		if (a->kind == ACTOR_SERVER && a->number == number)
+			return a;
 	return NULL;
 }
 
@@ -608,9 +598,9 @@ struct client *client_of(const struct actor *a)
 {
 	struct client *c;
 
-	TAILQ_FOREACH(c, &a->world->dispatcher.clients, place)
-	if (c->id == a->id)
-		return c;
+	TAILQ_FOREACH (c, &a->world->dispatcher.clients, place)
+		if (c->id == a->id)
+			return c;
 	return NULL;
 }
 
@@ -618,9 +608,9 @@ struct server *actor_server(const struct actor *a)
 {
 	struct server *s;
 
-	TAILQ_FOREACH(s, &a->world->dispatcher.servers, place)
-	if (s->id == a->id)
-		return s;
+	TAILQ_FOREACH (s, &a->world->dispatcher.servers, place)
+		if (s->id == a->id)
+			return s;
 	return NULL;
 }
 

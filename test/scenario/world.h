@@ -92,7 +92,7 @@ void world_has_free_servers(struct world *w, unsigned count);
 
 struct pool *world_pool(struct world *w, const char *database, const char *user);
 
-/* ---- actors ----------------------------------------------------------------------- */
+/* ---- actors ---- */
 
 /* A client that has connected and said nothing. */
 struct actor *world_connect(struct world *w);
