@@ -208,7 +208,7 @@ bool answering_step(struct actor *a)
 
 void answering_go_on(struct actor *a)
 {
-	if (!a->answering || !a->answering->is_stalled)
+	if (!a->answering || !a->answering->is_stalled || a->peer.has_closed)
 		return;
 	a->answering->is_stalled = false;
 	answer(a, "C[SELECT 0]");

@@ -61,6 +61,7 @@ struct world {
 	bool logs_in; /* they greet who comes */
 	bool answers; /* false at the beginning: servers opened from here on answer */
 	const char *greeting; /* before K and Z */
+	bool is_begun;        /* the dispatcher is whole */
 };
 
 /* The world's own messages to who logs in, in words. */
@@ -72,6 +73,8 @@ struct world {
 /* lines: of the [pooler] section, and what sections follow. There are the databases app,
  * other, and shared, whose forced user is "pool". */
 void world_begin(struct world *w, const char *lines);
+/* The same where that may fail: 0 or -errno; world_end() is due in either case. */
+int world_try_begin(struct world *w, const char *lines);
 /* All ends, and nothing is left. */
 void world_end(struct world *w);
 
@@ -80,8 +83,15 @@ void world_reload(struct world *w, const char *lines);
 
 /* Everybody does what he can, turn by turn, until nothing happens any more. */
 void world_settle(struct world *w);
+/* One turn of that: everybody once, then the end of the loop's turn. Whether anybody did
+ * anything. */
+bool world_turn(struct world *w);
 /* Time passes, with every deadline at its moment. */
 void world_pass(struct world *w, uint64_t us);
+
+/* Whether the pooler's code is running just now, rather than the world's: for who lets
+ * memory fail. */
+bool world_pooler_is_at_work(void);
 
 /* Checks that all is sound and every counter is what a recount gives. */
 void world_check(struct world *w);
@@ -113,6 +123,10 @@ void actor_accept(struct actor *a);
 void actor_refuse(struct actor *a, int error);
 /* A server that was accepted greets. */
 void actor_greet(struct actor *a);
+
+/* What it does by itself, and what its stream waits for, once; whether it was anything.
+ * Part of world_settle(). */
+bool actor_step(struct actor *a);
 
 /* Says something: the first without, the second with settling. */
 void actor_push(struct actor *a, const char *script);

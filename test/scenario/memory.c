@@ -1,0 +1,174 @@
+/*
+ * Scenarios in which memory runs short: the n-th request fails, for every n of a
+ * conversation with logins, queries, waiting, parameters and a cancel. The process goes
+ * on, nothing leaks, and who works elsewhere is not disturbed.
+ */
+#include <errno.h>
+
+#include "scenario/answering.h"
+#include "scenario/world.h"
+
+/* ---- memory that runs short ---------------------------------------------------------
+ */
+
+static size_t until_failure; /* 0: none fails */
+static bool has_failed;
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t count, size_t len);
+void *__real_realloc(void *at, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t count, size_t len);
+void *__wrap_realloc(void *at, size_t len);
+
+/* The n-th request of the pooler from now on fails, once. */
+static void fail_at(size_t n)
+{
+	until_failure = n;
+	has_failed = false;
+}
+
+static bool fails_now(void)
+{
+	if (until_failure == 0 || !world_pooler_is_at_work() || --until_failure > 0)
+		return false;
+	has_failed = true;
+	return true;
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return fails_now() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t count, size_t len)
+{
+	return fails_now() ? NULL : __real_calloc(count, len);
+}
+
+void *__wrap_realloc(void *at, size_t len)
+{
+	return fails_now() ? NULL : __real_realloc(at, len);
+}
+
+/* ---- scenarios ----------------------------------------------------------------------
+ */
+
+/* Somebody who was there before and asks for nothing meanwhile. */
+static struct actor *bystander(struct world *w)
+{
+	struct actor *a = world_client(w, "user=otto;database=other");
+
+	ASSERT_HEARS(a, GREETING);
+	say(a, "Q[before]");
+	ASSERT_HEARS(a, "T D[before] C[SELECT 1] Z[I]");
+	return a;
+}
+
+/* Bytes come and go in small pieces, so that buffers are needed on the way. */
+static void conversation(struct world *w, struct actor *c[3])
+{
+	world_settle(w);
+	if (client_of(c[0]))
+		actor_push(c[0], "Q[SET \"application_name\" = 'x';] Q[stall]");
+	world_settle(w);
+	if (client_of(c[1]))
+		actor_push(c[1], "P[much] B[much] D[much] E S Q[copy out]");
+	world_settle(w);
+	if (client_of(c[0]))
+		world_canceller(w, c[0]);
+	for (unsigned i = 1; i <= w->server_count; i++)
+		if (world_server(w, i) && !is_gone(world_server(w, i)))
+			answering_go_on(world_server(w, i));
+	world_settle(w);
+	for (int i = 0; i < 3; i++)
+		c[i]->peer.has_closed = true;
+	world_settle(w);
+}
+
+/* One conversation in which the n-th request fails; whether so many were made. */
+static bool fails_at(size_t n)
+{
+	static const char *const who[] = {
+	    "user=anna;database=app;TimeZone=CET;application_name=a",
+	    "user=anna;database=app;options=-c work_mem=1MB",
+	    "user=emil;database=shared",
+	};
+	struct actor *c[3];
+	struct world w;
+
+	world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n"
+			"[databases]\nfresh = host=10.0.0.8\n");
+	w.answers = true;
+	struct actor *other = bystander(&w);
+	fail_at(n);
+	for (int i = 0; i < 3; i++) {
+		c[i] = world_connect(&w);
+		c[i]->peer.read_most = 9;
+		c[i]->peer.write_most = 5;
+		script_write_startup(&c[i]->peer.sent, who[i]);
+		script_write(&c[i]->peer.sent, FROM_CLIENT, "Q[one] P[two] B[two] E S");
+	}
+	conversation(&w, c);
+	until_failure = 0;
+	world_settle(&w);
+	struct actor *x;
+	while ((x = world_cancel(&w)) && x->connector) {
+		actor_accept(x);
+		world_settle(&w);
+		leave(x);
+	}
+	for (int i = 0; i < 3; i++)
+		if (!is_gone(c[i]))
+			leave(c[i]);
+	world_pass(&w, 10 * USEC_PER_SEC);
+	say(other, "Q[after]");
+	ASSERT_HEARS(other, "T D[after] C[SELECT 1] Z[I]");
+	/* And somebody new is served as if nothing had been. */
+	struct actor *late = world_client(&w, "user=anna;database=app;TimeZone=CET");
+	say(late, "Q[late]");
+	assert_non_null(strstr(heard(late), "T D[late] C[SELECT 1] Z[I]"));
+	say(late, "X");
+	say(other, "X");
+	assert_int_equal(w.dispatcher.client_slab.used, 0);
+	assert_int_equal(w.dispatcher.cancels.count, 0);
+	world_end(&w);
+	return has_failed;
+}
+
+static void any_request_for_memory_may_fail(void **state)
+{
+	size_t n = 1;
+
+	(void)state;
+	while (fails_at(n))
+		n++;
+	print_message("# %zu requests for memory\n", n - 1);
+	assert_true(n > 50);
+}
+
+static void the_beginning_may_lack_memory(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	do {
+		struct world w;
+		fail_at(++n);
+		int err = world_try_begin(&w, "");
+		until_failure = 0;
+		assert_int_equal(err, has_failed ? -ENOMEM : 0);
+		world_end(&w);
+	} while (has_failed);
+	assert_true(n > 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(any_request_for_memory_may_fail),
+	    cmocka_unit_test(the_beginning_may_lack_memory),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
