@@ -51,6 +51,14 @@ struct resolver_name {
 	char host[];
 };
 
+struct names {
+	struct resolver *resolver;
+	struct hash_key hash_key;
+	struct resolver_name *table;
+	/* In order of expiry, as all in one list live equally long. */
+	struct resolver_names answers, failures;
+};
+
 struct resolver_socket {
 	struct loop_io io;
 	LIST_ENTRY(resolver_socket) place;
@@ -60,11 +68,8 @@ struct resolver_socket {
 struct resolver {
 	struct loop *loop;
 	ares_channel channel;
-	struct hash_key hash_key;
-	struct resolver_name *names; /* the table */
-	/* In order of expiry, as all in one list live equally long. */
-	struct resolver_names answers, failures;
-	struct resolver_names ready;
+	struct names names;
+	struct resolver_names ready;   /* those whose waiters are to be told */
 	struct resolver_name *refusal; /* what is told when there is no room */
 	struct loop_task tell;
 	struct resolver_sockets sockets; /* c-ares has one or two per server */
@@ -76,69 +81,147 @@ struct resolver {
 
 /* ---- names ---- */
 
-static struct resolver_name *make_name(struct resolver *r, const char *host)
+static struct resolver_name *resolver_name_create(struct resolver *resolver,
+						  const char *host)
 {
 	size_t len = strlen(host);
 	struct resolver_name *name = calloc(1, sizeof(*name) + len + 1);
 
 	if (!name)
 		return NULL;
-	name->resolver = r;
+	name->resolver = resolver;
 	TAILQ_INIT(&name->waiters);
 	memcpy(name->host, host, len);
 	return name;
 }
 
-static void free_name(struct resolver_name *name)
+static void resolver_name_destroy(struct resolver_name *name)
 {
+	if (!name)
+		return;
 	CHECK(TAILQ_EMPTY(&name->waiters));
 	free(name->addresses);
 	free(name);
 }
 
-static struct resolver_names *list_of(struct resolver_name *name)
+static void names_init(struct names *n, struct resolver *resolver)
 {
-	struct resolver *r = name->resolver;
-
-	return name->count > 0 ? &r->answers : &r->failures;
+	*n = (struct names){.resolver = resolver, .hash_key = hash_key_make()};
+	TAILQ_INIT(&n->answers);
+	TAILQ_INIT(&n->failures);
 }
 
-static void arm_sweep(struct resolver *r)
+static struct resolver_name *names_find(const struct names *n, const char *host)
 {
-	const struct resolver_name *answer = TAILQ_FIRST(&r->answers);
-	const struct resolver_name *failure = TAILQ_FIRST(&r->failures);
-	uint64_t next_us = answer ? answer->expires_us : CLOCK_NEVER;
+	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
+	struct resolver_name *name;
 
-	if (failure)
-		next_us = clock_earlier(next_us, failure->expires_us);
-	loop_arm(r->loop, &r->sweep, next_us);
+	HASH_FIND_BYHASHVALUE(hh, n->table, host, strlen(host), hash, name);
+	return name;
 }
 
-/* Takes what is known out of a name, before it is freed or asked for again. */
-static void forget_answer(struct resolver_name *name)
+static struct resolver_names *list_of(struct names *n, const struct resolver_name *name)
 {
-	TAILQ_REMOVE(list_of(name), name, kept);
+	return name->count > 0 ? &n->answers : &n->failures;
+}
+
+static void names_keep(struct names *n, struct resolver_name *name, uint64_t expires_us)
+{
+	name->expires_us = expires_us;
+	TAILQ_INSERT_TAIL(list_of(n, name), name, kept);
+}
+
+static void names_forget(struct names *n, struct resolver_name *name)
+{
+	TAILQ_REMOVE(list_of(n, name), name, kept);
 	free(name->addresses);
 	name->addresses = NULL;
 	name->count = 0;
 }
 
-static void drop_name(struct resolver_name *name)
+static void drop_name(struct names *n, struct resolver_name *name)
 {
-	forget_answer(name);
-	HASH_DELETE(hh, name->resolver->names, name);
-	free_name(name);
+	names_forget(n, name);
+	HASH_DELETE(hh, n->table, name);
+	resolver_name_destroy(name);
 }
 
-static void sweep_list(struct resolver_names *list, uint64_t now_us)
+static bool drop_oldest(struct names *n, struct resolver_names *list)
+{
+	struct resolver_name *name;
+
+	TAILQ_FOREACH (name, list, kept) {
+		if (name->is_ready)
+			continue;
+		drop_name(n, name);
+		return true;
+	}
+	return false;
+}
+
+static struct resolver_name *names_add(struct names *n, const char *host)
+{
+	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
+	struct resolver_name *name;
+
+	if (HASH_COUNT(n->table) >= NAMES_MOST && !drop_oldest(n, &n->failures) &&
+	    !drop_oldest(n, &n->answers))
+		return NULL;
+	name = resolver_name_create(n->resolver, host);
+	if (!name)
+		return NULL;
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, n->table, name->host, strlen(host), hash, name);
+	if (!name->hh.tbl) {
+		resolver_name_destroy(name);
+		return NULL;
+	}
+	return name;
+}
+
+static void sweep_list(struct names *n, struct resolver_names *list, uint64_t now_us)
 {
 	struct resolver_name *name, *next;
 
 	for (name = TAILQ_FIRST(list); name && name->expires_us <= now_us; name = next) {
 		next = TAILQ_NEXT(name, kept);
 		if (!name->is_ready)
-			drop_name(name);
+			drop_name(n, name);
 	}
+}
+
+static void names_sweep(struct names *n, uint64_t now_us)
+{
+	sweep_list(n, &n->answers, now_us);
+	sweep_list(n, &n->failures, now_us);
+}
+
+static uint64_t names_next_us(const struct names *n)
+{
+	const struct resolver_name *answer = TAILQ_FIRST(&n->answers);
+	const struct resolver_name *failure = TAILQ_FIRST(&n->failures);
+	uint64_t next_us = answer ? answer->expires_us : CLOCK_NEVER;
+
+	return failure ? clock_earlier(next_us, failure->expires_us) : next_us;
+}
+
+static size_t names_count(const struct names *n)
+{
+	return HASH_COUNT(n->table);
+}
+
+static void names_fini(struct names *n)
+{
+	struct resolver_name *name, *next;
+
+	HASH_ITER (hh, n->table, name, next)
+		drop_name(n, name);
+}
+
+/* ---- sweeping ---- */
+
+static void arm_sweep(struct resolver *r)
+{
+	loop_arm(r->loop, &r->sweep, names_next_us(&r->names));
 }
 
 static void on_sweep(struct deadline *due, uint64_t now_us)
@@ -146,51 +229,8 @@ static void on_sweep(struct deadline *due, uint64_t now_us)
 	struct resolver *r =
 	    (struct resolver *)(void *)((char *)due - offsetof(struct resolver, sweep));
 
-	sweep_list(&r->answers, now_us);
-	sweep_list(&r->failures, now_us);
+	names_sweep(&r->names, now_us);
 	arm_sweep(r);
-}
-
-static bool drop_oldest(struct resolver_names *list)
-{
-	struct resolver_name *name;
-
-	TAILQ_FOREACH (name, list, kept) {
-		if (name->is_ready)
-			continue;
-		drop_name(name);
-		return true;
-	}
-	return false;
-}
-
-static struct resolver_name *find_name(struct resolver *r, const char *host)
-{
-	unsigned hash = hash_short(&r->hash_key, slice_of_text(host));
-	struct resolver_name *name;
-
-	HASH_FIND_BYHASHVALUE(hh, r->names, host, strlen(host), hash, name);
-	return name;
-}
-
-/* NULL when there is no room. */
-static struct resolver_name *add_name(struct resolver *r, const char *host)
-{
-	unsigned hash = hash_short(&r->hash_key, slice_of_text(host));
-	struct resolver_name *name;
-
-	if (HASH_COUNT(r->names) >= NAMES_MOST && !drop_oldest(&r->failures) &&
-	    !drop_oldest(&r->answers))
-		return NULL;
-	name = make_name(r, host);
-	if (!name)
-		return NULL;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->names, name->host, strlen(host), hash, name);
-	if (!name->hh.tbl) {
-		free_name(name);
-		return NULL;
-	}
-	return name;
 }
 
 /* ---- telling ---- */
@@ -233,7 +273,7 @@ static void tell_name(struct resolver_name *name)
 	}
 	name->is_ready = false;
 	if (name->is_passing)
-		free_name(name);
+		resolver_name_destroy(name);
 }
 
 static void tell_all(struct loop_task *task)
@@ -380,9 +420,8 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 	name->status = status;
 	name->is_pending = false;
 	r->pending--;
-	name->expires_us =
-	    r->loop->now_us + (name->count > 0 ? r->ttl_us : r->negative_ttl_us);
-	TAILQ_INSERT_TAIL(list_of(name), name, kept);
+	names_keep(&r->names, name,
+		   r->loop->now_us + (name->count > 0 ? r->ttl_us : r->negative_ttl_us));
 	arm_sweep(r);
 	if (!TAILQ_EMPTY(&name->waiters))
 		make_ready(name);
@@ -418,11 +457,11 @@ static bool ask_figures(struct resolver *r, struct resolver_query *query,
 
 	if (!endpoint_from_ip(host, 0, &endpoint))
 		return false;
-	name = make_name(r, host);
+	name = resolver_name_create(r, host);
 	if (name)
 		name->addresses = calloc(1, sizeof(*name->addresses));
 	if (!name || !name->addresses) {
-		free(name);
+		resolver_name_destroy(name);
 		wait_for(query, r->refusal);
 		make_ready(r->refusal);
 		return true;
@@ -437,11 +476,11 @@ static bool ask_figures(struct resolver *r, struct resolver_query *query,
 
 static void ask_name(struct resolver *r, struct resolver_query *query, const char *host)
 {
-	struct resolver_name *name = find_name(r, host);
+	struct resolver_name *name = names_find(&r->names, host);
 	bool is_new = !name;
 
 	if (!name)
-		name = add_name(r, host);
+		name = names_add(&r->names, host);
 	if (!name)
 		name = r->refusal;
 	wait_for(query, name);
@@ -452,7 +491,7 @@ static void ask_name(struct resolver *r, struct resolver_query *query, const cha
 		return;
 	}
 	if (!is_new)
-		forget_answer(name);
+		names_forget(&r->names, name);
 	ask_cares(name);
 }
 
@@ -475,7 +514,7 @@ void resolver_forget(struct resolver_query *query)
 
 size_t resolver_name_count(const struct resolver *r)
 {
-	return HASH_COUNT(r->names);
+	return names_count(&r->names);
 }
 
 size_t resolver_pending_count(const struct resolver *r)
@@ -519,13 +558,11 @@ static int init_cares(struct resolver *r)
 static void init(struct resolver *r, struct loop *loop)
 {
 	r->loop = loop;
-	r->hash_key = hash_key_make();
+	names_init(&r->names, r);
 	r->tell.run = tell_all;
 	r->retry.on_due = on_retry;
 	r->sweep.on_due = on_sweep;
 	r->ttl_us = r->negative_ttl_us = 15 * USEC_PER_SEC;
-	TAILQ_INIT(&r->answers);
-	TAILQ_INIT(&r->failures);
 	TAILQ_INIT(&r->ready);
 	LIST_INIT(&r->sockets);
 }
@@ -544,7 +581,7 @@ static void release(struct resolver *r)
 {
 	loop_release_deadline(r->loop, &r->sweep);
 	loop_release_deadline(r->loop, &r->retry);
-	free(r->refusal);
+	resolver_name_destroy(r->refusal);
 	free(r);
 }
 
@@ -560,7 +597,7 @@ struct resolver *resolver_create(struct loop *loop, const char **out_problem)
 		free(r);
 		return NULL;
 	}
-	r->refusal = make_name(r, "");
+	r->refusal = resolver_name_create(r, "");
 	if (!r->refusal) {
 		release(r);
 		return NULL;
@@ -582,21 +619,18 @@ static void drop_passing(struct resolver *r)
 		TAILQ_REMOVE(&r->ready, name, ready);
 		CHECK(TAILQ_EMPTY(&name->waiters));
 		if (name->is_passing)
-			free_name(name);
+			resolver_name_destroy(name);
 	}
 }
 
 void resolver_destroy(struct resolver *r)
 {
-	struct resolver_name *name, *next;
-
 	if (!r)
 		return;
 	ares_destroy(r->channel); /* answers what is pending, closes its sockets */
 	ares_library_cleanup();
 	loop_unpost(r->loop, &r->tell);
 	drop_passing(r);
-	HASH_ITER (hh, r->names, name, next)
-		drop_name(name);
+	names_fini(&r->names);
 	release(r);
 }

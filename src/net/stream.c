@@ -1,7 +1,7 @@
 /*
  * A duplex stream. Three things decide whether it is read: its owner (pause), the room
  * for kept bytes, and the stream it feeds (throttle). They are looked at in one place,
- * may_read(), and every function that changes one of them ends in update_watch().
+ * water_may_read(), and every function that changes one of them ends in water_watch().
  *
  * on_data and on_end are called from the loop only: from stream_on_ready(), from the
  * flush task, and (on_data) from stream_pump(). So a write never calls back.
@@ -15,16 +15,7 @@
 #include "base/check.h"
 #include "net/transport.h"
 
-/*
- * Appetite: how many bytes are read at once. 0 to 3 are the small reads after the
- * destination was seen to be slow; each write that goes through whole leads one up. From
- * 4 on each read that was filled and consumed doubles the next.
- */
 enum {
-	READ_LEAST = 8 * 1024,
-	APPETITE_LAST_SMALL = 3,
-	APPETITE_START = 4,
-	APPETITE_MOST = 8,
 	/* A rest of this size is put in front of what is read; a longer one is not worth
 	 * moving. */
 	GATHER_MOST = 4 * 1024,
@@ -32,7 +23,7 @@ enum {
 	LAST_READS = 16,
 };
 
-static_assert(READ_LEAST << (APPETITE_MOST - APPETITE_LAST_SMALL) == LOOP_SCRATCH_LEN,
+static_assert((size_t)APPETITE_READ_MOST == LOOP_SCRATCH_LEN,
 	      "the biggest read fills the scratch area");
 static_assert(sizeof(struct stream) <= 200, "every client holds one");
 
@@ -40,7 +31,7 @@ static const struct slice nothing = {0};
 
 /* ---- watching ---- */
 
-static bool may_read(const struct stream *s)
+static bool water_may_read(const struct stream *s)
 {
 	if (s->has_ended || s->saw_eof)
 		return false;
@@ -49,25 +40,25 @@ static bool may_read(const struct stream *s)
 	return !s->is_paused && !s->is_throttled && buffer_len(&s->in) < s->keep_max;
 }
 
-static void update_watch(struct stream *s)
+static void water_watch(struct stream *s)
 {
-	int events = may_read(s) ? LOOP_READ : 0;
+	int events = water_may_read(s) ? LOOP_READ : 0;
 
 	if (s->is_blocked && !s->has_ended)
 		events |= LOOP_WRITE;
 	loop_io_watch(s->loop, &s->io, events);
 }
 
-static void unthrottle(struct stream *s)
+static void water_release(struct stream *s)
 {
 	s->is_throttled = false;
 	if (s->write_error)
 		loop_post_flush(s->loop, &s->flush);
-	update_watch(s);
+	water_watch(s);
 }
 
 /* Stops or wakes the stream that fills our `out`. */
-static void judge_water(struct stream *s)
+static void water_judge(struct stream *s)
 {
 	struct stream *from = s->fed_by;
 	size_t queued = buffer_len(&s->out);
@@ -75,21 +66,23 @@ static void judge_water(struct stream *s)
 	if (!from)
 		return;
 	if (s->is_blocked)
-		from->appetite = 0;
+		appetite_spoil(&from->appetite);
 	if (queued > STREAM_HIGH_WATER && !from->is_throttled) {
 		from->is_throttled = true;
-		update_watch(from);
+		water_watch(from);
 	} else if (queued == 0 && from->is_throttled) {
-		unthrottle(from);
+		water_release(from);
 	}
 }
+
+/* ---- ending ---- */
 
 static void end(struct stream *s, enum stream_end how, int error)
 {
 	if (s->has_ended)
 		return;
 	s->has_ended = true;
-	update_watch(s);
+	water_watch(s);
 	s->ops->on_end(s, how, error);
 }
 
@@ -111,15 +104,15 @@ static void fail_write(struct stream *s, int error)
 	s->write_error = (uint16_t)error;
 	s->is_blocked = false;
 	buffer_fini(&s->out);
-	judge_water(s);
+	water_judge(s);
 	loop_post_flush(s->loop, &s->flush);
-	update_watch(s);
+	water_watch(s);
 }
 
 static void queue(struct stream *s, struct slice bytes)
 {
 	if (buffer_append(&s->out, bytes))
-		judge_water(s);
+		water_judge(s);
 	else
 		fail_write(s, ENOMEM);
 }
@@ -136,8 +129,8 @@ static void settle_after_send(struct stream *s)
 	s->is_blocked = buffer_len(&s->out) > 0;
 	if (!s->is_blocked)
 		loop_unpost_flush(s->loop, &s->flush);
-	judge_water(s);
-	update_watch(s);
+	water_judge(s);
+	water_watch(s);
 	if (s->is_finishing && !s->is_blocked)
 		say_goodbye(s);
 }
@@ -197,7 +190,7 @@ void stream_corked(struct stream *s)
 	if (takes_bytes(s)) {
 		if (!s->is_blocked && buffer_len(&s->out) > 0)
 			loop_post_flush(s->loop, &s->flush);
-		judge_water(s);
+		water_judge(s);
 	} else if (!s->is_blocked) {
 		buffer_fini(&s->out); /* nobody will send it */
 	}
@@ -247,7 +240,7 @@ static void offer_kept(struct stream *s)
 			return;
 		buffer_consume(&s->in, used);
 	} while (s->wants_pump);
-	update_watch(s);
+	water_watch(s);
 }
 
 void stream_pump(struct stream *s)
@@ -267,40 +260,20 @@ struct slice stream_kept(const struct stream *s)
 
 /* ---- reading ---- */
 
-static size_t whole_read_len(const struct stream *s)
-{
-	unsigned doublings = s->appetite > APPETITE_LAST_SMALL
-				 ? s->appetite - (unsigned)APPETITE_LAST_SMALL
-				 : 0;
-
-	return (size_t)READ_LEAST << doublings;
-}
-
 static size_t read_len(const struct stream *s)
 {
-	size_t len = whole_read_len(s);
-
 	if (s->is_finishing)
 		return LOOP_SCRATCH_LEN;
-	size_t room = s->keep_max - buffer_len(&s->in);
-	return s->appetite <= APPETITE_START && len > room ? room : len;
+	return appetite_len(&s->appetite, s->keep_max - buffer_len(&s->in));
 }
 
 /* len: what was offered; what was not consumed of it is kept by now. */
 static void learn_appetite(struct stream *s, size_t len)
 {
-	bool was_filled = len >= whole_read_len(s);
-
-	if (buffer_len(&s->in) > GATHER_MOST) {
-		if (s->appetite > APPETITE_START)
-			s->appetite = APPETITE_START;
-		return;
-	}
-	if (s->feeds && s->feeds->is_blocked)
-		return;
-	if (s->appetite <= APPETITE_LAST_SMALL ||
-	    (was_filled && s->appetite < APPETITE_MOST))
-		s->appetite++;
+	if (buffer_len(&s->in) > GATHER_MOST)
+		appetite_temper(&s->appetite);
+	else if (!s->feeds || !s->feeds->is_blocked)
+		appetite_grow(&s->appetite, len);
 }
 
 static void meet_eof(struct stream *s)
@@ -313,7 +286,7 @@ static void meet_eof(struct stream *s)
 		end_broken(s, s->write_error);
 	} else if (s->is_finishing && s->is_blocked) {
 		s->saw_eof = true;
-		update_watch(s);
+		water_watch(s);
 	} else {
 		end(s, STREAM_END_BY_PEER, 0);
 	}
@@ -383,7 +356,7 @@ static bool read_once(struct stream *s)
 	if (!s->transport || s->has_ended)
 		return false;
 	learn_appetite(s, kept + (size_t)got);
-	update_watch(s);
+	water_watch(s);
 	return true;
 }
 
@@ -391,13 +364,13 @@ static bool read_once(struct stream *s)
  * wrote, and its words are still in the kernel. */
 static void hear_last_words(struct stream *s)
 {
-	for (int i = 0; i < LAST_READS && may_read(s); i++)
+	for (int i = 0; i < LAST_READS && water_may_read(s); i++)
 		if (!read_once(s))
 			break;
 	if (!s->transport || s->has_ended)
 		return;
 	if (s->is_throttled && !s->is_paused)
-		return; /* unthrottle() comes back to this */
+		return; /* water_release() comes back to this */
 	end_broken(s, s->write_error);
 }
 
@@ -427,7 +400,7 @@ void stream_on_ready(struct stream *s, int events)
 {
 	if ((events & LOOP_WRITE) && s->transport && s->is_blocked)
 		write_blocked(s);
-	if ((events & LOOP_READ) && s->transport && may_read(s))
+	if ((events & LOOP_READ) && s->transport && water_may_read(s))
 		read_once(s);
 }
 
@@ -447,11 +420,11 @@ void stream_open(struct stream *s, struct loop *loop, int fd,
 			     .transport = transport,
 			     .ops = ops,
 			     .flush.run = on_flush,
-			     .keep_max = STREAM_KEEP_MAX,
-			     .appetite = APPETITE_START};
+			     .keep_max = STREAM_KEEP_MAX};
 	static_assert(offsetof(struct stream, io) == 0, "on_ready() relies on it");
+	appetite_init(&s->appetite);
 	loop_io_init(&s->io, fd, on_ready);
-	update_watch(s);
+	water_watch(s);
 }
 
 bool stream_is_open(const struct stream *s)
@@ -464,7 +437,7 @@ void stream_set_keep_max(struct stream *s, uint32_t keep_max)
 	CHECK(keep_max > 0);
 	s->keep_max = keep_max;
 	if (s->transport)
-		update_watch(s);
+		water_watch(s);
 }
 
 static void leave_pair(struct stream *s)
@@ -496,7 +469,7 @@ void stream_finish(struct stream *s)
 	s->is_finishing = true;
 	s->is_paused = false;
 	buffer_fini(&s->in);
-	update_watch(s);
+	water_watch(s);
 	if (s->write_error || s->is_blocked)
 		return; /* the flush phase ends it, or the last write does */
 	if (buffer_len(&s->out) > 0)
@@ -509,14 +482,14 @@ void stream_pause(struct stream *s)
 {
 	s->is_paused = true;
 	if (s->transport)
-		update_watch(s);
+		water_watch(s);
 }
 
 void stream_resume(struct stream *s)
 {
 	s->is_paused = false;
 	if (s->transport)
-		update_watch(s);
+		water_watch(s);
 }
 
 void stream_feed(struct stream *from, struct stream *to)
@@ -527,7 +500,7 @@ void stream_feed(struct stream *from, struct stream *to)
 	CHECK(!from->feeds && !to->fed_by);
 	from->feeds = to;
 	to->fed_by = from;
-	judge_water(to);
+	water_judge(to);
 }
 
 void stream_unfeed(struct stream *from)
@@ -537,5 +510,5 @@ void stream_unfeed(struct stream *from)
 	from->feeds->fed_by = NULL;
 	from->feeds = NULL;
 	if (from->is_throttled)
-		unthrottle(from);
+		water_release(from);
 }
