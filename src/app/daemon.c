@@ -81,7 +81,10 @@ static bool is_running(const char *path)
 	ssize_t len = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
-	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	/* In a container the last pooler may have had the id that we have now. */
+	if (pid <= 0 || pid == getpid())
+		return false;
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
 int daemon_write_pidfile(const char *path)
