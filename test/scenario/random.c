@@ -260,6 +260,8 @@ static void server_acts(struct party *p)
 			dice(p, 6) ? actor_accept(a) : actor_refuse(a, 111);
 		else if (is_gone(a))
 			actor_forget(a);
+		else if (a->peer.has_closed)
+			a->peer.room = SIZE_MAX; /* it has said its last word */
 		else if (a->kind == ACTOR_CANCEL)
 			a->peer.has_closed = true;
 		else if (dice(p, 3) == 0)
