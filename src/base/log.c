@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@
 
 #include "base/clock.h"
 
-enum { LINE_MAX_LEN = 4096, IDENT_MAX_LEN = 64 };
+/* A pipe that takes anything takes this much at once. */
+enum { LINE_MAX_LEN = PIPE_BUF, IDENT_MAX_LEN = 64 };
 
 static struct {
 	int fd; /* the file; 0 = none, since a log file never is standard input */
@@ -131,9 +134,19 @@ static size_t indent(char *out, size_t cap, const char *message)
 	return len;
 }
 
+/* Whether a line would go out without waiting: nobody may be reading the other end. */
+static bool takes_more(int fd)
+{
+	struct pollfd sink = {.fd = fd, .events = POLLOUT};
+
+	return poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT);
+}
+
 static void emit(int fd, const char *line, size_t len)
 {
 	/* Nobody could be told of a failure here, and no client should suffer from it. */
+	if (!takes_more(fd))
+		return;
 	ssize_t written = write(fd, line, len);
 	(void)written;
 }
@@ -141,7 +154,7 @@ static void emit(int fd, const char *line, size_t len)
 void log_write_v(enum log_level level, const char *prefix, const char *format,
 		 va_list args)
 {
-	char message[LINE_MAX_LEN], line[LINE_MAX_LEN + 512];
+	char message[LINE_MAX_LEN], line[LINE_MAX_LEN];
 	int saved_errno = errno;
 
 	if (!log_wants(level))

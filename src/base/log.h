@@ -4,8 +4,9 @@
  *   2026-01-31 12:00:00.123 UTC [pid] LEVEL prefix message
  *
  * The sinks (standard error, a file, syslog) are the only writable file-level data of
- * the program. A sink that fails never stops anything: a full disk loses lines and no
- * clients. Lower floors do not log; relay/ and app/ log once, where a decision is made.
+ * the program. A sink that fails never stops anything: a full disk, or a pipe that nobody
+ * reads, loses lines and no clients. Lower floors do not log; relay/ and app/ log once,
+ * where a decision is made.
  */
 #ifndef POOLER_BASE_LOG_H
 #define POOLER_BASE_LOG_H

@@ -176,6 +176,24 @@ static void a_full_disk_loses_the_line_and_nothing_else(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+static void a_pipe_that_nobody_reads_is_not_waited_for(void **state)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_apply(&(struct log_settings){.to_stderr = true});
+	alarm(20);
+	for (int i = 0; i < 1000; i++)
+		log_info("%01000d", i);
+	alarm(0);
+	dup2(saved, STDERR_FILENO);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	close(saved);
+}
+
 static void facilities_are_those_of_syslog(void **state)
 {
 	(void)state;
@@ -234,6 +252,7 @@ int main(void)
 	    IN_A_PLACE(a_file_that_cannot_be_opened_leaves_the_old_one),
 	    IN_A_PLACE(a_very_long_line_is_cut),
 	    IN_A_PLACE(a_full_disk_loses_the_line_and_nothing_else),
+	    cmocka_unit_test(a_pipe_that_nobody_reads_is_not_waited_for),
 	    cmocka_unit_test(facilities_are_those_of_syslog),
 	    cmocka_unit_test(what_repeats_is_said_now_and_then),
 	    IN_A_PLACE(a_broken_promise_is_reported_and_ends_the_process),
