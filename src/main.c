@@ -107,6 +107,7 @@ int main(int argc, char **argv)
 	struct options options;
 	struct config_errors errors = {0};
 
+	daemon_hold_standard();
 	switch (options_parse(argc, argv, &options)) {
 	case OPTIONS_DONE:
 		return EXIT_SUCCESS;

@@ -14,6 +14,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void daemon_hold_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int daemon_become(const char *user)
 {
 	errno = 0;

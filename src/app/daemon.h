@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Puts /dev/null in place of those standard descriptors that whoever started us closed:
+ * if a connection got the number of standard error, it would get the log, too. */
+void daemon_hold_standard(void);
+
 /* Becomes the user for good. 0, or -errno (-ENOENT: no such user). */
 int daemon_become(const char *user);
 

@@ -1,5 +1,6 @@
 """The program as a process: options, exit status, signals, files, descriptors."""
 
+import fcntl
 import os
 import pwd
 import re
@@ -99,6 +100,39 @@ def test_quiet_says_nothing_on_standard_error(make_pooler):
     pooler = make_pooler(args=("-q",))
     pooler.login().value("select 1")
     assert pooler.output() == ""
+
+
+def test_standard_descriptors_that_were_closed_are_not_given_to_connections(idle):
+    idle.settings["logfile"] = log = f"{idle.directory}/pooler.log"
+    idle.write_config()
+    open(idle.output_path, "w").close()
+    idle.process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *idle.command()],
+                                    env=idle.environment(), **popen_as(idle.account))
+    wait_until(idle.answers)
+    idle.sockets_at_start = idle.sockets()
+    for fd in range(3):
+        assert os.readlink(f"/proc/{idle.pid}/fd/{fd}") == "/dev/null"
+    idle.login().value("select 1")
+    wait_until(lambda: "login attempt" in open(log).read())
+
+
+def test_nobody_waits_for_the_reader_of_standard_error(idle):
+    idle.settings["logfile"] = log = f"{idle.directory}/pooler.log"
+    idle.write_config()
+    open(idle.output_path, "w").close()
+    unread, errors = os.pipe()
+    fcntl.fcntl(errors, fcntl.F_SETPIPE_SZ, 4096)
+    idle.process = subprocess.Popen(idle.command("-v", "-v"), stderr=errors,
+                                    env=idle.environment(), **popen_as(idle.account))
+    os.close(errors)
+    wait_until(idle.answers)
+    idle.sockets_at_start = idle.sockets()
+    for _ in range(50):
+        idle.login().value("select 1")
+        idle.close_clients()
+    assert os.path.getsize(log) > 10000
+    os.close(unread)
+    idle.login().value("select 1")
 
 
 def test_logfile_is_written_and_reopened_after_sighup(make_pooler):
