@@ -1,10 +1,7 @@
 /*
  * Host names to addresses by c-ares. Its sockets are watched by our loop and its timeouts
  * are a deadline. Nobody is called back from within c-ares: answers are put on the
- * `ready` list and handed out by a task.
- *
- * Names come from the configuration, but they need not be few; those whose answer is old
- * leave, and when there are too many the oldest leaves early.
+ * `ready` list and handed out by a task. What is known already is kept in net/names.
  */
 #include "net/resolver.h"
 
@@ -15,49 +12,18 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-/* Adding fails, instead of ending the program, when memory is short. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/hash.h"
+#include "net/names.h"
 
 enum {
-	NAMES_MOST = 4096,
 	ADDRESSES_MOST = 64,
 	TRY_MS = 2000, /* doubled with each of the tries */
 	TRIES = 3,
 	PROBLEM_LEN = 240,
 };
 
-TAILQ_HEAD(resolver_queries, resolver_query);
-TAILQ_HEAD(resolver_names, resolver_name);
 LIST_HEAD(resolver_sockets, resolver_socket);
-
-struct resolver_name {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(resolver_name) kept;  /* in answers or failures, unless pending */
-	TAILQ_ENTRY(resolver_name) ready; /* in ready, if is_ready */
-	struct resolver *resolver;
-	struct resolver_queries waiters;
-	struct address *addresses;
-	size_t count;
-	uint64_t expires_us;
-	int status; /* of c-ares */
-	bool is_pending;
-	bool is_ready;   /* somebody is to be told, or is being told */
-	bool is_passing; /* not in the table; gone once told */
-	char host[];
-};
-
-struct names {
-	struct resolver *resolver;
-	struct hash_key hash_key;
-	struct resolver_name *table;
-	/* In order of expiry, as all in one list live equally long. */
-	struct resolver_names answers, failures;
-};
 
 struct resolver_socket {
 	struct loop_io io;
@@ -78,144 +44,6 @@ struct resolver {
 	uint64_t ttl_us, negative_ttl_us;
 	size_t pending;
 };
-
-/* ---- names ---- */
-
-static struct resolver_name *resolver_name_create(struct resolver *resolver,
-						  const char *host)
-{
-	size_t len = strlen(host);
-	struct resolver_name *name = calloc(1, sizeof(*name) + len + 1);
-
-	if (!name)
-		return NULL;
-	name->resolver = resolver;
-	TAILQ_INIT(&name->waiters);
-	memcpy(name->host, host, len);
-	return name;
-}
-
-static void resolver_name_destroy(struct resolver_name *name)
-{
-	if (!name)
-		return;
-	CHECK(TAILQ_EMPTY(&name->waiters));
-	free(name->addresses);
-	free(name);
-}
-
-static void names_init(struct names *n, struct resolver *resolver)
-{
-	*n = (struct names){.resolver = resolver, .hash_key = hash_key_make()};
-	TAILQ_INIT(&n->answers);
-	TAILQ_INIT(&n->failures);
-}
-
-static struct resolver_name *names_find(const struct names *n, const char *host)
-{
-	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
-	struct resolver_name *name;
-
-	HASH_FIND_BYHASHVALUE(hh, n->table, host, strlen(host), hash, name);
-	return name;
-}
-
-static struct resolver_names *list_of(struct names *n, const struct resolver_name *name)
-{
-	return name->count > 0 ? &n->answers : &n->failures;
-}
-
-static void names_keep(struct names *n, struct resolver_name *name, uint64_t expires_us)
-{
-	name->expires_us = expires_us;
-	TAILQ_INSERT_TAIL(list_of(n, name), name, kept);
-}
-
-static void names_forget(struct names *n, struct resolver_name *name)
-{
-	TAILQ_REMOVE(list_of(n, name), name, kept);
-	free(name->addresses);
-	name->addresses = NULL;
-	name->count = 0;
-}
-
-static void drop_name(struct names *n, struct resolver_name *name)
-{
-	names_forget(n, name);
-	HASH_DELETE(hh, n->table, name);
-	resolver_name_destroy(name);
-}
-
-static bool drop_oldest(struct names *n, struct resolver_names *list)
-{
-	struct resolver_name *name;
-
-	TAILQ_FOREACH (name, list, kept) {
-		if (name->is_ready)
-			continue;
-		drop_name(n, name);
-		return true;
-	}
-	return false;
-}
-
-static struct resolver_name *names_add(struct names *n, const char *host)
-{
-	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
-	struct resolver_name *name;
-
-	if (HASH_COUNT(n->table) >= NAMES_MOST && !drop_oldest(n, &n->failures) &&
-	    !drop_oldest(n, &n->answers))
-		return NULL;
-	name = resolver_name_create(n->resolver, host);
-	if (!name)
-		return NULL;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, n->table, name->host, strlen(host), hash, name);
-	if (!name->hh.tbl) {
-		resolver_name_destroy(name);
-		return NULL;
-	}
-	return name;
-}
-
-static void sweep_list(struct names *n, struct resolver_names *list, uint64_t now_us)
-{
-	struct resolver_name *name, *next;
-
-	for (name = TAILQ_FIRST(list); name && name->expires_us <= now_us; name = next) {
-		next = TAILQ_NEXT(name, kept);
-		if (!name->is_ready)
-			drop_name(n, name);
-	}
-}
-
-static void names_sweep(struct names *n, uint64_t now_us)
-{
-	sweep_list(n, &n->answers, now_us);
-	sweep_list(n, &n->failures, now_us);
-}
-
-static uint64_t names_next_us(const struct names *n)
-{
-	const struct resolver_name *answer = TAILQ_FIRST(&n->answers);
-	const struct resolver_name *failure = TAILQ_FIRST(&n->failures);
-	uint64_t next_us = answer ? answer->expires_us : CLOCK_NEVER;
-
-	return failure ? clock_earlier(next_us, failure->expires_us) : next_us;
-}
-
-static size_t names_count(const struct names *n)
-{
-	return HASH_COUNT(n->table);
-}
-
-static void names_fini(struct names *n)
-{
-	struct resolver_name *name, *next;
-
-	HASH_ITER (hh, n->table, name, next)
-		drop_name(n, name);
-}
 
 /* ---- sweeping ---- */
 

@@ -1,7 +1,6 @@
 /*
- * A duplex stream. Three things decide whether it is read: its owner (pause), the room
- * for kept bytes, and the stream it feeds (throttle). They are looked at in one place,
- * water_may_read(), and every function that changes one of them ends in water_watch().
+ * A duplex stream: reading, offering, writing, ending. Whether it is read is decided in
+ * net/water, how much of it at once in net/appetite.
  *
  * on_data and on_end are called from the loop only: from stream_on_ready(), from the
  * flush task, and (on_data) from stream_pump(). So a write never calls back.
@@ -14,6 +13,7 @@
 
 #include "base/check.h"
 #include "net/transport.h"
+#include "net/water.h"
 
 enum {
 	/* A rest of this size is put in front of what is read; a longer one is not worth
@@ -28,52 +28,6 @@ static_assert((size_t)APPETITE_READ_MOST == LOOP_SCRATCH_LEN,
 static_assert(sizeof(struct stream) <= 200, "every client holds one");
 
 static const struct slice nothing = {0};
-
-/* ---- watching ---- */
-
-static bool water_may_read(const struct stream *s)
-{
-	if (s->has_ended || s->saw_eof)
-		return false;
-	if (s->is_finishing)
-		return true;
-	return !s->is_paused && !s->is_throttled && buffer_len(&s->in) < s->keep_max;
-}
-
-static void water_watch(struct stream *s)
-{
-	int events = water_may_read(s) ? LOOP_READ : 0;
-
-	if (s->is_blocked && !s->has_ended)
-		events |= LOOP_WRITE;
-	loop_io_watch(s->loop, &s->io, events);
-}
-
-static void water_release(struct stream *s)
-{
-	s->is_throttled = false;
-	if (s->write_error)
-		loop_post_flush(s->loop, &s->flush);
-	water_watch(s);
-}
-
-/* Stops or wakes the stream that fills our `out`. */
-static void water_judge(struct stream *s)
-{
-	struct stream *from = s->fed_by;
-	size_t queued = buffer_len(&s->out);
-
-	if (!from)
-		return;
-	if (s->is_blocked)
-		appetite_spoil(&from->appetite);
-	if (queued > STREAM_HIGH_WATER && !from->is_throttled) {
-		from->is_throttled = true;
-		water_watch(from);
-	} else if (queued == 0 && from->is_throttled) {
-		water_release(from);
-	}
-}
 
 /* ---- ending ---- */
 
