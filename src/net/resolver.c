@@ -1,7 +1,7 @@
 /*
  * Host names to addresses by c-ares. Its sockets are watched by our loop and its timeouts
  * are a deadline. Nobody is called back from within c-ares: answers are put on the
- * `ready` list and handed out by a task. What is known already is kept in net/names.
+ * `ready` list and handed out by a task. What is known already is kept in net/hostnames.
  */
 #include "net/resolver.h"
 
@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "net/names.h"
+#include "net/hostnames.h"
 
 enum {
 	ADDRESSES_MOST = 64,
@@ -34,7 +34,7 @@ struct resolver_socket {
 struct resolver {
 	struct loop *loop;
 	ares_channel channel;
-	struct names names;
+	struct hostnames names;
 	struct resolver_names ready;   /* those whose waiters are to be told */
 	struct resolver_name *refusal; /* what is told when there is no room */
 	struct loop_task tell;
@@ -49,7 +49,7 @@ struct resolver {
 
 static void arm_sweep(struct resolver *r)
 {
-	loop_arm(r->loop, &r->sweep, names_next_us(&r->names));
+	loop_arm(r->loop, &r->sweep, hostnames_next_us(&r->names));
 }
 
 static void on_sweep(struct deadline *due, uint64_t now_us)
@@ -57,7 +57,7 @@ static void on_sweep(struct deadline *due, uint64_t now_us)
 	struct resolver *r =
 	    (struct resolver *)(void *)((char *)due - offsetof(struct resolver, sweep));
 
-	names_sweep(&r->names, now_us);
+	hostnames_sweep(&r->names, now_us);
 	arm_sweep(r);
 }
 
@@ -248,8 +248,9 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 	name->status = status;
 	name->is_pending = false;
 	r->pending--;
-	names_keep(&r->names, name,
-		   r->loop->now_us + (name->count > 0 ? r->ttl_us : r->negative_ttl_us));
+	hostnames_keep(&r->names, name,
+		       r->loop->now_us +
+			   (name->count > 0 ? r->ttl_us : r->negative_ttl_us));
 	arm_sweep(r);
 	if (!TAILQ_EMPTY(&name->waiters))
 		make_ready(name);
@@ -304,11 +305,11 @@ static bool ask_figures(struct resolver *r, struct resolver_query *query,
 
 static void ask_name(struct resolver *r, struct resolver_query *query, const char *host)
 {
-	struct resolver_name *name = names_find(&r->names, host);
+	struct resolver_name *name = hostnames_find(&r->names, host);
 	bool is_new = !name;
 
 	if (!name)
-		name = names_add(&r->names, host);
+		name = hostnames_add(&r->names, host);
 	if (!name)
 		name = r->refusal;
 	wait_for(query, name);
@@ -319,7 +320,7 @@ static void ask_name(struct resolver *r, struct resolver_query *query, const cha
 		return;
 	}
 	if (!is_new)
-		names_forget(&r->names, name);
+		hostnames_forget(&r->names, name);
 	ask_cares(name);
 }
 
@@ -342,7 +343,7 @@ void resolver_forget(struct resolver_query *query)
 
 size_t resolver_name_count(const struct resolver *r)
 {
-	return names_count(&r->names);
+	return hostnames_count(&r->names);
 }
 
 size_t resolver_pending_count(const struct resolver *r)
@@ -386,7 +387,7 @@ static int init_cares(struct resolver *r)
 static void init(struct resolver *r, struct loop *loop)
 {
 	r->loop = loop;
-	names_init(&r->names, r);
+	hostnames_init(&r->names, r);
 	r->tell.run = tell_all;
 	r->retry.on_due = on_retry;
 	r->sweep.on_due = on_sweep;
@@ -459,6 +460,6 @@ void resolver_destroy(struct resolver *r)
 	ares_library_cleanup();
 	loop_unpost(r->loop, &r->tell);
 	drop_passing(r);
-	names_fini(&r->names);
+	hostnames_fini(&r->names);
 	release(r);
 }

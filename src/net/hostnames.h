@@ -3,11 +3,11 @@
  *
  * Names come from the configuration, but they need not be few; those whose answer is old
  * leave, and when there are too many the oldest leaves early. Knows nothing of name
- * servers and of time: callers say what time it is, and names_next_us() says when to come
- * back.
+ * servers and of time: callers say what time it is, and hostnames_next_us() says when to
+ * come back.
  */
-#ifndef POOLER_NET_NAMES_H
-#define POOLER_NET_NAMES_H
+#ifndef POOLER_NET_HOSTNAMES_H
+#define POOLER_NET_HOSTNAMES_H
 
 /* Adding fails, instead of ending the program, when memory is short. */
 #define HASH_NONFATAL_OOM 1
@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "net/resolver.h"
 
-enum { NAMES_MOST = 4096 };
+enum { HOSTNAMES_MOST = 4096 };
 
 TAILQ_HEAD(resolver_queries, resolver_query);
 TAILQ_HEAD(resolver_names, resolver_name);
@@ -37,7 +37,7 @@ struct resolver_name {
 	char host[];
 };
 
-struct names {
+struct hostnames {
 	struct resolver *resolver; /* only handed on to each name */
 	struct hash_key hash_key;
 	struct resolver_name *table;
@@ -49,28 +49,29 @@ struct names {
 struct resolver_name *resolver_name_create(struct resolver *resolver, const char *host);
 void resolver_name_destroy(struct resolver_name *name); /* nobody may be waiting */
 
-void names_init(struct names *names, struct resolver *resolver);
+void hostnames_init(struct hostnames *names, struct resolver *resolver);
 /* Destroys the names; each must have been kept, and nobody may be waiting. */
-void names_fini(struct names *names);
+void hostnames_fini(struct hostnames *names);
 
 /* NULL when it is not there. An answer that is too old may be found. */
-struct resolver_name *names_find(const struct names *names, const char *host);
+struct resolver_name *hostnames_find(const struct hostnames *names, const char *host);
 
-/* Adds a name that is not there, with nothing known: names_keep() must come. NULL when
- * there is no room, or memory is short. */
-struct resolver_name *names_add(struct names *names, const char *host);
+/* Adds a name that is not there, with nothing known: hostnames_keep() must come. NULL
+ * when there is no room, or memory is short. */
+struct resolver_name *hostnames_add(struct hostnames *names, const char *host);
 
 /* What was to be known is (its addresses, or that there are none), until then. */
-void names_keep(struct names *names, struct resolver_name *name, uint64_t expires_us);
+void hostnames_keep(struct hostnames *names, struct resolver_name *name,
+		    uint64_t expires_us);
 
 /* Takes what is known out of a kept name, so that it can be asked for again. */
-void names_forget(struct names *names, struct resolver_name *name);
+void hostnames_forget(struct hostnames *names, struct resolver_name *name);
 
 /* Destroys the kept names that are too old, but those that are being told. */
-void names_sweep(struct names *names, uint64_t now_us);
+void hostnames_sweep(struct hostnames *names, uint64_t now_us);
 /* When the next becomes too old, or CLOCK_NEVER. */
-uint64_t names_next_us(const struct names *names);
+uint64_t hostnames_next_us(const struct hostnames *names);
 
-size_t names_count(const struct names *names);
+size_t hostnames_count(const struct hostnames *names);
 
 #endif

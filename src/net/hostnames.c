@@ -2,7 +2,7 @@
  * Host names by their text and by their age. A name that is being told is never dropped:
  * it goes when it is swept the next time.
  */
-#include "net/names.h"
+#include "net/hostnames.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +32,14 @@ void resolver_name_destroy(struct resolver_name *name)
 	free(name);
 }
 
-void names_init(struct names *n, struct resolver *resolver)
+void hostnames_init(struct hostnames *n, struct resolver *resolver)
 {
-	*n = (struct names){.resolver = resolver, .hash_key = hash_key_make()};
+	*n = (struct hostnames){.resolver = resolver, .hash_key = hash_key_make()};
 	TAILQ_INIT(&n->answers);
 	TAILQ_INIT(&n->failures);
 }
 
-struct resolver_name *names_find(const struct names *n, const char *host)
+struct resolver_name *hostnames_find(const struct hostnames *n, const char *host)
 {
 	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
 	struct resolver_name *name;
@@ -48,18 +48,19 @@ struct resolver_name *names_find(const struct names *n, const char *host)
 	return name;
 }
 
-static struct resolver_names *list_of(struct names *n, const struct resolver_name *name)
+static struct resolver_names *list_of(struct hostnames *n,
+				      const struct resolver_name *name)
 {
 	return name->count > 0 ? &n->answers : &n->failures;
 }
 
-void names_keep(struct names *n, struct resolver_name *name, uint64_t expires_us)
+void hostnames_keep(struct hostnames *n, struct resolver_name *name, uint64_t expires_us)
 {
 	name->expires_us = expires_us;
 	TAILQ_INSERT_TAIL(list_of(n, name), name, kept);
 }
 
-void names_forget(struct names *n, struct resolver_name *name)
+void hostnames_forget(struct hostnames *n, struct resolver_name *name)
 {
 	TAILQ_REMOVE(list_of(n, name), name, kept);
 	free(name->addresses);
@@ -67,14 +68,14 @@ void names_forget(struct names *n, struct resolver_name *name)
 	name->count = 0;
 }
 
-static void drop_name(struct names *n, struct resolver_name *name)
+static void drop_name(struct hostnames *n, struct resolver_name *name)
 {
-	names_forget(n, name);
+	hostnames_forget(n, name);
 	HASH_DELETE(hh, n->table, name);
 	resolver_name_destroy(name);
 }
 
-static bool drop_oldest(struct names *n, struct resolver_names *list)
+static bool drop_oldest(struct hostnames *n, struct resolver_names *list)
 {
 	struct resolver_name *name;
 
@@ -87,12 +88,12 @@ static bool drop_oldest(struct names *n, struct resolver_names *list)
 	return false;
 }
 
-struct resolver_name *names_add(struct names *n, const char *host)
+struct resolver_name *hostnames_add(struct hostnames *n, const char *host)
 {
 	unsigned hash = hash_short(&n->hash_key, slice_of_text(host));
 	struct resolver_name *name;
 
-	if (HASH_COUNT(n->table) >= NAMES_MOST && !drop_oldest(n, &n->failures) &&
+	if (HASH_COUNT(n->table) >= HOSTNAMES_MOST && !drop_oldest(n, &n->failures) &&
 	    !drop_oldest(n, &n->answers))
 		return NULL;
 	name = resolver_name_create(n->resolver, host);
@@ -106,7 +107,7 @@ struct resolver_name *names_add(struct names *n, const char *host)
 	return name;
 }
 
-static void sweep_list(struct names *n, struct resolver_names *list, uint64_t now_us)
+static void sweep_list(struct hostnames *n, struct resolver_names *list, uint64_t now_us)
 {
 	struct resolver_name *name, *next;
 
@@ -117,13 +118,13 @@ static void sweep_list(struct names *n, struct resolver_names *list, uint64_t no
 	}
 }
 
-void names_sweep(struct names *n, uint64_t now_us)
+void hostnames_sweep(struct hostnames *n, uint64_t now_us)
 {
 	sweep_list(n, &n->answers, now_us);
 	sweep_list(n, &n->failures, now_us);
 }
 
-uint64_t names_next_us(const struct names *n)
+uint64_t hostnames_next_us(const struct hostnames *n)
 {
 	const struct resolver_name *answer = TAILQ_FIRST(&n->answers);
 	const struct resolver_name *failure = TAILQ_FIRST(&n->failures);
@@ -132,12 +133,12 @@ uint64_t names_next_us(const struct names *n)
 	return failure ? clock_earlier(next_us, failure->expires_us) : next_us;
 }
 
-size_t names_count(const struct names *n)
+size_t hostnames_count(const struct hostnames *n)
 {
 	return HASH_COUNT(n->table);
 }
 
-void names_fini(struct names *n)
+void hostnames_fini(struct hostnames *n)
 {
 	struct resolver_name *name, *next;
 
