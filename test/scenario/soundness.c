@@ -1,0 +1,146 @@
+/*
+ * What must hold after every turn: all is sound, and every counter is what a recount
+ * gives.
+ */
+#include "scenario/world.h"
+
+static void check_clients(const struct dispatcher *d)
+{
+	const struct client *c;
+	size_t count = 0, logging_in = 0, on_console = 0;
+
+	TAILQ_FOREACH (c, &d->clients, place) {
+		assert_true(client_is_sound(c));
+		count++;
+		logging_in += !c->is_logged_in;
+		on_console += c->state == CLIENT_CONSOLE;
+		assert_true(!c->server || c->server->client == c);
+	}
+	assert_int_equal(d->client_count, count);
+	assert_int_equal(d->login_count, logging_in);
+	assert_int_equal(d->console_count, on_console);
+	assert_true(TAILQ_EMPTY(&d->closing_clients));
+}
+
+static enum slot_state slot_state_of(const struct server *s)
+{
+	switch ((enum server_state)s->state) {
+	case SERVER_CONNECTING:
+	case SERVER_LOGIN:
+		return SLOT_OPENING;
+	case SERVER_IDLE:
+		return SLOT_IDLE;
+	case SERVER_LINKED:
+		return SLOT_BUSY;
+	case SERVER_CLEANING:
+		/* connect_query is part of opening. */
+		return s->task == SERVER_TASK_CONNECT ? SLOT_OPENING : SLOT_CLEANING;
+	case SERVER_CLOSING:
+		break;
+	}
+	fail_msg("a closing server was not reaped");
+	return SLOT_OUTSIDE;
+}
+
+static void check_servers(const struct dispatcher *d)
+{
+	const struct server *s;
+
+	TAILQ_FOREACH (s, &d->servers, place) {
+		assert_true(server_is_sound(s));
+		assert_int_equal(s->slot.state, slot_state_of(s));
+		assert_true(!s->client || s->client->server == s);
+	}
+	assert_true(TAILQ_EMPTY(&d->closing_servers));
+}
+
+static unsigned clients_of(const struct dispatcher *d, const struct pool *pool,
+			   const struct usage *user)
+{
+	const struct client *c;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (c, &d->clients, place)
+		count += c->pool && (pool ? c->pool == pool : c->user == user);
+	return count;
+}
+
+static void check_usage(const struct dispatcher *d, const struct usage *u)
+{
+	const struct pool *pool;
+	unsigned servers = 0, clients = 0;
+
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
+		if (pool->database_usage == u)
+			clients += pool->clients;
+		if (pool->database_usage == u || pool->user_usage == u)
+			servers += pool->total;
+	}
+	if (!u->is_database)
+		clients = clients_of(d, NULL, u);
+	assert_int_equal(u->servers, servers);
+	assert_int_equal(u->clients, clients);
+}
+
+static void check_pools(const struct dispatcher *d)
+{
+	const struct pool *pool;
+	const struct usage *u;
+
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
+		assert_true(pool_is_sound(pool));
+		assert_int_equal(pool->clients, clients_of(d, pool, NULL));
+	}
+	for (u = d->pools.databases.table; u; u = u->hh.next)
+		check_usage(d, u);
+	for (u = d->pools.users.table; u; u = u->hh.next)
+		check_usage(d, u);
+}
+
+static size_t count_lingering(const struct dispatcher *d)
+{
+	const struct client *c;
+	size_t count = 0;
+
+	TAILQ_FOREACH (c, &d->lingering_clients, place)
+		count++;
+	return count;
+}
+
+void world_check(struct world *w)
+{
+	const struct dispatcher *d = &w->dispatcher;
+
+	check_clients(d);
+	check_servers(d);
+	check_pools(d);
+	assert_int_equal(d->client_slab.used, d->client_count + count_lingering(d));
+	assert_int_equal(w->loop.deadline_count,
+			 d->client_slab.used + d->server_slab.used + d->cancel_count +
+			     d->pools.count + 1);
+}
+
+void world_is_empty(struct world *w)
+{
+	world_has_free_servers(w, 0);
+}
+
+void world_has_free_servers(struct world *w, unsigned count)
+{
+	struct dispatcher *d = &w->dispatcher;
+	const struct pool *pool;
+	unsigned idle = 0, total = 0;
+
+	world_settle(w);
+	TAILQ_FOREACH (pool, &d->pools.all, all) {
+		idle += pool_usable(pool);
+		total += pool->total;
+		assert_int_equal(pool->line.count, 0);
+	}
+	assert_int_equal(idle, count);
+	assert_int_equal(total, count);
+	assert_int_equal(d->client_slab.used, 0);
+	assert_int_equal(d->server_slab.used, count);
+	assert_int_equal(d->cancel_count, 0);
+	assert_int_equal(d->cancels.count, 0);
+}
