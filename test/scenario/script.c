@@ -83,18 +83,23 @@ static void write_client_body(struct writer *w, uint8_t letter, struct slice tex
 	}
 }
 
+static uint32_t number_of(struct slice text)
+{
+	return (uint32_t)strtoul((const char *)text.data, NULL, 10);
+}
+
 static void write_server_body(struct writer *w, uint8_t letter, struct slice text)
 {
 	switch (letter) {
 	case 'R':
-		writer_u32(w, text.len ? (uint32_t)atoi((const char *)text.data) : 0);
+		writer_u32(w, text.len ? number_of(text) : 0);
 		return;
 	case 'S':
 		write_pair(w, text);
 		return;
 	case 'K':
-		writer_u32(w, (uint32_t)atoi((const char *)text.data));
-		writer_u32(w, (uint32_t)atoi((const char *)text.data));
+		writer_u32(w, number_of(text));
+		writer_u32(w, number_of(text));
 		return;
 	case 'Z':
 		writer_bytes(w, text);

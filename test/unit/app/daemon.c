@@ -26,7 +26,7 @@ static int place_begin(void **state)
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	strcpy(p->directory, "/tmp/pooler-daemon.XXXXXX");
+	snprintf(p->directory, sizeof(p->directory), "/tmp/pooler-daemon.XXXXXX");
 	assert_non_null(mkdtemp(p->directory));
 	snprintf(p->path, sizeof(p->path), "%s/pid", p->directory);
 	*state = p;

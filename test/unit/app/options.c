@@ -16,13 +16,16 @@
 enum { WORDS_MOST = 10 };
 
 /* Splits "pooler -d file" at its blanks and parses; what is printed goes nowhere. */
-static enum options_result parse(const char *line, char *copy, struct options *out)
+static enum options_result parse(const char *line, char *copy, size_t cap,
+				 struct options *out)
 {
 	char *argv[WORDS_MOST + 1] = {0};
 	int argc = 0;
+	char *rest;
 
-	strcpy(copy, line);
-	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+	snprintf(copy, cap, "%s", line);
+	for (char *word = strtok_r(copy, " ", &rest); word;
+	     word = strtok_r(NULL, " ", &rest)) {
 		assert_true(argc < WORDS_MOST);
 		argv[argc++] = word;
 	}
@@ -74,7 +77,7 @@ static void each_line_is_understood(void **state)
 		struct options got;
 		char copy[100];
 
-		if (parse(cases[i].line, copy, &got) != cases[i].result)
+		if (parse(cases[i].line, copy, sizeof(copy), &got) != cases[i].result)
 			fail_msg("%s", cases[i].line);
 		if (cases[i].result != OPTIONS_RUN)
 			continue;

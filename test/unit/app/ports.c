@@ -43,7 +43,7 @@ static int stage_begin(void **state)
 	assert_non_null(s);
 	log_apply(&(struct log_settings){.to_stderr = false});
 	assert_int_equal(loop_init(&s->loop), 0);
-	strcpy(s->directory, "/tmp/pooler-ports.XXXXXX");
+	snprintf(s->directory, sizeof(s->directory), "/tmp/pooler-ports.XXXXXX");
 	assert_non_null(mkdtemp(s->directory));
 	settings_init(&s->settings);
 	s->settings.unix_socket_dir = "";

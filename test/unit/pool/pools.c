@@ -433,8 +433,8 @@ static void ten_thousand_pools_follow_at_once(void **state)
 	pools_apply(&pools, config, NULL, NULL);
 	config_unref(config);
 	struct pool *p;
-	TAILQ_FOREACH(p, &pools.all, all)
-	assert_int_equal(p->rules.pool_size, 4);
+	TAILQ_FOREACH (p, &pools.all, all)
+		assert_int_equal(p->rules.pool_size, 4);
 	pools_fini(&pools);
 }
 

@@ -51,10 +51,10 @@ static void limit_agrees(const struct world *w, int i)
 	assert_int_equal(u->servers, model_limit_servers(&w->m, i));
 	assert_int_equal(u->leaving, model_limit_leaving(&w->m, i));
 	assert_int_equal(u->claimed, model_limit_claimed(&w->m, i));
-	TAILQ_FOREACH(p, &u->starved, blocked_place)
-	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
-	TAILQ_FOREACH(p, &u->blocked, blocked_place)
-	assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	TAILQ_FOREACH (p, &u->starved, blocked_place)
+		assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
+	TAILQ_FOREACH (p, &u->blocked, blocked_place)
+		assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
 	assert_int_equal(n, w->m.limits[i].line_len);
 }
 
