@@ -76,14 +76,24 @@ static enum verdict judge_linked(const struct client *c, enum frontend_kind kind
 	return VERDICT_BAD;
 }
 
+/* Who stops in the middle of a message must not keep a server from others meanwhile, so
+ * what can be kept until it is whole is. */
+static bool is_worth_a_server(const struct client *c, const struct frame *f)
+{
+	return frame_is_whole(f) || f->total_len > c->stream.keep_max;
+}
+
 static enum verdict judge(const struct client *c, const struct frame *f)
 {
 	enum frontend_kind kind = message_of_frontend(f->letter)->kind;
 
 	if (c->state == CLIENT_WAITING)
 		return VERDICT_HOLD;
-	return c->state == CLIENT_LINKED ? judge_linked(c, kind)
-					 : judge_unlinked(c, kind);
+	if (c->state == CLIENT_LINKED)
+		return judge_linked(c, kind);
+	enum verdict verdict = judge_unlinked(c, kind);
+	return verdict != VERDICT_NEED_SERVER || is_worth_a_server(c, f) ? verdict
+									 : VERDICT_HOLD;
 }
 
 /* One pass over a client's bytes. */

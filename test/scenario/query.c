@@ -1,6 +1,7 @@
 /*
  * Scenarios of queries: how they get to a server and back, and who gets it next.
  */
+#include "proto/writer.h"
 #include "scenario/world.h"
 
 static void a_query_goes_through_and_sets_its_server_free(void **state)
@@ -239,27 +240,63 @@ static void a_pipeline_over_several_syncs_stays_together(void **state)
 	world_end(&w);
 }
 
-/* The query arrives in two halves and the server is wanted by another in between. */
-static void half_a_query_has_a_server_of_its_own(void **state)
+/* The query arrives in two halves and the only server is wanted by another in between. */
+static void half_a_query_keeps_no_server_from_others(void **state)
 {
+	struct buffer bytes = {0};
+
+	(void)state;
+	script_write(&bytes, FROM_CLIENT, "Q[a long question]");
+	for (size_t cut = 1; cut < buffer_len(&bytes); cut++) {
+		struct world w;
+		world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n");
+		w.answers = true;
+		struct actor *a = world_session(&w), *b = world_session(&w);
+		actor_push_bytes(a, slice_first(buffer_bytes(&bytes), cut));
+		world_settle(&w);
+		assert_int_equal(client_of(a)->state, CLIENT_IDLE);
+		say(b, "Q[from b]");
+		ASSERT_HEARS(b, "T D[from b] C[SELECT 1] Z[I]");
+		actor_push_bytes(a, slice_after(buffer_bytes(&bytes), cut));
+		world_settle(&w);
+		ASSERT_HEARS(a, "T D[a long question] C[SELECT 1] Z[I]");
+		world_end(&w);
+	}
+	buffer_fini(&bytes);
+}
+
+/* It could not be kept until it is whole. */
+static void half_a_query_that_is_too_long_to_keep_has_a_server(void **state)
+{
+	static char text[STREAM_KEEP_MAX + 1];
 	struct buffer bytes = {0};
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "pool_mode = transaction\n");
-	w.answers = true;
-	struct actor *a = world_session(&w), *b = world_session(&w);
-	script_write(&bytes, FROM_CLIENT, "Q[a long question]");
-	actor_push_bytes(a, slice_first(buffer_bytes(&bytes), 10));
-	world_settle(&w);
-	say(b, "Q[from b]");
-	ASSERT_HEARS(b, "T D[from b] C[SELECT 1] Z[I]");
-	actor_push_bytes(a, slice_after(buffer_bytes(&bytes), 10));
-	world_settle(&w);
-	ASSERT_HEARS(a, "T D[a long question] C[SELECT 1] Z[I]");
-	assert_non_null(world_server(&w, 2));
-	buffer_fini(&bytes);
-	world_end(&w);
+	memset(text, 'x', sizeof(text) - 1);
+	for (size_t more = 0; more < 2; more++) {
+		/* With its header and the NUL it is just short enough, or not. */
+		text[STREAM_KEEP_MAX - 6 + more] = '\0';
+		struct writer writer = writer_of(&bytes);
+		writer_query(&writer, text);
+		assert_true(writer_finish(&writer));
+		assert_int_equal(buffer_len(&bytes), STREAM_KEEP_MAX + more);
+		world_begin(&w, "pool_mode = transaction\n");
+		struct actor *a = world_session(&w), *s = world_server(&w, 1);
+		actor_push_bytes(a,
+				 slice_first(buffer_bytes(&bytes), STREAM_KEEP_MAX - 1));
+		world_settle(&w);
+		assert_int_equal(client_of(a)->state, more ? CLIENT_LINKED : CLIENT_IDLE);
+		actor_push_bytes(a,
+				 slice_after(buffer_bytes(&bytes), STREAM_KEEP_MAX - 1));
+		world_settle(&w);
+		assert_int_equal(client_of(a)->state, CLIENT_LINKED);
+		say(s, "C[SELECT 1] Z[I]");
+		ASSERT_HEARS(a, "C[SELECT 1] Z[I]");
+		world_end(&w);
+		buffer_fini(&bytes);
+		text[STREAM_KEEP_MAX - 6 + more] = 'x';
+	}
 }
 
 static void what_needs_no_server_gets_none(void **state)
@@ -368,7 +405,8 @@ int main(void)
 	    cmocka_unit_test(a_statement_keeps_its_server_and_no_longer),
 	    cmocka_unit_test(who_waits_is_served_in_order),
 	    cmocka_unit_test(a_pipeline_over_several_syncs_stays_together),
-	    cmocka_unit_test(half_a_query_has_a_server_of_its_own),
+	    cmocka_unit_test(half_a_query_keeps_no_server_from_others),
+	    cmocka_unit_test(half_a_query_that_is_too_long_to_keep_has_a_server),
 	    cmocka_unit_test(what_needs_no_server_gets_none),
 	    cmocka_unit_test(notices_and_notifications_go_to_who_is_linked),
 	    cmocka_unit_test(half_a_notification_does_not_reach_the_next_client),
