@@ -158,8 +158,11 @@ enum pool_answer pool_ask(const struct pool *p, uint64_t now_us)
 		if (is_down(p, now_us))
 			return POOL_DOWN;
 	}
-	return admission_is_full(&p->line, demand_servers_coming(p, now_us)) ? POOL_FULL
-									     : POOL_WAIT;
+	/* What is on its way matters only to a line that is full without it. */
+	if (!admission_is_full(&p->line, 0) ||
+	    !admission_is_full(&p->line, demand_servers_coming(p, now_us)))
+		return POOL_WAIT;
+	return POOL_FULL;
 }
 
 static struct slot *first_usable(const struct pool *p)

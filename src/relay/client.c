@@ -4,7 +4,9 @@
  */
 #include "relay/client.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -20,6 +22,9 @@
 
 /* Last words may take so long to be read; then the connection is cut. */
 #define LINGER_US (5 * USEC_PER_SEC)
+
+/* Ten thousand idle ones are the point of it all. */
+static_assert(sizeof(struct client) <= 448, "an idle client costs its struct");
 
 #define TO(state) (1u << CLIENT_##state)
 
@@ -82,13 +87,29 @@ const char *client_user_name(const struct client *c)
 	return c->user ? c->user->name : "(nouser)";
 }
 
+int client_process_id(const struct client *c)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	if (c->peer.family != ADDRESS_UNIX || !stream_is_open(&c->stream) ||
+	    getsockopt(loop_io_fd(&c->stream.io), SOL_SOCKET, SO_PEERCRED, &peer, &len) <
+		0)
+		return 0;
+	return peer.pid;
+}
+
 char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN])
 {
 	char address[ADDRESS_TEXT_LEN];
+	int pid = client_process_id(c);
 
+	address_print_with_port(&c->peer, address);
+	if (pid != 0)
+		snprintf(address, sizeof(address), "unix(%d):%u", pid, c->peer.port);
 	snprintf(out, CLIENT_PREFIX_LEN, "C-0x%llx: %.63s/%.100s@%s ",
 		 (unsigned long long)c->id, client_database_name(c), client_user_name(c),
-		 address_print_with_port(&c->peer, address));
+		 address);
 	return out;
 }
 
@@ -96,11 +117,11 @@ char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN])
  * in; then its own are worked out in *own. */
 static const struct rules *rules_of(const struct client *c, struct rules *own)
 {
+	if (c->user == c->pool->user_usage || !c->pool->database)
+		return &c->pool->rules;
 	const struct config *config = c->dispatcher->config;
 	struct slice name = slice_of(c->user->name, c->user->name_len);
-
-	if (c->user == c->pool->user_usage || !c->pool->database ||
-	    config_user_count(config) == 0)
+	if (config_user_count(config) == 0)
 		return &c->pool->rules;
 	rules_resolve(config, c->pool->database, config_user(config, name), own);
 	return own;

@@ -120,7 +120,11 @@ void client_arm(struct client *c);
 /* When that state must end; CLOCK_NEVER for never. */
 uint64_t client_due(const struct client *c);
 
-/* As it is called in log lines: "C-7: db/user@addr:port "; returns out. */
+/* The process at the other end of a Unix socket; 0 where there is none. */
+int client_process_id(const struct client *c);
+
+/* As it is called in log lines: "C-0x7: db/user@addr:port ", or "...@unix(pid):port ";
+ * returns out. */
 enum { CLIENT_PREFIX_LEN = 256 };
 char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN]);
 

@@ -296,6 +296,17 @@ static void enter_pool(const struct login *l, struct pool *pool)
 		dispatcher_ask(c);
 }
 
+/* The first client of a name that only the "*" entry takes. */
+static void log_new_database(const struct login *l)
+{
+	char prefix[CLIENT_PREFIX_LEN], shown[128];
+
+	if (!usages_find(&l->dispatcher->pools.databases, l->database))
+		log_write(LOG_LEVEL_LOG, client_prefix(l->client, prefix),
+			  "registered new auto-database: db=%s",
+			  text_escape(shown, sizeof(shown), l->database));
+}
+
 static void login_to_database(const struct login *l)
 {
 	struct client *c = l->client;
@@ -317,6 +328,8 @@ static void login_to_database(const struct login *l)
 	}
 	struct slice server_user =
 	    database->user[0] ? slice_of_text(database->user) : l->user;
+	if (is_auto)
+		log_new_database(l);
 	struct pool *pool = dispatcher_pool(d, l->database, server_user);
 	c->user = pools_hold_user(&d->pools, l->user);
 	if (!pool || !c->user) {

@@ -25,8 +25,9 @@ static struct tuning tuning_of(const struct settings *s)
 	return (struct tuning){
 	    .keepalive = s->tcp_keepalive,
 	    .keepcnt = s->tcp_keepcnt,
-	    .keepidle_s = (int)(s->tcp_keepidle / USEC_PER_SEC),
-	    .keepintvl_s = (int)(s->tcp_keepintvl / USEC_PER_SEC),
+	    /* Rounded up: 0 would leave it to the kernel. */
+	    .keepidle_s = (int)((s->tcp_keepidle + USEC_PER_SEC - 1) / USEC_PER_SEC),
+	    .keepintvl_s = (int)((s->tcp_keepintvl + USEC_PER_SEC - 1) / USEC_PER_SEC),
 	    .user_timeout_ms = (int)(s->tcp_user_timeout / USEC_PER_MSEC),
 	    .socket_buffer = (int)s->tcp_socket_buffer,
 	};
@@ -109,6 +110,24 @@ void dispatcher_join_pool(struct client *c, struct pool *pool)
 
 /* ---- servers are opened ---- */
 
+static struct client *client_of_waiter(struct waiter *w)
+{
+	return (struct client *)(void *)((char *)w - offsetof(struct client, waiter));
+}
+
+/* Only clients who have waited for long are a reason to go beyond the size. */
+static void log_reserve(const struct pool *pool)
+{
+	struct waiter *first = admission_first(&pool->line);
+	char prefix[CLIENT_PREFIX_LEN];
+
+	if (first && pool->rules.pool_size > 0 &&
+	    pool->total > (unsigned)pool->rules.pool_size)
+		log_write(LOG_LEVEL_WARNING,
+			  client_prefix(client_of_waiter(first), prefix),
+			  "taking connection from reserve_pool");
+}
+
 static bool open_server(struct dispatcher *d, struct pool *pool)
 {
 	struct server *s = slab_take(&d->server_slab);
@@ -128,6 +147,7 @@ static bool open_server(struct dispatcher *d, struct pool *pool)
 	s->is_checked = true;
 	TAILQ_INSERT_TAIL(&d->servers, s, place);
 	pool_add(pool, &s->slot, now_us);
+	log_reserve(pool);
 	pools_note_use(&d->pools, pool, now_us);
 	d->ops->open_server(s);
 	return true;
@@ -223,11 +243,6 @@ static bool needs_check(const struct server *s)
 	return settings->server_check_query[0] &&
 	       clock_since(dispatcher_now(s->dispatcher), s->since_us) >
 		   settings->server_check_delay;
-}
-
-static struct client *client_of_waiter(struct waiter *w)
-{
-	return (struct client *)(void *)((char *)w - offsetof(struct client, waiter));
 }
 
 /* A client came to the head of the line and this server is for it. */
@@ -426,7 +441,8 @@ void dispatcher_server_free(struct server *s)
 	s->is_checked = true;
 	pool_give_back(pool, &s->slot, dispatcher_now(d));
 	dispatcher_note_progress(d);
-	if (close_if_paused(s) || !dispatcher_judge_idle(s))
+	/* It was judged when it was given back, but for what idling brings. */
+	if (close_if_paused(s) || (s->slot.retire && !dispatcher_judge_idle(s)))
 		return;
 	dispatcher_serve(d, pool);
 	if (s->state == SERVER_IDLE)

@@ -43,7 +43,7 @@ static void pass_send(struct pass *p)
 	p->run_len = 0;
 }
 
-static void pass_over(struct pass *p, enum rest as, size_t total)
+static inline void pass_over(struct pass *p, enum rest as, size_t total)
 {
 	size_t len = total < p->rest.len ? total : p->rest.len;
 

@@ -119,8 +119,12 @@ static void on_connected(struct connector *connector, int fd, int error,
 	struct server *s = login->server;
 
 	if (fd < 0) {
-		(void)error;
-		fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE, problem);
+		/* Our own lack of descriptors says nothing about the server: it is a
+		 * limit, and worth waiting for. */
+		fail(s,
+		     connector_error_is_ours(error) ? SQLSTATE_TOO_MANY_CONNECTIONS
+						    : SQLSTATE_CONNECTION_NOT_POSSIBLE,
+		     problem);
 		return;
 	}
 	note_endpoint(s, fd);
