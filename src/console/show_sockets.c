@@ -73,19 +73,6 @@ static uint64_t client_wait(const struct show *show, const struct client *c)
 					  : 0;
 }
 
-/* The process at the other end of a Unix socket. */
-static int client_process(const struct client *c)
-{
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
-
-	if (c->peer.family != ADDRESS_UNIX || !stream_is_open(&c->stream) ||
-	    getsockopt(loop_io_fd(&c->stream.io), SOL_SOCKET, SO_PEERCRED, &peer, &len) <
-		0)
-		return 0;
-	return peer.pid;
-}
-
 static void show_client(struct row *row, const struct show *show, const struct client *c,
 			const char *state_prefix)
 {
@@ -107,7 +94,7 @@ static void show_client(struct row *row, const struct show *show, const struct c
 	row_count(row, 0);
 	row_pointer(row, c->id);
 	row_pointer(row, c->server ? c->server->id : 0);
-	row_int(row, client_process(c));
+	row_int(row, client_process_id(c));
 	row_text(row, "");
 	show_application(row, c->params);
 	row_count(row, 0);
