@@ -1,5 +1,7 @@
 """Limits on servers and clients: PostgreSQL never sees more, clients are told which one it is."""
 
+import re
+
 from harness.waiting import holds_for, wait_until
 from harness.wire import query
 
@@ -111,6 +113,15 @@ def test_reserve_pool_is_used_when_the_oldest_has_waited_long_enough(make_pooler
     assert most_backends_during(cluster, others) <= 3
 
 
+def test_taking_from_the_reserve_is_logged_with_who_waited(make_pooler):
+    pooler = make_pooler(default_pool_size=1, reserve_pool_size=1, reserve_pool_timeout="0.2")
+    pooler.login().ask(query("begin"))
+    assert "reserve_pool" not in pooler.output()
+    assert pooler.login(user="alice").value("select 1") == "1"
+    assert re.search(r" WARNING C-0x[0-9a-f]+: app/alice@127\.0\.0\.1:\d+ "
+                     r"taking connection from reserve_pool$", pooler.output(), re.M)
+
+
 def test_max_client_conn_refuses_with_53300_and_names_itself(make_pooler):
     pooler = make_pooler(max_client_conn=3)
     wires = [pooler.login() for _ in range(3)]
@@ -201,6 +212,15 @@ def test_star_entry_passes_on_the_servers_error_for_a_wrong_name(make_pooler):
 def test_star_entry_with_a_dbname_sends_all_names_there(make_pooler):
     pooler = make_pooler(databases={"*": {"dbname": "app"}})
     assert pooler.login("anything").value("select current_database()") == "app"
+
+
+def test_an_entry_made_by_the_star_is_logged_once(make_pooler):
+    pooler = make_pooler(databases={"app": {}, "*": {"dbname": "app"}})
+    for name, user in (("app", "alice"), ("other", "alice"), ("other", "alice"), ("other", "bob")):
+        pooler.login(name, user)
+    registered = re.findall(r"@127\.0\.0\.1:\d+ registered new auto-database: db=(.*)",
+                            pooler.output())
+    assert registered == ["other"]
 
 
 def test_entries_made_by_the_star_expire_when_idle(make_pooler):

@@ -177,6 +177,31 @@ def test_log_lines_have_the_form_that_tools_read(pooler):
     assert re.search(r"WARNING .*pooler error: .*nowhere", text)
 
 
+def test_log_names_the_process_behind_a_unix_socket(pooler):
+    pooler.wire(pooler.socket_path).login("alice", "app")
+    assert f"app/alice@unix({os.getpid()}):{pooler.port} login attempt: " in pooler.output()
+
+
+def keepalive_due(port):
+    """Seconds until the kernel probes an accepted connection of this port."""
+    with open("/proc/net/tcp") as table:
+        lines = table.readlines()[1:]
+    for line in lines:
+        _, local, _, state, _, timer = line.split()[:6]
+        kind, left = timer.split(":")
+        if state == "01" and kind == "02" and int(local.split(":")[1], 16) == port:
+            return int(left, 16) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
+def test_keepalive_time_below_a_second_is_not_that_of_the_kernel(make_pooler):
+    pooler = make_pooler(tcp_keepidle="0.3s", tcp_keepintvl="0.3s")
+    wire = pooler.login()
+    wait_until(lambda: keepalive_due(pooler.port) is not None)
+    assert keepalive_due(pooler.port) <= 1.5
+    wire.close()
+
+
 def test_newlines_of_clients_do_not_forge_log_lines(pooler):
     from harness.wire import startup
     wire = pooler.wire()
