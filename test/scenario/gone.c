@@ -136,8 +136,11 @@ static struct actor *in_half_a_row(struct world *w)
 static struct actor *in_half_a_message(struct world *w)
 {
 	struct actor *a = world_session(w);
+	char script[STREAM_KEEP_MAX + 16];
 
-	push_part(a, "Q[select something]", 12);
+	/* A shorter one would be kept until it is whole. */
+	snprintf(script, sizeof(script), "Q[%0*d]", STREAM_KEEP_MAX, 1);
+	push_part(a, script, 12);
 	assert_int_equal(client_of(a)->state, CLIENT_LINKED);
 	return a;
 }
