@@ -29,22 +29,23 @@ static void print_line(char *out, const struct counters *now, const struct count
 
 	snprintf(
 	    out, LINE_LEN,
-	    "stats: %llu xacts/s, %llu queries/s, %llu client parses/s, %llu server "
-	    "parses/s, %llu binds/s, %llu client logins/s, in %llu B/s, out %llu B/s, "
-	    "xact %llu us, query %llu us, wait %llu us",
+	    /* pgBadger 12 knows the first six in this order with nothing between them. */
+	    "stats: %llu xacts/s, %llu queries/s, in %llu B/s, out %llu B/s, "
+	    "xact %llu us, query %llu us, wait %llu us, %llu client parses/s, "
+	    "%llu server parses/s, %llu binds/s, %llu client logins/s",
 	    (unsigned long long)per(xacts, s), (unsigned long long)per(queries, s),
+	    (unsigned long long)per(now->received - last->received, s),
+	    (unsigned long long)per(now->sent - last->sent, s),
+	    (unsigned long long)per(now->xact_time_us - last->xact_time_us, xacts),
+	    (unsigned long long)per(now->query_time_us - last->query_time_us, queries),
+	    (unsigned long long)per(now->wait_time_us - last->wait_time_us, waits),
 	    (unsigned long long)per(now->client_parse_count - last->client_parse_count,
 				    s),
 	    (unsigned long long)per(now->server_parse_count - last->server_parse_count,
 				    s),
 	    (unsigned long long)per(now->bind_count - last->bind_count, s),
 	    (unsigned long long)per(now->client_login_count - last->client_login_count,
-				    s),
-	    (unsigned long long)per(now->received - last->received, s),
-	    (unsigned long long)per(now->sent - last->sent, s),
-	    (unsigned long long)per(now->xact_time_us - last->xact_time_us, xacts),
-	    (unsigned long long)per(now->query_time_us - last->query_time_us, queries),
-	    (unsigned long long)per(now->wait_time_us - last->wait_time_us, waits));
+				    s));
 }
 
 void statistics_restart(struct pooler *p)
