@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -118,6 +119,12 @@ static void on_connected(struct connector *connector, int fd, int error,
 	struct server_login *login = (void *)connector;
 	struct server *s = login->server;
 
+	/* Both in one turn: an administrator ended it, and the connector was ready. */
+	if (s->closing != CLOSE_NOT) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
 	if (fd < 0) {
 		/* Our own lack of descriptors says nothing about the server: it is a
 		 * limit, and worth waiting for. */

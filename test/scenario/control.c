@@ -2,6 +2,9 @@
  * Scenarios of an administrator at work: pause, reconnect, kill, reload, shutdown.
  */
 #include "relay/control.h"
+
+#include <errno.h>
+
 #include "scenario/world.h"
 
 static struct usage *database(struct world *w, const char *name)
@@ -176,6 +179,29 @@ static void reload_changes_sizes_both_ways(void **state)
 		leave(c[i]);
 	world_has_free_servers(&w, 1);
 	world_end(&w);
+}
+
+/* Both become known in the same turn of the loop. */
+static void a_server_is_killed_just_when_it_is_connected_or_refused(void **state)
+{
+	(void)state;
+	for (int is_refused = 0; is_refused < 2; is_refused++) {
+		struct world w;
+		world_begin(&w, "pool_mode = transaction\n");
+		w.accepts = false;
+		struct actor *c = world_client(&w, "user=anna;database=app");
+		struct actor *s = world_server(&w, 1);
+		assert_non_null(s->connector);
+		control_kill(&w.dispatcher, database(&w, "app"));
+		if (is_refused)
+			actor_refuse(s, ECONNREFUSED);
+		else
+			actor_accept(s);
+		world_settle(&w);
+		ASSERT_HEARS(c, "E[FATAL 57P01]");
+		world_is_empty(&w);
+		world_end(&w);
+	}
 }
 
 static void reload_changes_timeouts_of_who_waits_already(void **state)
@@ -357,6 +383,7 @@ int main(void)
 	    cmocka_unit_test(kill_ends_clients_and_servers_in_every_state),
 	    cmocka_unit_test(a_disabled_database_lets_nobody_in),
 	    cmocka_unit_test(reload_changes_sizes_both_ways),
+	    cmocka_unit_test(a_server_is_killed_just_when_it_is_connected_or_refused),
 	    cmocka_unit_test(reload_changes_timeouts_of_who_waits_already),
 	    cmocka_unit_test(reload_of_a_moved_database_renews_its_servers),
 	    cmocka_unit_test(reload_without_a_database_ends_its_clients),
