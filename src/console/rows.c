@@ -86,12 +86,52 @@ void row_null(struct row *row)
 	writer_u32(row->w, UINT32_MAX);
 }
 
+static bool continues(struct slice text, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (i >= text.len || (text.data[i] & 0xc0) != 0x80)
+			return false;
+	return true;
+}
+
+/* Length of the character in front; 0 when it is not UTF-8 (RFC 3629). */
+static size_t character_len(struct slice text)
+{
+	uint8_t first = text.data[0], second = text.len > 1 ? text.data[1] : 0;
+
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first <= 0xdf)
+		return continues(text, 2) ? 2 : 0;
+	if (first >= 0xe0 && first <= 0xef) {
+		bool is_out =
+		    (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f);
+		return !is_out && continues(text, 3) ? 3 : 0;
+	}
+	if (first >= 0xf0 && first <= 0xf4) {
+		bool is_out =
+		    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+		return !is_out && continues(text, 4) ? 4 : 0;
+	}
+	return 0;
+}
+
+/* Names are whatever bytes a client chose, but the console promises UTF-8, and a driver
+ * that is told otherwise fails on the whole table. */
 void row_slice(struct row *row, struct slice text)
 {
 	bool binary;
 
 	CHECK(next_column(row, &binary) == COLUMN_TEXT);
-	write_value(row, text);
+	writer_u32(row->w, (uint32_t)text.len);
+	while (text.len > 0) {
+		size_t len = character_len(text);
+		if (len > 0)
+			writer_bytes(row->w, slice_first(text, len));
+		else
+			writer_u8(row->w, '?');
+		text = slice_after(text, len > 0 ? len : 1);
+	}
 }
 
 void row_text(struct row *row, const char *text)

@@ -44,6 +44,7 @@ struct row row_of(const struct rows *rows, struct writer *w);
 
 void row_begin(struct row *row);
 void row_text(struct row *row, const char *text); /* NULL gives null */
+/* What is not UTF-8 in it is shown as question marks. */
 void row_slice(struct row *row, struct slice text);
 void row_null(struct row *row);
 void row_int(struct row *row, int64_t value);

@@ -67,6 +67,44 @@ static void write_row(struct buffer *b, uint64_t binary, int64_t i, int64_t big,
 	assert_true(writer_finish(&w));
 }
 
+static void names_that_are_not_utf8_are_shown_with_question_marks(void **state)
+{
+	static const struct {
+		const char *name, *shown;
+	} cases[] = {
+	    {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98",
+	     "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98"},
+	    {"caf\xe9", "caf?"},
+	    {"\xe9t\xe9", "?t?"},
+	    {"\xc3", "?"},
+	    {"\xe2\x82", "??"},
+	    {"\x80\xbf", "??"},
+	    {"\xc0\xaf", "??"},
+	    {"\xe0\x80\xaf", "???"},
+	    {"\xed\xa0\x80", "???"},
+	    {"\xf0\x8f\xbf\xbf", "????"},
+	    {"\xf4\x90\x80\x80", "????"},
+	    {"\xf8\xff", "??"},
+	    {"", ""},
+	};
+	struct rows rows = {columns, 1, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buffer b = {0};
+		struct writer w = writer_of(&b);
+		struct row row = row_of(&rows, &w);
+		row_begin(&row);
+		row_text(&row, cases[i].name);
+		row_end(&row);
+		assert_true(writer_finish(&w));
+		struct slice got = slice_after(buffer_bytes(&b), 11);
+		assert_int_equal(buffer_bytes(&b).data[10], got.len);
+		assert_true(slice_is_text(got, cases[i].shown));
+		buffer_fini(&b);
+	}
+}
+
 static void values_are_text_unless_binary_is_asked_for(void **state)
 {
 	struct buffer b = {0};
@@ -135,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(columns_are_described_with_their_types),
 	    cmocka_unit_test(no_columns_are_no_data),
+	    cmocka_unit_test(names_that_are_not_utf8_are_shown_with_question_marks),
 	    cmocka_unit_test(values_are_text_unless_binary_is_asked_for),
 	    cmocka_unit_test(binary_zero_is_a_numeric_without_digits),
 	    cmocka_unit_test(numbers_end_where_their_column_ends),
