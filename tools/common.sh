@@ -34,7 +34,7 @@ step() {
 
 # shellcheck disable=SC2034 # for those who source this
 build_packages=(autoconf automake make gcc libc6-dev pkgconf libev-dev libssl-dev
-	libinih-dev libc-ares-dev uthash-dev libsystemd-dev)
+	libidn-dev libinih-dev libc-ares-dev uthash-dev libsystemd-dev)
 
 # The newest PostgreSQL that has both the server and pgbench: sets pg_bin.
 find_postgres() {
