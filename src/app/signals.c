@@ -71,6 +71,11 @@ void signals_start(struct pooler *p)
 
 void signals_stop(struct pooler *p)
 {
+	sigset_t all;
+
+	/* One that comes now would end us before all is cleared away. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (size_t i = 0; i < POOLER_SIGNALS; i++)
 		if (p->signals[i].pooler)
 			loop_signal_stop(&p->loop, &p->signals[i].signal);

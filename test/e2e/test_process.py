@@ -416,6 +416,19 @@ def test_sigquit_ends_at_once_and_leaves_no_server(pooler, cluster):
     pooler.check_output()
 
 
+def test_signals_that_arrive_during_the_end_do_not_cut_it_short(make_pooler):
+    pooler = make_pooler(start=False)
+    pooler.settings["pidfile"] = pidfile = f"{pooler.directory}/pid"
+    pooler.start()
+    for _ in range(200):
+        pooler.login()
+    pooler.send_signal(signal.SIGQUIT)
+    while pooler.is_running():
+        pooler.send_signal(signal.SIGTERM)
+    assert pooler.wait() == 0
+    assert not os.path.exists(pidfile)
+
+
 def test_sigusr1_pauses_and_sigusr2_resumes(pooler):
     wire = pooler.login()
     wire.value("select 1")
