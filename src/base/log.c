@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <paths.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,8 +27,10 @@ static struct {
 	int fd; /* the file; 0 = none, since a log file never is standard input */
 	bool no_stderr;
 	bool to_syslog;
+	int syslog_fd; /* 0 = none */
+	int facility;
 	int verbose;
-	char ident[IDENT_MAX_LEN]; /* openlog keeps the pointer */
+	char ident[IDENT_MAX_LEN];
 } log_sink;
 
 static const struct {
@@ -63,18 +68,63 @@ bool log_facility_is_known(const char *name)
 	return facility_find(name) >= 0;
 }
 
+static void syslog_disconnect(void)
+{
+	if (log_sink.syslog_fd > 0)
+		close(log_sink.syslog_fd);
+	log_sink.syslog_fd = 0;
+}
+
+/* syslog(3) waits for a daemon that does not read; we must not, so the socket is our own.
+ */
+static bool syslog_connect(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+
+	if (log_sink.syslog_fd > 0)
+		return true;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		close(fd);
+		return false;
+	}
+	log_sink.syslog_fd = fd;
+	return true;
+}
+
+/* As RFC 3164 and syslog(3) have it, with the process id. A daemon that was started anew
+ * is found again; what one that is slow does not take is lost. */
+static void syslog_emit(int priority, const char *prefix, const char *message)
+{
+	char line[LINE_MAX_LEN + 128], day[32];
+	time_t now = (time_t)(clock_wall_now() / USEC_PER_SEC);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(day, sizeof(day), "%b %e %H:%M:%S", &tm);
+	int len = snprintf(line, sizeof(line), "<%d>%s %s[%d]: %s%s",
+			   log_sink.facility | priority, day, log_sink.ident, getpid(),
+			   prefix, message);
+	size_t size = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
+	for (int attempt = 0; attempt < 2 && syslog_connect(); attempt++) {
+		if (send(log_sink.syslog_fd, line, size, MSG_NOSIGNAL) >= 0 ||
+		    errno == EAGAIN)
+			return;
+		syslog_disconnect();
+	}
+}
+
 static void syslog_apply(const struct log_settings *settings)
 {
 	int facility = facility_find(settings->syslog_facility);
 
-	if (log_sink.to_syslog)
-		closelog();
+	syslog_disconnect();
 	log_sink.to_syslog = settings->to_syslog;
-	if (!settings->to_syslog)
-		return;
+	log_sink.facility = facility < 0 ? LOG_DAEMON : facility;
 	snprintf(log_sink.ident, sizeof(log_sink.ident), "%s",
 		 settings->syslog_ident ? settings->syslog_ident : "pooler");
-	openlog(log_sink.ident, LOG_PID, facility < 0 ? LOG_DAEMON : facility);
 }
 
 int log_apply(const struct log_settings *settings)
@@ -170,7 +220,7 @@ void log_write_v(enum log_level level, const char *prefix, const char *format,
 	if (log_sink.fd > 0)
 		emit(log_sink.fd, line, len);
 	if (log_sink.to_syslog)
-		syslog(levels[level].priority, "%s%s", prefix ? prefix : "", message);
+		syslog_emit(levels[level].priority, prefix ? prefix : "", message);
 	errno = saved_errno;
 }
 
