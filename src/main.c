@@ -35,9 +35,14 @@ static void print_check(const struct config *config)
 	config_print(config, stdout);
 	if (config_worst_case(config, &worst) < 0)
 		return;
-	printf("\n; server connections in the worst case: %llu%s%s\n",
-	       (unsigned long long)worst.servers, worst.unbounded_word[0] ? "; " : "",
-	       worst.unbounded_word);
+	if (worst.unbounded == 0)
+		printf("\n; server connections in the worst case: %llu\n",
+		       (unsigned long long)worst.servers);
+	else
+		printf(
+		    "\n; server connections in the worst case: no bound; %s; all others "
+		    "together: %llu\n",
+		    worst.unbounded_word, (unsigned long long)worst.servers);
 }
 
 /* Root has more rights than a process that talks to strangers should have. */

@@ -129,7 +129,7 @@ static int start_serving(struct pooler *p)
 	int err = ports_open(&p->ports, &p->loop, &p->config->settings);
 
 	if (err) {
-		log_fatal("nowhere to listen, cannot continue");
+		log_fatal("cannot listen as configured, cannot continue");
 		return err;
 	}
 	err = start_dispatcher(p);

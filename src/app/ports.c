@@ -112,11 +112,13 @@ static void open_unix(struct opening_ports *o)
 		o->error = -ENAMETOOLONG;
 		return;
 	}
-	/* Whoever owns that socket is a pooler of the same configuration. */
-	if (open_one(o, &at, CLIENT_BY_UNIX) == -EADDRINUSE) {
+	/* Whoever owns that socket may be a pooler of the same configuration; and without
+	 * it local clients and the administrator would be shut out. */
+	int err = open_one(o, &at, CLIENT_BY_UNIX);
+	if (err == -EADDRINUSE)
 		log_fatal("unix socket is in use, cannot continue");
+	if (err)
 		o->opened = 0;
-	}
 }
 
 int ports_open(struct ports *ports, struct loop *loop, const struct settings *settings)

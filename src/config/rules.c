@@ -11,6 +11,15 @@
 	 : overrides_has(&database->over, OVERRIDE_##field)   ? database->over.field     \
 							      : (common))
 
+static enum rules_source max_queue_of(const struct database *database,
+				      const struct user_entry *user)
+{
+	if (user && overrides_has(&user->over, OVERRIDE_max_queue))
+		return RULES_OF_USER;
+	return overrides_has(&database->over, OVERRIDE_max_queue) ? RULES_OF_DATABASE
+								  : RULES_OF_ALL;
+}
+
 void rules_resolve(const struct config *config, const struct database *database,
 		   const struct user_entry *user, struct rules *out)
 {
@@ -22,6 +31,7 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .min_pool_size = RESOLVE(min_pool_size, s->min_pool_size),
 	    .reserve_pool_size = RESOLVE(reserve_pool_size, s->reserve_pool_size),
 	    .max_queue = RESOLVE(max_queue, s->max_queue),
+	    .max_queue_of = max_queue_of(database, user),
 	    .server_round_robin = s->server_round_robin,
 	    .reserve_pool_timeout = s->reserve_pool_timeout,
 	    .query_wait_timeout = RESOLVE(query_wait_timeout, s->query_wait_timeout),

@@ -15,6 +15,9 @@ struct config;
 struct database;
 struct user_entry;
 
+/* Whose word it is. */
+enum rules_source { RULES_OF_ALL, RULES_OF_DATABASE, RULES_OF_USER };
+
 /* Durations are microseconds, and 0 means what it means in the setting of that name. */
 struct rules {
 	enum pool_mode pool_mode;
@@ -22,6 +25,7 @@ struct rules {
 	int min_pool_size;
 	int reserve_pool_size;
 	int max_queue; /* -1: no limit */
+	enum rules_source max_queue_of;
 	bool server_round_robin;
 	uint64_t reserve_pool_timeout;
 	uint64_t query_wait_timeout;

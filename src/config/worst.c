@@ -101,9 +101,8 @@ static void describe(const struct database *example, struct config_worst *out)
 	else
 		why = "its pool has no size";
 	snprintf(out->unbounded_word, sizeof(out->unbounded_word),
-		 "not counted, because without a bound: %zu database%s, such as %s (%s)",
-		 out->unbounded, out->unbounded == 1 ? "" : "s",
-		 hint_show(example->name, shown), why);
+		 "%zu database%s without one, such as %s (%s)", out->unbounded,
+		 out->unbounded == 1 ? "" : "s", hint_show(example->name, shown), why);
 }
 
 int config_worst_case(const struct config *config, struct config_worst *out)

@@ -339,7 +339,7 @@ static void login_to_database(const struct login *l)
 	if (may_enter(l, pool))
 		enter_pool(l, pool);
 	else
-		pools_note_use(&d->pools, pool, dispatcher_now(d));
+		dispatcher_let_go(d, pool);
 }
 
 static void negotiate(const struct login *l)

@@ -187,6 +187,40 @@ void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 	}
 }
 
+void dispatcher_forget_pool(struct pool *pool, void *context)
+{
+	struct dispatcher *d = context;
+
+	loop_release_deadline(d->loop, &pool->deadline);
+	known_free(pool, &d->params);
+}
+
+/* Whether an unused pool is worth keeping: a server of it was reached once, or is wanted
+ * before any client comes. Others are names that somebody made up. */
+static bool is_promising(const struct pool *pool)
+{
+	if (!pool->database)
+		return false;
+	return pool->has_been_reached ||
+	       (pool->rules.min_pool_size > 0 && pool->database->user[0]);
+}
+
+void dispatcher_let_go(struct dispatcher *d, struct pool *pool)
+{
+	uint64_t now_us = dispatcher_now(d);
+
+	pools_note_use(&d->pools, pool, now_us);
+	if (!pool_is_unused(pool) || is_promising(pool))
+		return;
+	/* Kept for the pause that it must make before it is tried again. */
+	if (pool->database && now_us < pool->opening.not_before_us) {
+		loop_arm(d->loop, &pool->deadline, pool->opening.not_before_us);
+		return;
+	}
+	dispatcher_forget_pool(pool, d);
+	pools_drop(&d->pools, pool);
+}
+
 static void on_pool_due(struct deadline *due, uint64_t now_us)
 {
 	struct pool *pool =
@@ -195,6 +229,10 @@ static void on_pool_due(struct deadline *due, uint64_t now_us)
 	struct dispatcher *d = known_of(pool)->dispatcher;
 
 	(void)now_us;
+	if (pool_is_unused(pool) && !is_promising(pool)) {
+		dispatcher_let_go(d, pool);
+		return;
+	}
 	dispatcher_serve(d, pool);
 	/* What it had claimed and did not use is for others. */
 	dispatcher_serve_blocked(d, pool->database_usage);
@@ -215,14 +253,6 @@ struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
 	}
 	pool->deadline.on_due = on_pool_due;
 	return pool;
-}
-
-void dispatcher_forget_pool(struct pool *pool, void *context)
-{
-	struct dispatcher *d = context;
-
-	loop_release_deadline(d->loop, &pool->deadline);
-	known_free(pool, &d->params);
 }
 
 /* ---- servers are granted ---- */

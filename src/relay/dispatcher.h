@@ -152,6 +152,10 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool);
 void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage);
 /* Nobody will open a server for this line soon: all who wait are told why. */
 void dispatcher_refuse_line(struct pool *pool);
+/* A client or server has left the pool, or has not come in: if that leaves it unused, it
+ * may expire, and one that nobody will miss is freed: its database is gone, or no server
+ * of it was ever reached. The pool must not be touched after this. */
+void dispatcher_let_go(struct dispatcher *d, struct pool *pool);
 /* Frees what the dispatcher keeps beside a pool that is about to be freed. */
 void dispatcher_forget_pool(struct pool *pool, void *dispatcher);
 

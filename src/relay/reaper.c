@@ -16,17 +16,6 @@
 #include "relay/link.h"
 #include "relay/server_login.h"
 
-/* A client or server has left the pool: it may be unused now, or, when its database is no
- * longer in the configuration, finished. */
-static void let_go(struct dispatcher *d, struct pool *pool)
-{
-	pools_note_use(&d->pools, pool, dispatcher_now(d));
-	if (pool->database || !pool_is_unused(pool))
-		return;
-	dispatcher_forget_pool(pool, d);
-	pools_drop(&d->pools, pool);
-}
-
 /* The client's server: fit for the next, or beyond saving. */
 static void release_server(struct client *c)
 {
@@ -58,7 +47,7 @@ static void leave_pool(struct client *c)
 		pool->clients--;
 		pool->database_usage->clients--;
 		c->user->clients--;
-		let_go(d, pool);
+		dispatcher_let_go(d, pool);
 	}
 	if (c->user)
 		usage_release(&d->pools.users, c->user);
@@ -153,7 +142,7 @@ static void reap_server(struct server *s)
 	dispatcher_serve_blocked(d, pool->database_usage);
 	dispatcher_serve_blocked(d, pool->user_usage);
 	dispatcher_note_progress(d);
-	let_go(d, pool);
+	dispatcher_let_go(d, pool);
 }
 
 static void watch_expiry(struct dispatcher *d)

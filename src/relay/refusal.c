@@ -55,27 +55,55 @@ void refusal_tell(struct client *c, const struct notice *notice)
 	loop_post(c->stream.loop, &c->pump);
 }
 
+/* Which of the limits of that name it was. */
+static void print_limit(const struct pool *p, char out[TEXT_LEN])
+{
+	switch (p->rules.max_queue_of) {
+	case RULES_OF_USER:
+		snprintf(out, TEXT_LEN, "queue is full (max_queue of user \"%.100s\")",
+			 p->user_name);
+		return;
+	case RULES_OF_DATABASE:
+		snprintf(out, TEXT_LEN, "queue is full (max_queue of database \"%.63s\")",
+			 p->database_name);
+		return;
+	case RULES_OF_ALL:
+		snprintf(out, TEXT_LEN, "%s", closing_row(CLOSE_QUEUE_FULL)->text);
+		return;
+	}
+}
+
+static void print_line(const struct pool *p, uint64_t now_us, char out[TEXT_LEN])
+{
+	snprintf(
+	    out, TEXT_LEN,
+	    "Clients that wait for a server of database \"%.63s\", user \"%.63s\": %u; "
+	    "limit: %d; the first has waited for %.3f s.",
+	    p->database_name, p->user_name, p->line.count, p->line.max,
+	    (double)pool_longest_wait(p, now_us) / USEC_PER_SEC);
+}
+
 void refusal_queue_full(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
 	struct pool *p = c->pool;
-	char detail[TEXT_LEN];
+	char message[TEXT_LEN], detail[TEXT_LEN];
 	uint64_t now_us = dispatcher_now(d);
 
-	snprintf(detail, sizeof(detail),
-		 "%u clients wait for a server of database \"%.63s\", user \"%.63s\"; "
-		 "the limit "
-		 "is %d; the first has waited for %.3f s.",
-		 p->line.count, p->database_name, p->user_name, p->line.max,
-		 (double)pool_longest_wait(p, now_us) / USEC_PER_SEC);
+	print_limit(p, message);
+	print_line(p, now_us, detail);
 	tally_at(&p->tally, now_us)->rejected_count++;
 	tally_at(&d->pools.tally, now_us)->rejected_count++;
-	refusal_tell(c, &(struct notice){.severity = "ERROR",
-					 .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-					 .message = closing_row(CLOSE_QUEUE_FULL)->text,
-					 .detail = detail,
-					 .hint = "Try again later, or raise max_queue or "
-						 "pool_size."});
+	refusal_tell(c,
+		     &(struct notice){.severity = "ERROR",
+				      .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
+				      .message = message,
+				      .detail = p->line.max == 0
+						    ? "No server is free, and a limit of "
+						      "0 lets no client wait for one."
+						    : detail,
+				      .hint = "Try again later, or raise max_queue or "
+					      "pool_size."});
 }
 
 void refusal_wait_timeout(struct client *c)
