@@ -217,24 +217,6 @@ bool endpoint_from_unix(const char *directory, uint16_t port, struct endpoint *o
 	return true;
 }
 
-bool endpoint_of_self(int fd, struct endpoint *out)
-{
-	size_t start = offsetof(struct sockaddr_un, sun_path);
-	struct endpoint e = {.len = sizeof(e.storage)};
-	struct sockaddr_un un;
-
-	if (getsockname(fd, (struct sockaddr *)&e.storage, &e.len) != 0)
-		return false;
-	if (endpoint_is_unix(&e) && e.len > start && e.len <= sizeof(un)) {
-		memcpy(&un, &e.storage, e.len);
-		memcpy(e.unix_path, un.sun_path, e.len - start);
-		if (un.sun_path[0] == '\0')
-			e.unix_path[0] = '@';
-	}
-	*out = e;
-	return true;
-}
-
 const char *endpoint_unix_path(const struct endpoint *endpoint)
 {
 	return endpoint->unix_path;

@@ -49,8 +49,6 @@ struct endpoint endpoint_from_address(const struct address *address, uint16_t po
 /* directory/.s.PGSQL.port, or an abstract socket when the directory starts with '@';
  * false when the path is too long. */
 bool endpoint_from_unix(const char *directory, uint16_t port, struct endpoint *out);
-/* What a socket is bound to; false on failure. */
-bool endpoint_of_self(int fd, struct endpoint *out);
 /* The path, or "@..." for an abstract socket, of a Unix endpoint; "" for others. */
 const char *endpoint_unix_path(const struct endpoint *endpoint);
 bool endpoint_is_unix(const struct endpoint *endpoint);

@@ -33,7 +33,7 @@ static void update_watch(struct listener *l)
 {
 	bool rests = l->rest.place != 0;
 
-	loop_io_watch(l->loop, &l->io, l->ops && !l->is_paused && !rests ? LOOP_READ : 0);
+	loop_io_watch(l->loop, &l->io, l->ops && !rests ? LOOP_READ : 0);
 }
 
 static void rest(struct listener *l)
@@ -146,7 +146,7 @@ static void on_ready(struct loop *loop, struct loop_io *io, int events)
 			l->ops->on_accept(l, fd);
 		else if (!accept_failed(l, errno))
 			return;
-		if (!l->is_open || l->is_paused)
+		if (!l->is_open)
 			return;
 	}
 }
@@ -306,42 +306,12 @@ int listener_open(struct listener *l, struct loop *loop, const struct endpoint *
 	return err;
 }
 
-int listener_adopt(struct listener *l, struct loop *loop, int fd)
-{
-	int err = init(l, loop, fd);
-	int flags = fcntl(fd, F_GETFL);
-
-	if (!err &&
-	    (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-	     fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || !endpoint_of_self(fd, &l->at)))
-		err = -errno;
-	if (err && !l->is_open)
-		close(fd);
-	if (err)
-		listener_close(l);
-	return err;
-}
-
 void listener_start(struct listener *l, const struct listener_ops *ops, void *owner)
 {
 	CHECK(l->is_open);
 	l->ops = ops;
 	l->owner = owner;
 	update_watch(l);
-}
-
-void listener_pause(struct listener *l)
-{
-	l->is_paused = true;
-	if (l->is_open)
-		update_watch(l);
-}
-
-void listener_resume(struct listener *l)
-{
-	l->is_paused = false;
-	if (l->is_open)
-		update_watch(l);
 }
 
 /* Only the file that we made: a successor may have put its own in that place. */

@@ -44,7 +44,6 @@ struct listener {
 	ino_t file_inode;  /* removed at the end if it is still that one; 0 = none */
 	int reserve_fd;    /* -1: none could be had */
 	bool is_open;
-	bool is_paused; /* listener_pause() */
 };
 
 /* Binds and listens. 0, or -errno: -EADDRINUSE also when another process answers on the
@@ -53,15 +52,8 @@ struct listener {
  * must stay where it is. */
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *at,
 		  const struct listener_options *options, const char **out_what);
-/* Takes over a socket that listens already (socket activation); on failure it is closed.
- * The file of a Unix socket stays when it is closed. */
-int listener_adopt(struct listener *listener, struct loop *loop, int fd);
 void listener_start(struct listener *listener, const struct listener_ops *ops,
 		    void *owner);
-
-/* Accepts nothing for a while: connections wait in the kernel. */
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
 
 /* Closes; removes the file of a Unix socket that it made. Harmless twice. */
 void listener_close(struct listener *listener);

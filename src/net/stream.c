@@ -150,16 +150,6 @@ void stream_corked(struct stream *s)
 	}
 }
 
-void stream_cork(struct stream *s, struct slice bytes)
-{
-	if (!takes_bytes(s))
-		return;
-	if (!buffer_append(&s->out, bytes))
-		fail_write(s, ENOMEM);
-	else
-		stream_corked(s);
-}
-
 bool stream_has_queued(const struct stream *s)
 {
 	return buffer_len(&s->out) > 0;
@@ -323,7 +313,7 @@ static void hear_last_words(struct stream *s)
 			break;
 	if (!s->transport || s->has_ended)
 		return;
-	if (s->is_throttled && !s->is_paused)
+	if (s->is_throttled)
 		return; /* water_release() comes back to this */
 	end_broken(s, s->write_error);
 }
@@ -421,7 +411,6 @@ void stream_finish(struct stream *s)
 		return;
 	leave_pair(s);
 	s->is_finishing = true;
-	s->is_paused = false;
 	buffer_fini(&s->in);
 	water_watch(s);
 	if (s->write_error || s->is_blocked)
@@ -430,20 +419,6 @@ void stream_finish(struct stream *s)
 		send_all(s, nothing);
 	else
 		say_goodbye(s);
-}
-
-void stream_pause(struct stream *s)
-{
-	s->is_paused = true;
-	if (s->transport)
-		water_watch(s);
-}
-
-void stream_resume(struct stream *s)
-{
-	s->is_paused = false;
-	if (s->transport)
-		water_watch(s);
 }
 
 void stream_feed(struct stream *from, struct stream *to)

@@ -65,7 +65,6 @@ struct stream {
 	uint16_t write_error; /* errno of the write that failed; 0 = none */
 	struct appetite appetite;
 	bool is_blocked;   /* the kernel did not take all of `out` */
-	bool is_paused;    /* stream_pause() */
 	bool is_throttled; /* the stream we feed is full */
 	bool is_finishing; /* stream_finish() */
 	bool saw_eof;      /* the peer closed its side while we were finishing */
@@ -102,12 +101,9 @@ void stream_finish(struct stream *stream);
  */
 void stream_write(struct stream *stream, struct slice bytes);
 
-/* Queues bytes to go with the next stream_write() or, at the latest, in the flush phase
- * of this turn. */
-void stream_cork(struct stream *stream, struct slice bytes);
-
-/* The buffer behind stream_cork(), for writers that build messages in place; call
- * stream_corked() when done. Never consume from it. */
+/* For bytes that go with the next stream_write() or, at the latest, in the flush phase of
+ * this turn: append them to this buffer, then call stream_corked(). Never consume from
+ * it. */
 struct buffer *stream_cork_buffer(struct stream *stream);
 void stream_corked(struct stream *stream);
 
@@ -119,10 +115,6 @@ struct slice stream_kept(const struct stream *stream);
 
 /* Offers the kept bytes to on_data again, if there are any. */
 void stream_pump(struct stream *stream);
-
-/* Stops or goes on reading. While paused not even the end of the stream is noticed. */
-void stream_pause(struct stream *stream);
-void stream_resume(struct stream *stream);
 
 /* from's bytes end up in to's `out` from now on: from does not read while to is full. A
  * stream feeds at most one other and is fed by at most one. */

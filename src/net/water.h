@@ -1,7 +1,7 @@
 /*
- * Whether a stream is read. Three things decide it: its owner (pause), the room for kept
- * bytes, and the stream it feeds (throttle). They are looked at in one place,
- * water_may_read(), and every function that changes one of them ends in water_watch().
+ * Whether a stream is read. Two things decide it: the room for kept bytes, and the stream
+ * it feeds (throttle). They are looked at in one place, water_may_read(), and every
+ * function that changes one of them ends in water_watch().
  *
  * This is the inside of net/stream.h: nobody but stream.c needs it.
  */
@@ -16,7 +16,7 @@ static inline bool water_may_read(const struct stream *s)
 		return false;
 	if (s->is_finishing)
 		return true;
-	return !s->is_paused && !s->is_throttled && buffer_len(&s->in) < s->keep_max;
+	return !s->is_throttled && buffer_len(&s->in) < s->keep_max;
 }
 
 /* Watches the descriptor for what the stream may do now, and for nothing else. */

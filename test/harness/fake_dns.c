@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "harness/real_loop.h"
 #include "net/address.h"
 
 enum {
@@ -116,7 +117,7 @@ void fake_dns_start(struct fake_dns *dns, struct loop *loop,
 
 	CHECK(endpoint_from_ip("127.0.0.1", 0, &at));
 	CHECK(bind(fd, (struct sockaddr *)&at.storage, at.len) == 0);
-	CHECK(endpoint_of_self(fd, &at));
+	CHECK(real_endpoint(fd, &at));
 	*dns = (struct fake_dns){.loop = loop, .names = names};
 	endpoint_print(&at, dns->servers, sizeof(dns->servers));
 	loop_io_init(&dns->io, fd, on_ready);

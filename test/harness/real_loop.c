@@ -35,6 +35,12 @@ bool real_loop_run(struct loop *loop, uint64_t most_ms)
 	return !dog.has_rung;
 }
 
+bool real_endpoint(int fd, struct endpoint *out)
+{
+	*out = (struct endpoint){.len = sizeof(out->storage)};
+	return getsockname(fd, (struct sockaddr *)&out->storage, &out->len) == 0;
+}
+
 int real_listen(const char *ip, struct endpoint *out_at)
 {
 	struct endpoint at;
@@ -45,7 +51,7 @@ int real_listen(const char *ip, struct endpoint *out_at)
 	if (fd < 0)
 		return -1;
 	if (bind(fd, (struct sockaddr *)&at.storage, at.len) == 0 &&
-	    listen(fd, 64) == 0 && endpoint_of_self(fd, out_at))
+	    listen(fd, 64) == 0 && real_endpoint(fd, out_at))
 		return fd;
 	close(fd);
 	return -1;

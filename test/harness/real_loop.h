@@ -14,6 +14,9 @@ bool real_loop_run(struct loop *loop, uint64_t most_ms);
  * machine may have no IPv6). */
 int real_listen(const char *ip, struct endpoint *out_at);
 
+/* Where an Internet socket is bound; false on failure. */
+bool real_endpoint(int fd, struct endpoint *out);
+
 /* Connects and waits; -1 on failure. */
 int real_connect(const struct endpoint *to);
 

@@ -167,7 +167,7 @@ static void odd_names_of_unix_sockets_have_no_port(void **state)
 
 static void sockets_tell_their_addresses(void **state)
 {
-	struct endpoint at, self;
+	struct endpoint at;
 	char text[120];
 	int fds[2];
 
@@ -176,11 +176,11 @@ static void sockets_tell_their_addresses(void **state)
 	int listening = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(listening, (struct sockaddr *)&at.storage, at.len), 0);
 	assert_int_equal(listen(listening, 1), 0);
-	assert_true(endpoint_of_self(listening, &self));
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&self.storage, self.len), 0);
-	struct address peer = address_of_peer(fd);
 	struct address listener = address_of_self(listening);
+	at = endpoint_from_address(&listener, listener.port);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at.storage, at.len), 0);
+	struct address peer = address_of_peer(fd);
 	assert_true(address_equal(&peer, &listener));
 	assert_string_equal(address_print(&peer, text), "127.0.0.1");
 	assert_int_not_equal(peer.port, 0);
@@ -194,12 +194,11 @@ static void sockets_tell_their_addresses(void **state)
 	close(fds[1]);
 	peer = address_of_peer(fds[0]);
 	assert_int_equal(peer.family, ADDRESS_NONE);
-	assert_false(endpoint_of_self(fds[0], &self));
 }
 
-static void an_abstract_socket_tells_its_name(void **state)
+static void an_abstract_socket_tells_its_port(void **state)
 {
-	struct endpoint at, self;
+	struct endpoint at;
 	char name[60];
 
 	(void)state;
@@ -207,8 +206,6 @@ static void an_abstract_socket_tells_its_name(void **state)
 	assert_true(endpoint_from_unix(name, 7, &at));
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at.storage, at.len), 0);
-	assert_true(endpoint_of_self(fd, &self));
-	assert_string_equal(endpoint_unix_path(&self), endpoint_unix_path(&at));
 	struct address a = address_of_self(fd);
 	assert_int_equal(a.port, 7);
 	close(fd);
@@ -224,7 +221,7 @@ int main(void)
 	    cmocka_unit_test(a_path_that_is_too_long_is_refused),
 	    cmocka_unit_test(odd_names_of_unix_sockets_have_no_port),
 	    cmocka_unit_test(sockets_tell_their_addresses),
-	    cmocka_unit_test(an_abstract_socket_tells_its_name),
+	    cmocka_unit_test(an_abstract_socket_tells_its_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,7 @@ static void listen_at(struct stage *s)
 			 0);
 	listener_start(&s->listener, &ops, s);
 	if (!endpoint_is_unix(&s->at))
-		assert_true(endpoint_of_self(s->listener.io.ev.fd, &s->at));
+		assert_true(real_endpoint(s->listener.io.ev.fd, &s->at));
 }
 
 static void listen_tcp(struct stage *s)
@@ -166,45 +166,6 @@ static void a_listener_may_be_closed_while_it_accepts(void **state)
 	assert_int_equal(real_connect(&s->at), -1);
 	close(fds[0]);
 	close(fds[1]);
-}
-
-static void a_paused_listener_lets_connections_wait(void **state)
-{
-	struct stage *s = *state;
-
-	listen_unix(s);
-	listener_pause(&s->listener);
-	int fd = connect_to(s);
-	s->stop_at = 1;
-	assert_false(real_loop_run(&s->loop, 20));
-	listener_resume(&s->listener);
-	assert_true(real_loop_run(&s->loop, 5000));
-	close(fd);
-}
-
-static void an_adopted_socket_is_served_like_any_other(void **state)
-{
-	struct stage *s = *state;
-	int listening = real_listen("127.0.0.1", &s->at);
-
-	assert_int_equal(listener_adopt(&s->listener, &s->loop, listening), 0);
-	struct address theirs = address_of_endpoint(&s->listener.at);
-	struct address ours = address_of_endpoint(&s->at);
-	assert_true(address_equal(&theirs, &ours));
-	listener_start(&s->listener, &ops, s);
-	int fd = connect_to(s);
-	s->stop_at = 1;
-	assert_true(real_loop_run(&s->loop, 5000));
-	close(fd);
-}
-
-static void what_is_no_socket_is_not_adopted(void **state)
-{
-	struct stage *s = *state;
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(listener_adopt(&s->listener, &s->loop, fd), -ENOTSOCK);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
 /* ---- running out of descriptors ---- */
@@ -448,7 +409,7 @@ static void a_shared_port_is_shared(void **state)
 	assert_true(endpoint_from_ip("127.0.0.1", 0, &s->at));
 	assert_int_equal(listener_open(&s->listener, &s->loop, &s->at, &shared, &s->what),
 			 0);
-	assert_true(endpoint_of_self(s->listener.io.ev.fd, &s->at));
+	assert_true(real_endpoint(s->listener.io.ev.fd, &s->at));
 	assert_int_equal(open_again(s, &shared), 0);
 }
 
@@ -474,9 +435,6 @@ int main(void)
 	    CASE(accepted_sockets_do_not_block_and_are_not_inherited),
 	    CASE(more_than_one_turn_takes_are_all_accepted),
 	    CASE(a_listener_may_be_closed_while_it_accepts),
-	    CASE(a_paused_listener_lets_connections_wait),
-	    CASE(an_adopted_socket_is_served_like_any_other),
-	    CASE(what_is_no_socket_is_not_adopted),
 	    CASE(without_descriptors_all_get_a_last_word),
 	    CASE(a_listener_may_be_closed_while_it_turns_away),
 	    CASE(without_even_a_reserve_it_rests_and_does_not_spin),

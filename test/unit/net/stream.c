@@ -153,6 +153,12 @@ static struct slice text(const char *t)
 	return slice_of_text(t);
 }
 
+static void cork(struct stream *s, struct slice bytes)
+{
+	assert_true(buffer_append(stream_cork_buffer(s), bytes));
+	stream_corked(s);
+}
+
 /* len bytes that tell their place. */
 static struct slice pattern(size_t len)
 {
@@ -309,21 +315,6 @@ static void an_owner_that_stops_consuming_keeps_one_read_at_most(void **state)
 	assert_in_range(stream_kept(&s->a.stream).len, 1, STREAM_KEEP_MAX);
 }
 
-static void a_paused_stream_reads_nothing_and_meets_no_end(void **state)
-{
-	struct stage *s = *state;
-
-	stream_pause(&s->a.stream);
-	fake_peer_push(&s->a.peer, text("x"));
-	s->a.peer.has_closed = true;
-	settle(s);
-	assert_int_equal(s->a.offers + s->a.ends, 0);
-	stream_resume(&s->a.stream);
-	settle(s);
-	assert_int_equal(s->a.offers, 1);
-	assert_int_equal(s->a.ends, 1);
-}
-
 static void no_memory_to_keep_bytes_ends_the_stream(void **state)
 {
 	struct stage *s = *state;
@@ -412,19 +403,6 @@ static void a_failed_write_of_a_silent_peer_is_told_too(void **state)
 	assert_int_equal(s->a.error, ECONNRESET);
 }
 
-static void a_failed_write_of_a_paused_stream_is_told_at_once(void **state)
-{
-	struct stage *s = *state;
-
-	stream_pause(&s->a.stream);
-	fake_peer_push(&s->a.peer, text("x"));
-	s->a.peer.write_error = EPIPE;
-	stream_write(&s->a.stream, text("x"));
-	turn(s);
-	assert_int_equal(s->a.offers, 0);
-	assert_int_equal(s->a.ends, 1);
-}
-
 static void last_words_are_bounded(void **state)
 {
 	struct stage *s = *state;
@@ -479,7 +457,7 @@ static void what_the_kernel_does_not_take_goes_later_in_order(void **state)
 	s->a.peer.room = 3;
 	stream_write(&s->a.stream, text("hello"));
 	stream_write(&s->a.stream, text(" wor"));
-	stream_cork(&s->a.stream, text("ld"));
+	cork(&s->a.stream, text("ld"));
 	assert_int_equal(s->a.peer.writes, 1);
 	settle(s);
 	assert_int_equal(s->a.peer.writes, 1);
@@ -498,7 +476,7 @@ static void corked_bytes_leave_in_front_of_the_next_write(void **state)
 {
 	struct stage *s = *state;
 
-	stream_cork(&s->a.stream, text("SET;"));
+	cork(&s->a.stream, text("SET;"));
 	assert_int_equal(s->a.peer.writes, 0);
 	stream_write(&s->a.stream, text("SELECT"));
 	settle(s);
@@ -511,9 +489,8 @@ static void corked_bytes_leave_at_the_end_of_the_turn(void **state)
 {
 	struct stage *s = *state;
 
-	stream_cork(&s->a.stream, text("one "));
-	buffer_append(stream_cork_buffer(&s->a.stream), text("two"));
-	stream_corked(&s->a.stream);
+	cork(&s->a.stream, text("one "));
+	cork(&s->a.stream, text("two"));
 	assert_int_equal(s->a.peer.writes, 0);
 	turn(s);
 	assert_int_equal(s->a.peer.writes, 1);
@@ -528,7 +505,7 @@ static void every_split_of_corked_and_written_bytes_keeps_the_order(void **state
 
 	for (size_t taken = 0; taken <= 8; taken++) {
 		s->a.peer.room = taken;
-		stream_cork(&s->a.stream, text("abcd"));
+		cork(&s->a.stream, text("abcd"));
 		stream_write(&s->a.stream, text("efgh"));
 		assert_int_equal(stream_has_queued(&s->a.stream), taken < 8);
 		s->a.peer.room = SIZE_MAX;
@@ -544,9 +521,7 @@ static void nothing_is_built_up_for_a_closed_stream(void **state)
 
 	stream_close(&s->a.stream);
 	stream_write(&s->a.stream, text("x"));
-	stream_cork(&s->a.stream, text("x"));
-	buffer_append(stream_cork_buffer(&s->a.stream), text("x"));
-	stream_corked(&s->a.stream);
+	cork(&s->a.stream, text("x"));
 	assert_false(stream_has_queued(&s->a.stream));
 	turn(s);
 	assert_int_equal(s->a.peer.writes, 0);
@@ -664,10 +639,6 @@ static void shake(struct stage *s, struct probe *p, uint32_t *seed)
 	p->peer.write_most = limits[next_random(seed) % 5];
 	p->consume_most = limits[next_random(seed) % 5];
 	p->peer.room = next_random(seed) % 3 ? next_random(seed) % 20000 : 0;
-	if (next_random(seed) % 8 == 0)
-		stream_pause(&p->stream);
-	else
-		stream_resume(&p->stream);
 	if (next_random(seed) % 4 == 0)
 		stream_pump(&p->stream);
 	fake_peer_poke(&p->peer);
@@ -681,7 +652,6 @@ static void open_up(struct probe *p)
 {
 	p->peer.read_most = p->peer.write_most = p->peer.room = SIZE_MAX;
 	p->consume_most = SIZE_MAX;
-	stream_resume(&p->stream);
 	stream_pump(&p->stream);
 }
 
@@ -914,22 +884,6 @@ static void writing_inside_on_data_is_fine(void **state)
 	assert_int_equal(s->a.ends, 1);
 }
 
-static void pause_it(struct probe *p)
-{
-	stream_pause(&p->stream);
-}
-
-static void pausing_inside_on_data_stops_reading(void **state)
-{
-	struct stage *s = *state;
-
-	s->a.in_data = pause_it;
-	s->a.peer.read_most = 1;
-	fake_peer_push(&s->a.peer, text("hello"));
-	settle(s);
-	assert_bytes(buffer_bytes(&s->a.seen), text("h"));
-}
-
 /* ---- finishing ---- */
 
 static void finishing_sends_what_is_queued_then_waits_for_the_peer(void **state)
@@ -960,13 +914,11 @@ static void finishing_sends_corked_bytes_at_once(void **state)
 {
 	struct stage *s = *state;
 
-	stream_cork(&s->a.stream, text("FATAL"));
+	cork(&s->a.stream, text("FATAL"));
 	stream_finish(&s->a.stream);
 	assert_true(s->a.peer.was_shut_down);
 	assert_bytes(fake_peer_received(&s->a.peer), text("FATAL"));
-	stream_cork(&s->a.stream, text("x"));
-	buffer_append(stream_cork_buffer(&s->a.stream), text("x"));
-	stream_corked(&s->a.stream);
+	cork(&s->a.stream, text("x"));
 	turn(s);
 	assert_int_equal(s->a.peer.writes, 1);
 }
@@ -1021,7 +973,7 @@ static void finishing_a_broken_stream_ends_it(void **state)
 	struct stage *s = *state;
 
 	s->a.peer.write_error = EPIPE;
-	stream_cork(&s->a.stream, text("x"));
+	cork(&s->a.stream, text("x"));
 	stream_finish(&s->a.stream);
 	assert_int_equal(s->a.ends, 0);
 	turn(s);
@@ -1085,14 +1037,12 @@ int main(void)
 	    CASE(reads_grow_when_all_is_consumed),
 	    CASE(a_small_rest_does_not_shrink_reads),
 	    CASE(an_owner_that_stops_consuming_keeps_one_read_at_most),
-	    CASE(a_paused_stream_reads_nothing_and_meets_no_end),
 	    CASE(no_memory_to_keep_bytes_ends_the_stream),
 	    CASE(at_the_end_kept_bytes_are_offered_first),
 	    CASE(bytes_nobody_wants_are_still_kept_at_the_end),
 	    CASE(a_read_error_ends_the_stream_once),
 	    CASE(a_failed_write_is_told_by_the_loop_and_after_the_last_words),
 	    CASE(a_failed_write_of_a_silent_peer_is_told_too),
-	    CASE(a_failed_write_of_a_paused_stream_is_told_at_once),
 	    CASE(last_words_are_bounded),
 	    CASE(last_words_wait_for_a_full_destination),
 	    CASE(what_the_kernel_takes_is_not_queued),
@@ -1118,7 +1068,6 @@ int main(void)
 	    CASE(pumping_inside_on_data_runs_again_without_recursion),
 	    CASE(two_that_pump_each_other_do_not_recurse),
 	    CASE(writing_inside_on_data_is_fine),
-	    CASE(pausing_inside_on_data_stops_reading),
 	    CASE(finishing_sends_what_is_queued_then_waits_for_the_peer),
 	    CASE(finishing_sends_corked_bytes_at_once),
 	    CASE(a_peer_that_closes_first_still_gets_the_last_words),

@@ -74,8 +74,8 @@ static void fill(struct stream *s, size_t len)
 static void what_stops_reading_stops_it_and_no_more(void **state)
 {
 	struct stage *s = *state;
-	bool *const reasons[] = {&s->from.is_paused, &s->from.is_throttled,
-				 &s->from.saw_eof, &s->from.has_ended};
+	bool *const reasons[] = {&s->from.is_throttled, &s->from.saw_eof,
+				 &s->from.has_ended};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		assert_true(water_may_read(&s->from));
