@@ -51,7 +51,6 @@ bool questions_push(struct questions *q, uint8_t kind, enum asked_by by)
 		    (struct question_run){.kind = kind, .by = (uint8_t)by, .count = 1};
 	}
 	q->messages++;
-	q->own += by == ASKED_BY_POOLER;
 	return true;
 }
 
@@ -60,25 +59,14 @@ void questions_replace(struct questions *q, uint32_t i, uint8_t kind, enum asked
 	struct question_run *run = run_at(q, i);
 
 	CHECK(i < q->runs);
-	if (run->by == ASKED_BY_POOLER)
-		q->own -= run->count;
-	if (by == ASKED_BY_POOLER)
-		q->own += run->count;
 	run->kind = kind;
 	run->by = (uint8_t)by;
-}
-
-static void uncount(struct questions *q, const struct question_run *run, uint32_t count)
-{
-	q->messages -= count;
-	if (run->by == ASKED_BY_POOLER)
-		q->own -= count;
 }
 
 void questions_drop_run(struct questions *q, uint32_t i)
 {
 	CHECK(i < q->runs);
-	uncount(q, run_at(q, i), run_at(q, i)->count);
+	q->messages -= run_at(q, i)->count;
 	for (; i > 0; i--)
 		*run_at(q, i) = *run_at(q, i - 1);
 	q->head++;
@@ -100,5 +88,5 @@ void questions_drop_one(struct questions *q, uint32_t i)
 		return;
 	}
 	run->count--;
-	uncount(q, run, 1);
+	q->messages--;
 }

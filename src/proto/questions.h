@@ -29,7 +29,6 @@ struct questions {
 	uint32_t head, cap;        /* cap is of the ring, a power of two */
 	uint32_t runs;
 	uint32_t messages; /* in all runs */
-	uint32_t own;      /* those of them that the pooler asked */
 };
 
 void questions_fini(struct questions *q);

@@ -428,11 +428,6 @@ enum asked_by tracker_asker(const struct tracker *t)
 				 : ASKED_BY_CLIENT;
 }
 
-bool tracker_has_own(const struct tracker *t)
-{
-	return t->asked.own > 0;
-}
-
 bool tracker_is_idle(const struct tracker *t)
 {
 	return t->asked.runs == 0 && !t->skipping && !t->unsynced && !t->lost;
@@ -447,10 +442,4 @@ bool tracker_needs_probe(const struct tracker *t)
 uint8_t tracker_transaction_status(const struct tracker *t)
 {
 	return t->transaction_status ? t->transaction_status : 'I';
-}
-
-bool tracker_is_in_copy(const struct tracker *t)
-{
-	return t->copy == COPY_IN || t->copy == COPY_BOTH ||
-	       t->copy == COPY_BOTH_SERVER_DONE;
 }

@@ -63,9 +63,6 @@ enum tracker_answer tracker_received(struct tracker *t, uint8_t letter, uint8_t 
  * is outstanding. */
 enum asked_by tracker_asker(const struct tracker *t);
 
-/* Whether any question of the pooler's own is outstanding. */
-bool tracker_has_own(const struct tracker *t);
-
 /* Everything is answered, no COPY is open and no Sync is owed: the server waits for the
  * next message, in the transaction status below. Never true while uncertain. */
 bool tracker_is_idle(const struct tracker *t);
@@ -74,8 +71,5 @@ bool tracker_is_idle(const struct tracker *t);
 bool tracker_needs_probe(const struct tracker *t);
 
 uint8_t tracker_transaction_status(const struct tracker *t);
-
-/* Whether the server is in COPY IN (or both) and the client has not ended it. */
-bool tracker_is_in_copy(const struct tracker *t);
 
 #endif

@@ -90,13 +90,6 @@ void writer_empty(struct writer *w, uint8_t letter)
 	writer_end(w);
 }
 
-void writer_query(struct writer *w, const char *sql)
-{
-	writer_begin(w, 'Q');
-	writer_text(w, sql);
-	writer_end(w);
-}
-
 void writer_ready(struct writer *w, uint8_t transaction_status)
 {
 	writer_begin(w, 'Z');

@@ -30,7 +30,6 @@ void writer_cstring(struct writer *w, struct slice text); /* adds the NUL */
 void writer_text(struct writer *w, const char *text);     /* adds the NUL */
 
 /* Whole messages, each begun and ended. */
-void writer_query(struct writer *w, const char *sql);
 void writer_ready(struct writer *w, uint8_t transaction_status);
 void writer_command_complete(struct writer *w, const char *tag);
 void writer_parameter_status(struct writer *w, struct slice name, struct slice value);

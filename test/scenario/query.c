@@ -278,7 +278,9 @@ static void half_a_query_that_is_too_long_to_keep_has_a_server(void **state)
 		/* With its header and the NUL it is just short enough, or not. */
 		text[STREAM_KEEP_MAX - 6 + more] = '\0';
 		struct writer writer = writer_of(&bytes);
-		writer_query(&writer, text);
+		writer_begin(&writer, 'Q');
+		writer_text(&writer, text);
+		writer_end(&writer);
 		assert_true(writer_finish(&writer));
 		assert_int_equal(buffer_len(&bytes), STREAM_KEEP_MAX + more);
 		world_begin(&w, "pool_mode = transaction\n");

@@ -5,8 +5,8 @@
  *   >Q  >*Q   the client, the pooler sends
  *   <C  <*C   comes, for the client, for the pooler
  *   <~N  <!N  comes, as an aside, unexpected
- *   idle busy probe copy   what the tracker says: idle, not idle, not idle and in need
- *             of a probe, not idle and in COPY by the client
+ *   idle busy probe   what the tracker says: idle, not idle, not idle and in need of a
+ *             probe
  *   >?        the probe is sent
  */
 #include "proto/tracker.h"
@@ -73,25 +73,25 @@ static const char *const scripts[] = {
     ">Q >Q <H <d <c <C <ZI <C <ZI idle",
     ">Q <H >d >c <d <c <C <ZI idle",
     /* COPY IN */
-    ">Q <G copy >d >d >c busy <C <ZI idle",
-    ">Q <G copy >d >f busy <E <ZI idle",
-    ">Q <G copy >d <E busy <ZI idle >d >c idle",
-    ">Q <G copy >d <E >d >c busy <ZI idle",
-    ">Q <G <~N copy >c <~N <C <ZI idle",
+    ">Q <G busy >d >d >c busy <C <ZI idle",
+    ">Q <G busy >d >f busy <E <ZI idle",
+    ">Q <G busy >d <E busy <ZI idle >d >c idle",
+    ">Q <G busy >d <E >d >c busy <ZI idle",
+    ">Q <G <~N busy >c <~N <C <ZI idle",
     ">Q >d >c busy <G busy <C <ZI idle",
     ">Q >d >c <E <ZI idle",
     ">Q >d >c >Q <G <C <ZI busy <C <ZI idle",
     ">Q >d >c >Q <G <E <ZI busy <C <ZI idle",
-    ">Q <G >d >c <C <G copy >d >c <C <ZI idle",
+    ">Q <G >d >c <C <G busy >d >c <C <ZI idle",
     ">Q >d >c >d >c <G <C <G busy <C <ZI idle",
     ">Q >d >c >S >d >c >S <G <C <G <C <ZI busy <ZI idle",
-    ">Q <H <d <c <C <G copy >c <C <ZI idle",
-    ">Q <G >H >H copy >c <C <ZI idle",
+    ">Q <H <d <c <C <G busy >c <C <ZI idle",
+    ">Q <G >H >H busy >c <C <ZI idle",
     /* extended COPY IN, as libpq does it: the first Sync is eaten */
-    ">P >B >D >E >S <1 <2 <n <G copy >d >c busy >S <C busy <ZI idle",
-    ">P >B >E >S <1 <2 <G copy >d >c <C busy >S busy <ZI idle",
-    ">P >B >E >S >S >S <1 <2 <G copy >c >S >S <C <ZI busy <ZI idle",
-    ">P >B >E >S <1 <2 <G >S copy >S >d >c >S <C <ZI idle",
+    ">P >B >D >E >S <1 <2 <n <G busy >d >c busy >S <C busy <ZI idle",
+    ">P >B >E >S <1 <2 <G busy >d >c <C busy >S busy <ZI idle",
+    ">P >B >E >S >S >S <1 <2 <G busy >c >S >S <C <ZI busy <ZI idle",
+    ">P >B >E >S <1 <2 <G >S busy >S >d >c >S <C <ZI idle",
     ">P >B >E >S <1 <2 <G >c >Q <C busy <C <ZI idle",
     ">P >B >E >H >d >c >S <1 <2 <G <C <ZI idle",
     ">P >B >E >H <1 <2 <G >d >c >P >B >E >S <C <1 <2 <C <ZI idle",
@@ -118,7 +118,7 @@ static const char *const scripts[] = {
     ">P >B >E >S <1 <2 <G >c >S >P >B >E >S <E <ZI <E <ZI idle",
     ">P >B >E >S <1 <2 <G >c >S >*Q <E <ZI <*C <*ZI idle",
     /* the same in a simple query: there nothing is skipped */
-    ">Q >S <G copy >c <C <ZI idle",
+    ">Q >S <G busy >c <C <ZI idle",
     ">Q >S <G <E busy <ZI probe >? <*I <*ZI idle",
     ">Q >S <G <E <ZI <ZI idle >c idle",
     ">Q >S <G >c <E >c <ZI probe >c probe <ZI idle",
@@ -127,8 +127,8 @@ static const char *const scripts[] = {
     ">Q >S <G <E <~N <ZI <~S probe",
     /* a client that pipelines into a COPY: nobody will ever know */
     ">Q >Q <G <E <ZI busy <C <ZI busy >Q busy <C <ZI busy",
-    ">Q <G >Q copy <E busy <ZI busy",
-    ">P <!G >S <1 <!G <ZI idle >Q <G <!G copy",
+    ">Q <G >Q busy <E busy <ZI busy",
+    ">P <!G >S <1 <!G <ZI idle >Q <G <!G busy",
     ">P >B >E >S >P >B >E >S <1 <2 <G <E <ZI <1 <2 <C <ZI busy",
     ">P >B >E >S <1 <2 <G >c >P <E busy <ZI busy",
     ">P >B >E >S <1 <2 <G <E >P busy >S <ZI busy <ZI busy",
@@ -137,8 +137,8 @@ static const char *const scripts[] = {
     ">P >B >E >E >S <1 <2 <G <E <ZI idle",
     ">P >B >E >E >E >S >S <1 <2 <G <E <ZI <ZI idle",
     /* COPY BOTH */
-    ">Q <W copy <d >d <d >c busy <d <c <C <ZI idle",
-    ">Q <W copy <d <c copy >d >c busy <C <ZI idle",
+    ">Q <W busy <d >d <d >c busy <d <c <C <ZI idle",
+    ">Q <W busy <d <c busy >d >c busy <C <ZI idle",
     ">Q <W <c >c <T <D <C <C <ZI idle",
     ">Q <W <d <E <ZI idle >c idle",
     ">Q <W <d <C <ZI idle",
@@ -192,6 +192,15 @@ static void run_send(struct run *r, const char *word)
 		run_fails(r, "no memory");
 }
 
+/* Whether any question of the pooler's own is outstanding. */
+static bool has_own(const struct tracker *t)
+{
+	for (uint32_t i = 0; i < t->asked.runs; i++)
+		if (questions_see(&t->asked, i)->by == ASKED_BY_POOLER)
+			return true;
+	return false;
+}
+
 static void run_receive(struct run *r, const char *word)
 {
 	static const char marks[] = {[TRACKER_FOR_POOLER] = '*',
@@ -203,10 +212,10 @@ static void run_receive(struct run *r, const char *word)
 		if (word[1] == marks[i])
 			expected = (enum tracker_answer)i;
 	const char *letter = word + 1 + (expected != TRACKER_FOR_CLIENT);
-	bool has_own = tracker_has_own(&r->t);
+	bool was_own = has_own(&r->t);
 	if (tracker_received(&r->t, (uint8_t)letter[0], (uint8_t)letter[1]) != expected)
 		run_fails(r, "wrong answer");
-	if (expected == TRACKER_FOR_POOLER && !has_own)
+	if (expected == TRACKER_FOR_POOLER && !was_own)
 		run_fails(r, "not known to be the pooler's");
 	if (letter[0] == 'Z' && expected != TRACKER_UNEXPECTED &&
 	    tracker_transaction_status(&r->t) != (uint8_t)letter[1])
@@ -221,9 +230,7 @@ static void run_expect(struct run *r, const char *word)
 		run_fails(r, is_idle ? "is idle" : "is not idle");
 	if (tracker_needs_probe(&r->t) != (strncmp(word, "probe", 5) == 0))
 		run_fails(r, "probe or no probe");
-	if (tracker_is_in_copy(&r->t) != (strncmp(word, "copy", 4) == 0))
-		run_fails(r, "copy or no copy");
-	if (is_idle && (r->t.asked.ring || r->t.asked.messages || tracker_has_own(&r->t)))
+	if (is_idle && (r->t.asked.ring || r->t.asked.messages))
 		run_fails(r, "idle owns something");
 	if (is_idle && tracker_asker(&r->t) != ASKED_BY_CLIENT)
 		run_fails(r, "idle serves the pooler");
@@ -261,10 +268,10 @@ static void the_oldest_question_tells_who_is_served(void **state)
 	assert_true(tracker_sent(&t, 'Q', ASKED_BY_POOLER));
 	assert_true(tracker_sent(&t, 'Q', ASKED_BY_CLIENT));
 	assert_int_equal(tracker_asker(&t), ASKED_BY_POOLER);
-	assert_true(tracker_has_own(&t));
+	assert_true(has_own(&t));
 	tracker_received(&t, 'Z', 'I');
 	assert_int_equal(tracker_asker(&t), ASKED_BY_CLIENT);
-	assert_false(tracker_has_own(&t));
+	assert_false(has_own(&t));
 	tracker_fini(&t);
 }
 
@@ -278,7 +285,7 @@ static void skipped_questions_of_the_pooler_are_forgotten(void **state)
 	assert_true(tracker_sent(&t, 'S', ASKED_BY_CLIENT));
 	assert_int_equal(t.asked.messages, 3);
 	tracker_received(&t, 'E', 0);
-	assert_false(tracker_has_own(&t));
+	assert_false(has_own(&t));
 	assert_int_equal(t.asked.messages, 1);
 	tracker_fini(&t);
 }
@@ -379,7 +386,7 @@ static void a_flood_of_syncs_into_a_copy_is_counted(void **state)
 	tracker_received(&t, 'G', 0);
 	tracker_received(&t, 'E', 0);
 	assert_false(tracker_is_idle(&t));
-	assert_false(tracker_has_own(&t));
+	assert_false(has_own(&t));
 	tracker_fini(&t);
 }
 

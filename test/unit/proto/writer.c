@@ -11,7 +11,9 @@ static const uint8_t key[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 static void write_query(struct writer *w)
 {
-	writer_query(w, "select 1");
+	writer_begin(w, 'Q');
+	writer_text(w, "select 1");
+	writer_end(w);
 }
 
 static void write_ready(struct writer *w)
@@ -120,7 +122,7 @@ static void nothing_is_left_when_memory_is_short(void **state)
 		assert_true(buffer_append(&b, slice_of_text("before")));
 		memory_fails_at(n);
 		struct writer w = writer_of(&b);
-		writer_query(&w, text);
+		writer_command_complete(&w, text);
 		notice_write(&w, &(struct notice){.severity = "ERROR",
 						  .sqlstate = SQLSTATE_OUT_OF_MEMORY,
 						  .message = text});
