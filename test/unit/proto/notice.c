@@ -26,7 +26,7 @@ static void what_is_written_can_be_read(void **state)
 		const struct notice *n = &cases[i].notice;
 		struct buffer b = {0};
 		struct writer w = writer_of(&b);
-		struct frame f;
+		struct frame f = {0};
 		struct notice_fields fields;
 
 		notice_write(&w, n);
