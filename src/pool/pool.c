@@ -221,7 +221,7 @@ void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	CHECK(slot->state == SLOT_OUTSIDE);
 	slot->pool = p;
-	slot->opened_us = slot->idle_us = 0;
+	slot->opened_us = 0;
 	slot->retire_us = CLOCK_NEVER;
 	slot->retire = false;
 	slot->was_used = false;
@@ -236,7 +236,6 @@ static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	if (upkeep_must_retire(p, slot, now_us) || demand_must_yield(p, slot, now_us))
 		slot->retire = true;
-	slot->idle_us = now_us;
 	slot_move(p, slot, SLOT_IDLE, now_us);
 }
 
@@ -302,11 +301,6 @@ void pool_retire_all(struct pool *p)
 	for (int state = 0; state < SLOT_STATES; state++)
 		TAILQ_FOREACH (slot, &p->slots[state], place)
 			slot->retire = true;
-}
-
-struct slot *pool_first_retired(const struct pool *p)
-{
-	return p->first_retired;
 }
 
 bool pool_is_unused(const struct pool *p)

@@ -145,8 +145,6 @@ void pool_set_cleaning(struct pool *p, struct slot *slot, uint64_t now_us);
  * here is to be retired at once, so that nobody gets it. */
 void pool_retire(struct pool *p, struct slot *slot);
 void pool_retire_all(struct pool *p);
-/* An idle one that is to be closed, or NULL. */
-struct slot *pool_first_retired(const struct pool *p);
 
 /* ---- upkeep ---- */
 

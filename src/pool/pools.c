@@ -19,8 +19,8 @@ void pools_init(struct pools *pools, const struct config *config, uint64_t now_u
 	*pools = (struct pools){.config = config_ref(config), .key = hash_key_make()};
 	TAILQ_INIT(&pools->all);
 	TAILQ_INIT(&pools->unused);
-	usages_init(&pools->databases, true);
-	usages_init(&pools->users, false);
+	usages_init(&pools->databases);
+	usages_init(&pools->users);
 	tally_init(&pools->tally, now_us, config->settings.stats_period);
 }
 
@@ -60,7 +60,6 @@ static void set_database_limits(const struct pools *pools, struct usage *usage)
 	const struct database *database =
 	    pools_database(pools, usage_name(usage), &is_auto);
 
-	usage->is_removed = database == NULL;
 	if (!database)
 		return;
 	usage->max_servers = rules_max_db_connections(pools->config, database);

@@ -27,7 +27,6 @@ struct slot {
 	struct pool *pool;
 	uint64_t opened_us; /* when it was logged in; 0 before */
 	uint64_t since_us;  /* when it came into its state */
-	uint64_t idle_us;   /* when it last became idle */
 	uint64_t retire_us; /* when server_lifetime ends, jitter included */
 	uint8_t state;      /* enum slot_state */
 	bool retire;        /* not to be used again: close when free; see pool_retire() */

@@ -10,9 +10,9 @@
 
 #include "base/check.h"
 
-void usages_init(struct usages *u, bool are_databases)
+void usages_init(struct usages *u)
 {
-	*u = (struct usages){.key = hash_key_make(), .are_databases = are_databases};
+	*u = (struct usages){.key = hash_key_make()};
 }
 
 static void usage_free(struct usages *u, struct usage *usage)
@@ -33,7 +33,7 @@ void usages_fini(struct usages *u)
 	*u = (struct usages){0};
 }
 
-static struct usage *usage_make(struct slice name, bool is_database)
+static struct usage *usage_make(struct slice name)
 {
 	struct usage *usage = calloc(1, sizeof(*usage));
 
@@ -48,7 +48,6 @@ static struct usage *usage_make(struct slice name, bool is_database)
 		memcpy(usage->name, name.data, name.len);
 	usage->name[name.len] = '\0';
 	usage->name_len = name.len;
-	usage->is_database = is_database;
 	TAILQ_INIT(&usage->idle);
 	TAILQ_INIT(&usage->pools);
 	TAILQ_INIT(&usage->starved);
@@ -70,7 +69,7 @@ struct usage *usages_hold(struct usages *u, struct slice name)
 	struct usage *usage = usages_find(u, name);
 
 	if (!usage) {
-		usage = usage_make(name, u->are_databases);
+		usage = usage_make(name);
 		if (!usage)
 			return NULL;
 		HASH_ADD_KEYPTR_BYHASHVALUE(hh, u->table, usage->name, usage->name_len,

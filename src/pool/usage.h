@@ -36,18 +36,15 @@ struct usage {
 	 * no server at all come before those that have too few. */
 	struct pool_queue starved, blocked;
 	struct gate gate; /* of a database */
-	bool is_database;
-	bool is_removed; /* no longer in the configuration */
 };
 
 /* A named set of usages, by keyed hash. */
 struct usages {
 	struct hash_key key;
 	struct usage *table;
-	bool are_databases;
 };
 
-void usages_init(struct usages *u, bool are_databases);
+void usages_init(struct usages *u);
 void usages_fini(struct usages *u); /* nothing may be held */
 
 /* The one of that name, made if need be; NULL when memory is short. Held until

@@ -65,7 +65,7 @@ static unsigned clients_of(const struct dispatcher *d, const struct pool *pool,
 	return count;
 }
 
-static void check_usage(const struct dispatcher *d, const struct usage *u)
+static void check_usage(const struct dispatcher *d, const struct usage *u, bool is_user)
 {
 	const struct pool *pool;
 	unsigned servers = 0, clients = 0;
@@ -76,7 +76,7 @@ static void check_usage(const struct dispatcher *d, const struct usage *u)
 		if (pool->database_usage == u || pool->user_usage == u)
 			servers += pool->total;
 	}
-	if (!u->is_database)
+	if (is_user)
 		clients = clients_of(d, NULL, u);
 	assert_int_equal(u->servers, servers);
 	assert_int_equal(u->clients, clients);
@@ -92,9 +92,9 @@ static void check_pools(const struct dispatcher *d)
 		assert_int_equal(pool->clients, clients_of(d, pool, NULL));
 	}
 	for (u = d->pools.databases.table; u; u = u->hh.next)
-		check_usage(d, u);
+		check_usage(d, u, false);
 	for (u = d->pools.users.table; u; u = u->hh.next)
-		check_usage(d, u);
+		check_usage(d, u, true);
 }
 
 static size_t count_lingering(const struct dispatcher *d)

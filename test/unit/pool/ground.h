@@ -41,8 +41,8 @@ static inline void ground_begin(struct ground *g)
 
 	*g = (struct ground){.entry = {.name = "first", .user = ""},
 			     .rules = plain_rules()};
-	usages_init(&g->databases, true);
-	usages_init(&g->users, false);
+	usages_init(&g->databases);
+	usages_init(&g->users);
 	for (int i = 0; i < 2; i++) {
 		g->database[i] = usages_hold(&g->databases, slice_of_text(names[i]));
 		g->user[i] = usages_hold(&g->users, slice_of_text(names[i]));

@@ -149,15 +149,11 @@ static void usages_have_the_limits_in_force(void **state)
 	struct usage *a = pools_hold_database(&pools, slice_of_text("a"));
 	struct usage *joe = pools_hold_user(&pools, slice_of_text("joe"));
 	struct usage *ann = pools_hold_user(&pools, slice_of_text("ann"));
-	struct usage *gone = pools_hold_database(&pools, slice_of_text("gone"));
 	assert_int_equal(a->max_servers, 9);
 	assert_int_equal(a->max_clients, 6);
-	assert_false(a->is_removed);
-	assert_true(gone->is_removed);
 	assert_int_equal(joe->max_servers, 4);
 	assert_int_equal(joe->max_clients, 2);
 	assert_int_equal(ann->max_clients, 0);
-	usage_release(&pools.databases, gone);
 	usage_release(&pools.databases, a);
 	usage_release(&pools.users, joe);
 	usage_release(&pools.users, ann);
@@ -385,13 +381,11 @@ static void a_removed_pool_may_be_dropped_or_come_back(void **state)
 	pools_apply(&pools, without, on_change, &c);
 	assert_string_equal(c.seen, "a:gone b:same ");
 	assert_null(a->database);
-	assert_true(a->database_usage->is_removed);
 	c.seen[0] = '\0';
 	c.drops_removed = true;
 	pools_apply(&pools, with, on_change, &c);
 	/* Nobody knows where its servers led. */
 	assert_string_equal(c.seen, "a:moved b:gone ");
-	assert_false(a->database_usage->is_removed);
 	assert_non_null(a->database);
 	assert_int_equal(pools.count, 1);
 	config_unref(with);

@@ -13,14 +13,13 @@ static void a_usage_lives_while_it_is_held(void **state)
 	struct usage *a, *again;
 
 	(void)state;
-	usages_init(&u, true);
+	usages_init(&u);
 	assert_null(usages_find(&u, slice_of_text("a")));
 	a = usages_hold(&u, slice_of_text("a"));
 	again = usages_hold(&u, slice_of_text("a"));
 	assert_non_null(a);
 	assert_ptr_equal(a, again);
 	assert_string_equal(a->name, "a");
-	assert_true(a->is_database);
 	usage_release(&u, a);
 	assert_ptr_equal(usages_find(&u, slice_of_text("a")), a);
 	usage_release(&u, a);
@@ -34,7 +33,7 @@ static void a_shut_gate_outlives_its_holders(void **state)
 	struct usage *a;
 
 	(void)state;
-	usages_init(&u, true);
+	usages_init(&u);
 	a = usages_hold(&u, slice_of_text("a"));
 	a->gate.is_paused = true;
 	usage_release(&u, a);
@@ -55,7 +54,7 @@ static void one_whose_gate_is_shut_ends_with_all(void **state)
 	struct usage *a;
 
 	(void)state;
-	usages_init(&u, true);
+	usages_init(&u);
 	a = usages_hold(&u, slice_of_text("a"));
 	a->gate.is_paused = true;
 	usage_release(&u, a);
@@ -74,7 +73,7 @@ static void names_are_bytes(void **state)
 	struct usages u;
 
 	(void)state;
-	usages_init(&u, false);
+	usages_init(&u);
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		made[i] = usages_hold(&u, names[i]);
 		for (size_t j = 0; j < i; j++)
