@@ -16,6 +16,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
+#include "relay/run.h"
 #include "relay/server.h"
 
 enum {
@@ -29,34 +30,22 @@ enum {
 /* One pass over a server's bytes. */
 struct pass {
 	struct server *server;
-	struct slice rest;  /* not yet looked at */
-	const uint8_t *run; /* start of what goes to the client */
-	size_t run_len;
+	struct run run; /* goes to the client */
 };
 
 static void pass_send(struct pass *p)
 {
 	struct client *c = p->server->client;
 
-	if (p->run_len > 0 && c)
-		stream_write(&c->stream, slice_of(p->run, p->run_len));
-	p->run_len = 0;
+	run_send(&p->run, c ? &c->stream : NULL);
 }
 
 static inline void pass_over(struct pass *p, enum rest as, size_t total)
 {
-	size_t len = total < p->rest.len ? total : p->rest.len;
-
-	if (as == REST_FORWARD) {
-		if (p->run_len == 0)
-			p->run = p->rest.data;
-		p->run_len += len;
-	} else {
+	if (as == REST_DISCARD)
 		pass_send(p);
-	}
-	p->server->rest = (uint32_t)(total - len);
+	p->server->rest = run_pass(&p->run, as, total);
 	p->server->rest_is = (uint8_t)as;
-	p->rest = slice_after(p->rest, len);
 }
 
 static enum rest to_client(const struct server *s)
@@ -189,7 +178,7 @@ static void pass_rows(struct pass *p, uint8_t letter)
 {
 	/* In a local: what a byte pointer points to could be *p, as far as the compiler
 	 * knows. */
-	struct slice rest = p->rest;
+	struct slice rest = p->run.ahead;
 
 	while (rest.len >= FRAME_HEADER_LEN && rest.data[0] == letter) {
 		size_t total = (size_t)frame_length(rest.data) + 1;
@@ -197,8 +186,8 @@ static void pass_rows(struct pass *p, uint8_t letter)
 			break;
 		rest = slice_after(rest, total);
 	}
-	p->run_len += p->rest.len - rest.len;
-	p->rest = rest;
+	p->run.len += p->run.ahead.len - rest.len;
+	p->run.ahead = rest;
 }
 
 static void on_client_answer(struct pass *p, const struct frame *f)
@@ -265,8 +254,8 @@ static bool make_room_for(struct server *s, const struct frame *f)
 static bool pass_step(struct pass *p)
 {
 	struct server *s = p->server;
-	struct frame f;
-	enum frame_result result = frame_peek(p->rest, INT32_MAX, &f);
+	struct frame f = {0};
+	enum frame_result result = frame_peek(p->run.ahead, INT32_MAX, &f);
 
 	if (result == FRAME_SHORT)
 		return false;
@@ -282,13 +271,13 @@ static bool pass_step(struct pass *p)
 
 size_t inbound_pump(struct server *s, struct slice bytes)
 {
-	struct pass p = {.server = s, .rest = bytes};
+	struct pass p = {.server = s, .run.ahead = bytes};
 
 	if (s->rest > 0)
 		pass_over(&p, s->rest_is, s->rest);
-	while (p.rest.len > 0 && s->closing == CLOSE_NOT)
+	while (p.run.ahead.len > 0 && s->closing == CLOSE_NOT)
 		if (!pass_step(&p))
 			break;
 	pass_send(&p);
-	return bytes.len - p.rest.len;
+	return bytes.len - p.run.ahead.len;
 }

@@ -1,9 +1,5 @@
 /*
  * What a client says, message by message: judge without effect, then commit.
- *
- * Consecutive messages for the server become one run of bytes and one write. A message
- * may be longer than what has arrived of it: its header is judged, and the rest passes
- * through as it comes.
  */
 #include "relay/outbound.h"
 
@@ -19,6 +15,7 @@
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
 #include "relay/refusal.h"
+#include "relay/run.h"
 #include "relay/server.h"
 
 enum verdict {
@@ -99,38 +96,22 @@ static enum verdict judge(const struct client *c, const struct frame *f)
 /* One pass over a client's bytes. */
 struct pass {
 	struct client *client;
-	struct slice rest;  /* not yet looked at */
-	const uint8_t *run; /* start of what goes to the server */
-	size_t run_len;
+	struct run run; /* goes to the server */
 };
 
 static void pass_send(struct pass *p)
 {
-	struct client *c = p->client;
+	struct server *s = p->client->server;
 
-	if (p->run_len == 0)
-		return;
-	if (c->server && c->server->closing == CLOSE_NOT)
-		stream_write(&c->server->stream, slice_of(p->run, p->run_len));
-	p->run_len = 0;
+	run_send(&p->run, s && s->closing == CLOSE_NOT ? &s->stream : NULL);
 }
 
-/* Moves past len bytes of the message in front, of which `total` are still to come in
- * all, so that what has not arrived is treated the same. */
 static void pass_over(struct pass *p, enum rest as, size_t total)
 {
-	size_t len = total < p->rest.len ? total : p->rest.len;
-
-	if (as == REST_FORWARD) {
-		if (p->run_len == 0)
-			p->run = p->rest.data;
-		p->run_len += len;
-	} else {
+	if (as == REST_DISCARD)
 		pass_send(p);
-	}
-	p->client->rest = (uint32_t)(total - len);
+	p->client->rest = run_pass(&p->run, as, total);
 	p->client->rest_is = (uint8_t)as;
-	p->rest = slice_after(p->rest, len);
 }
 
 static void count(struct client *c, uint8_t letter)
@@ -238,9 +219,9 @@ static bool commit(struct pass *p, enum verdict verdict, const struct frame *f)
 static bool pass_step(struct pass *p)
 {
 	struct client *c = p->client;
-	struct frame f;
+	struct frame f = {0};
 
-	switch (frame_peek(p->rest,
+	switch (frame_peek(p->run.ahead,
 			   (size_t)c->dispatcher->config->settings.max_packet_size, &f)) {
 	case FRAME_SHORT:
 		return false;
@@ -272,13 +253,13 @@ static void pass_rest(struct pass *p)
 
 size_t outbound_pump(struct client *c, struct slice bytes)
 {
-	struct pass p = {.client = c, .rest = bytes};
+	struct pass p = {.client = c, .run.ahead = bytes};
 
 	if (c->rest > 0)
 		pass_rest(&p);
-	while (p.rest.len > 0 && c->closing == CLOSE_NOT)
+	while (p.run.ahead.len > 0 && c->closing == CLOSE_NOT)
 		if (!pass_step(&p))
 			break;
 	pass_send(&p);
-	return bytes.len - p.rest.len;
+	return bytes.len - p.run.ahead.len;
 }
