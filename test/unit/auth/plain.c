@@ -12,7 +12,7 @@ static void what_is_written_can_be_read(void **state)
 {
 	struct buffer b = {0};
 	struct writer w = writer_of(&b);
-	struct frame f;
+	struct frame f = {0};
 	struct slice password;
 
 	(void)state;
