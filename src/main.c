@@ -39,10 +39,10 @@ static void print_check(const struct config *config)
 		printf("\n; server connections in the worst case: %llu\n",
 		       (unsigned long long)worst.servers);
 	else
-		printf(
-		    "\n; server connections in the worst case: no bound; %s; all others "
-		    "together: %llu\n",
-		    worst.unbounded_word, (unsigned long long)worst.servers);
+		printf("\n; server connections in the worst case: no bound, for %s; all "
+		       "others "
+		       "together: %llu\n",
+		       worst.unbounded_word, (unsigned long long)worst.servers);
 }
 
 /* Root has more rights than a process that talks to strangers should have. */

@@ -101,7 +101,7 @@ static void describe(const struct database *example, struct config_worst *out)
 	else
 		why = "its pool has no size";
 	snprintf(out->unbounded_word, sizeof(out->unbounded_word),
-		 "%zu database%s without one, such as %s (%s)", out->unbounded,
+		 "%zu database%s, such as %s (%s)", out->unbounded,
 		 out->unbounded == 1 ? "" : "s", hint_show(example->name, shown), why);
 }
 

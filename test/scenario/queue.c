@@ -30,10 +30,9 @@ static void a_full_queue_refuses_a_query_and_the_session_lives_on(void **state)
 	world_pass(&w, 2 * USEC_PER_SEC);
 	say(c, "Q[from c]");
 	assert_non_null(strstr(heard_field(c, 'M'), "max_queue"));
-	assert_string_equal(
-	    heard_field(c, 'D'),
-	    "Clients that wait for a server of database \"app\", user "
-	    "\"anna\": 1; limit: 1; the first has waited for 2.000 s.");
+	assert_string_equal(heard_field(c, 'D'),
+			    "Clients that wait for a server of database \"app\", user "
+			    "\"anna\": 1; limit: 1; the first has waited for 2.000 s.");
 	assert_true(strlen(heard_field(c, 'H')) > 0);
 	ASSERT_HEARS(c, "E[ERROR 53300] Z[I]");
 	/* Each query of a pipeline is refused for itself. */
