@@ -212,9 +212,11 @@ void dispatcher_let_go(struct dispatcher *d, struct pool *pool)
 	pools_note_use(&d->pools, pool, now_us);
 	if (!pool_is_unused(pool) || is_promising(pool))
 		return;
-	/* Kept for the pause that it must make before it is tried again. */
-	if (pool->database && now_us < pool->opening.not_before_us) {
-		loop_arm(d->loop, &pool->deadline, pool->opening.not_before_us);
+	/* Kept for a while, so that pauses grow for who asks again and again. */
+	uint64_t end_us =
+	    pool->opening.not_before_us + d->config->settings.server_login_retry;
+	if (pool->database && opening_is_failing(&pool->opening) && now_us < end_us) {
+		loop_arm(d->loop, &pool->deadline, end_us);
 		return;
 	}
 	dispatcher_forget_pool(pool, d);
