@@ -22,6 +22,7 @@
 #include "relay/cancel.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/refusal.h"
 
@@ -330,7 +331,7 @@ static void login_to_database(const struct login *l)
 	    database->user[0] ? slice_of_text(database->user) : l->user;
 	if (is_auto)
 		log_new_database(l);
-	struct pool *pool = dispatcher_pool(d, l->database, server_user);
+	struct pool *pool = keeper_pool(d, l->database, server_user);
 	c->user = pools_hold_user(&d->pools, l->user);
 	if (!pool || !c->user) {
 		client_close(c, CLOSE_OUT_OF_MEMORY);
@@ -339,7 +340,7 @@ static void login_to_database(const struct login *l)
 	if (may_enter(l, pool))
 		enter_pool(l, pool);
 	else
-		dispatcher_let_go(d, pool);
+		keeper_let_go(d, pool);
 }
 
 static void negotiate(const struct login *l)

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "net/resolver.h"
+#include "relay/keeper.h"
 #include "relay/known.h"
 
 typedef void (*pool_fn)(struct dispatcher *d, struct pool *pool);
@@ -194,8 +195,7 @@ void control_warm_up(struct dispatcher *d)
 		rules_resolve(config, database, config_user(config, user), &rules);
 		if (user.len == 0 || rules.min_pool_size == 0)
 			continue;
-		struct pool *pool =
-		    dispatcher_pool(d, slice_of_text(database->name), user);
+		struct pool *pool = keeper_pool(d, slice_of_text(database->name), user);
 		if (pool)
 			dispatcher_serve(d, pool);
 	}

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "net/resolver.h"
 #include "proto/notice.h"
+#include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/link.h"
 #include "relay/refusal.h"
@@ -187,74 +188,21 @@ void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 	}
 }
 
-void dispatcher_forget_pool(struct pool *pool, void *context)
-{
-	struct dispatcher *d = context;
-
-	loop_release_deadline(d->loop, &pool->deadline);
-	known_free(pool, &d->params);
-}
-
-/* Whether an unused pool is worth keeping: a server of it was reached once, or is wanted
- * before any client comes. Others are names that somebody made up. */
-static bool is_promising(const struct pool *pool)
-{
-	if (!pool->database)
-		return false;
-	return pool->has_been_reached ||
-	       (pool->rules.min_pool_size > 0 && pool->database->user[0]);
-}
-
-void dispatcher_let_go(struct dispatcher *d, struct pool *pool)
-{
-	uint64_t now_us = dispatcher_now(d);
-
-	pools_note_use(&d->pools, pool, now_us);
-	if (!pool_is_unused(pool) || is_promising(pool))
-		return;
-	/* Kept for a while, so that pauses grow for who asks again and again. */
-	uint64_t end_us =
-	    pool->opening.not_before_us + d->config->settings.server_login_retry;
-	if (pool->database && opening_is_failing(&pool->opening) && now_us < end_us) {
-		loop_arm(d->loop, &pool->deadline, end_us);
-		return;
-	}
-	dispatcher_forget_pool(pool, d);
-	pools_drop(&d->pools, pool);
-}
-
-static void on_pool_due(struct deadline *due, uint64_t now_us)
+void dispatcher_pool_due(struct deadline *due, uint64_t now_us)
 {
 	struct pool *pool =
 	    (struct pool *)(void *)((char *)due - offsetof(struct pool, deadline));
-
 	struct dispatcher *d = known_of(pool)->dispatcher;
 
 	(void)now_us;
-	if (pool_is_unused(pool) && !is_promising(pool)) {
-		dispatcher_let_go(d, pool);
+	if (pool_is_unused(pool) && !keeper_is_promising(pool)) {
+		keeper_let_go(d, pool);
 		return;
 	}
 	dispatcher_serve(d, pool);
 	/* What it had claimed and did not use is for others. */
 	dispatcher_serve_blocked(d, pool->database_usage);
 	dispatcher_serve_blocked(d, pool->user_usage);
-}
-
-struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
-			     struct slice user)
-{
-	struct pool *pool = pools_get(&d->pools, database, user, dispatcher_now(d));
-
-	if (!pool || pool->owner_data)
-		return pool;
-	if (!known_create(pool, d) || !loop_reserve_deadline(d->loop)) {
-		known_free(pool, &d->params);
-		pools_drop(&d->pools, pool);
-		return NULL;
-	}
-	pool->deadline.on_due = on_pool_due;
-	return pool;
 }
 
 /* ---- servers are granted ---- */
@@ -515,7 +463,7 @@ void dispatcher_fini(struct dispatcher *d)
 		dispatcher_end_linger(c);
 	d->ops->reap(d);
 	TAILQ_FOREACH (pool, &d->pools.all, all)
-		dispatcher_forget_pool(pool, d);
+		keeper_forget(pool, d);
 	pools_fini(&d->pools);
 	cancels_fini(&d->cancels);
 	params_store_fini(&d->params);

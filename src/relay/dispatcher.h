@@ -40,7 +40,7 @@ struct console_ops {
 struct relay_ops {
 	const struct stream_ops *client_stream, *server_stream;
 	loop_task_fn pump_client;
-	deadline_fn client_due, server_due, pools_due;
+	deadline_fn client_due, server_due, pool_due, pools_due;
 	loop_reap_fn reap;                     /* gives back what the closed held */
 	void (*open_server)(struct server *s); /* connect and log in */
 	void (*welcome)(struct client *c);     /* a login that waited is complete */
@@ -124,11 +124,6 @@ enum dispatch dispatcher_ask(struct client *c);
 /* A waiting client leaves the line and is idle (or in its login) again. */
 void dispatcher_withdraw(struct client *c);
 
-/* The pool, made if need be, with all that the dispatcher needs beside it; NULL when
- * memory is short or there is no such database. */
-struct pool *dispatcher_pool(struct dispatcher *d, struct slice database,
-			     struct slice user);
-
 /* A client that may enter has its pool from here on: counted in its limits. */
 void dispatcher_join_pool(struct client *c, struct pool *pool);
 
@@ -148,16 +143,12 @@ void dispatcher_end_linger(struct client *c);
 
 /* After anything that could let a waiter of this pool be served or a server be opened. */
 void dispatcher_serve(struct dispatcher *d, struct pool *pool);
+/* A pool's deadline: its reserve, its pause after a failure, or its end. */
+void dispatcher_pool_due(struct deadline *due, uint64_t now_us);
 /* After a limit may have got room: serves those who wait for it, in turn. */
 void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage);
 /* Nobody will open a server for this line soon: all who wait are told why. */
 void dispatcher_refuse_line(struct pool *pool);
-/* A client or server has left the pool, or has not come in: if that leaves it unused, it
- * may expire, and one that nobody will miss is freed: its database is gone, or no server
- * of it was ever reached. The pool must not be touched after this. */
-void dispatcher_let_go(struct dispatcher *d, struct pool *pool);
-/* Frees what the dispatcher keeps beside a pool that is about to be freed. */
-void dispatcher_forget_pool(struct pool *pool, void *dispatcher);
 
 /* ---- those who wait for quiet ---- */
 

@@ -308,6 +308,7 @@ const struct relay_ops events_relay_ops = {
     .pump_client = pump_client,
     .client_due = client_on_due,
     .server_due = server_on_due,
+    .pool_due = dispatcher_pool_due,
     .pools_due = reaper_pools_due,
     .reap = reaper_run,
     .open_server = server_login_start,

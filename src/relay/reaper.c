@@ -12,6 +12,7 @@
 #include "relay/cancel.h"
 #include "relay/clean.h"
 #include "relay/dispatcher.h"
+#include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/link.h"
 #include "relay/server_login.h"
@@ -47,7 +48,7 @@ static void leave_pool(struct client *c)
 		pool->clients--;
 		pool->database_usage->clients--;
 		c->user->clients--;
-		dispatcher_let_go(d, pool);
+		keeper_let_go(d, pool);
 	}
 	if (c->user)
 		usage_release(&d->pools.users, c->user);
@@ -142,7 +143,7 @@ static void reap_server(struct server *s)
 	dispatcher_serve_blocked(d, pool->database_usage);
 	dispatcher_serve_blocked(d, pool->user_usage);
 	dispatcher_note_progress(d);
-	dispatcher_let_go(d, pool);
+	keeper_let_go(d, pool);
 }
 
 static void watch_expiry(struct dispatcher *d)
@@ -178,9 +179,8 @@ void reaper_pools_due(struct deadline *due, uint64_t now_us)
 	struct dispatcher *d =
 	    (struct dispatcher *)(void *)((char *)due -
 					  offsetof(struct dispatcher, expiry));
-	uint64_t next_us =
-	    pools_expire(&d->pools, now_us, d->config->settings.autodb_idle_timeout,
-			 dispatcher_forget_pool, d);
+	uint64_t next_us = pools_expire(
+	    &d->pools, now_us, d->config->settings.autodb_idle_timeout, keeper_forget, d);
 
 	loop_arm(d->loop, &d->expiry, next_us);
 }

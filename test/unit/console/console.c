@@ -20,6 +20,7 @@
 #include "proto/frame.h"
 #include "relay/control.h"
 #include "relay/events.h"
+#include "relay/keeper.h"
 
 /* ---- the ground ---- */
 
@@ -283,7 +284,7 @@ static struct client *client_of(const struct fake_peer *peer)
 static void begin_work(struct ground *g)
 {
 	g->pool =
-	    dispatcher_pool(&g->dispatcher, slice_of_text("app"), slice_of_text("alice"));
+	    keeper_pool(&g->dispatcher, slice_of_text("app"), slice_of_text("alice"));
 	assert_non_null(g->pool);
 	pool_add(g->pool, &g->busy, g->loop.now_us);
 }
