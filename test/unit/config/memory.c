@@ -16,6 +16,9 @@ void *__wrap_realloc(void *old, size_t len);
 char *__wrap_strdup(const char *text);
 int __wrap_vasprintf(char **out, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
+/* What vasprintf() is called with _FORTIFY_SOURCE. */
+int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Requests until the one that fails; negative: none does. */
 static int until_failure = -1;
@@ -48,6 +51,12 @@ char *__wrap_strdup(const char *text)
 int __wrap_vasprintf(char **out, const char *format, va_list args)
 {
 	return fails() ? -1 : __real_vasprintf(out, format, args);
+}
+
+int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args)
+{
+	(void)flag;
+	return __wrap_vasprintf(out, format, args);
 }
 
 static void put_config(void)
