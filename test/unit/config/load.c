@@ -417,8 +417,8 @@ static void an_entry_takes_less_than_400_bytes(void **state)
 	size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
 	assert_in_range((after - before) / 20000, 1, 400);
 	config_unref(c);
-	/* And all of it comes back. */
-	assert_in_range(mallinfo2().uordblks + mallinfo2().hblkhd, 0, before + 1000);
+	/* And all of it comes back, but for what malloc() keeps at hand as if it were in use. */
+	assert_in_range(mallinfo2().uordblks + mallinfo2().hblkhd, 0, before + 100 * 1024);
 }
 #endif
 
