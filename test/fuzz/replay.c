@@ -1,7 +1,9 @@
 /*
  * Runs a fuzz target without libFuzzer: its corpus, each input also cut at every byte and
- * with some bytes changed. The inputs are the same in every run.
+ * with some bytes changed. The inputs are the same in every run. With a directory as its
+ * argument it writes the corpus there instead, for libFuzzer to begin with.
  */
+#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +62,26 @@ static void run_all(struct slice input)
 		printf("1..%u\n", count);
 }
 
-int main(void)
+static const char *seeds; /* the directory */
+
+static void write_seed(struct slice input)
 {
+	static unsigned count;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%u", seeds, count++);
+	FILE *file = fopen(path, "wbe");
+	if (!file || fwrite(input.data, 1, input.len, file) != input.len || fclose(file))
+		err(1, "%s", path);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		seeds = argv[1];
+		fuzz_corpus(write_seed);
+		return 0;
+	}
 	fuzz_corpus(run_all);
 	/* The plan may come last; the empty input closes the list. */
 	run_all(slice_of("", 0));
