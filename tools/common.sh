@@ -34,7 +34,8 @@ step() {
 
 # shellcheck disable=SC2034 # for those who source this
 build_packages=(autoconf automake make gcc libc6-dev pkgconf libev-dev libssl-dev
-	libidn-dev libinih-dev libc-ares-dev uthash-dev libsystemd-dev)
+	libidn-dev libinih-dev libc-ares-dev libpq-dev libpam0g-dev libldap-dev uthash-dev
+	libsystemd-dev)
 
 # The newest PostgreSQL that has both the server and pgbench: sets pg_bin.
 find_postgres() {
@@ -74,19 +75,44 @@ may_become_root() {
 	if [ -t 0 ]; then sudo -v; else sudo -n true 2>/dev/null; fi
 }
 
-# Debian creates and starts a cluster on port 5432 when PostgreSQL is installed. Nobody
-# asked for one here, so this says no for as long as the installation takes.
+# Debian creates a cluster when PostgreSQL is installed, and starts the services of all
+# packages at once. Nobody asked for any here, so these say no for as long as the
+# installation takes. An administrator's own policy stays as it is.
 cluster_dropin=/etc/postgresql-common/createcluster.d/zz-pooler.conf
+service_policy=/usr/sbin/policy-rc.d
+policy_mark="made by pooler's tools, to be removed"
 
-forbid_cluster() {
+# as_root_write FILE: standard input becomes its content.
+as_root_write() { as_root tee "$1" >/dev/null; }
+
+forbid_services() {
 	as_root mkdir -p "${cluster_dropin%/*}" &&
-		echo "create_main_cluster = false" | as_root tee "$cluster_dropin" >/dev/null
+		echo "create_main_cluster = false" | as_root_write "$cluster_dropin" || return
+	[ ! -e "$service_policy" ] || return 0
+	printf '%s\n' '#!/bin/sh' "# $policy_mark" 'exit 101' | as_root_write "$service_policy" &&
+		as_root chmod 755 "$service_policy"
 }
 
-allow_cluster() {
+# allow_services: takes back what forbid_services did; harmless when it did nothing.
+allow_services() {
+	if grep -qs "$policy_mark" "$service_policy"; then as_root rm -f "$service_policy"; fi
 	[ -e "$cluster_dropin" ] || return 0
 	as_root rm -f "$cluster_dropin"
 	as_root rmdir --ignore-fail-on-non-empty "${cluster_dropin%/*}" 2>/dev/null
+}
+
+# Services that the tests start themselves, with files of their own; installed here, they
+# do not come up with the machine either.
+test_services=(slapd)
+
+# disable_services PACKAGE...: of those just installed, the ones above.
+disable_services() {
+	local service
+	for service in "${test_services[@]}"; do
+		case " $* " in
+		*" $service "*) as_root update-rc.d "$service" disable >/dev/null || return ;;
+		esac
+	done
 }
 
 apt() {
@@ -110,10 +136,11 @@ install_missing() {
 		"As root, run:  apt-get install ${missing[*]}"
 	step "fetching the list of packages" apt update ||
 		die "apt-get update failed (no network, or no rights?)"
-	forbid_cluster || die "cannot write ${cluster_dropin%/*}"
+	forbid_services || die "cannot write $cluster_dropin and $service_policy"
 	step "installing ${missing[*]}" apt install --no-install-recommends "${missing[@]}" ||
 		status=1
-	allow_cluster
+	disable_services "${missing[@]}" || status=1
+	allow_services
 	[ $status -eq 0 ] || die "some packages could not be installed: ${missing[*]}"
 }
 
