@@ -8,6 +8,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
+#include "base/crypto.h"
+
 enum { CHUNK_MIN = 1024, CHUNK_MAX = 256 * 1024 };
 
 struct arena_chunk {
@@ -54,6 +56,8 @@ void arena_fini(struct arena *a)
 {
 	while (a->chunks) {
 		struct arena_chunk *next = a->chunks->next;
+		/* There may be passwords in it. */
+		crypto_wipe(a->chunks->bytes, a->chunks->used);
 		free(a->chunks);
 		a->chunks = next;
 	}

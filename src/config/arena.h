@@ -14,6 +14,7 @@ struct arena {
 	size_t total;               /* bytes asked of the system */
 };
 
+/* Wipes what was taken. */
 void arena_fini(struct arena *a);
 
 /* Zeroed and aligned for any type; NULL when memory is short. */

@@ -40,6 +40,8 @@ void config_entries_unref(struct config_entries *entries)
 	free(entries->users);
 	free(entries->databases);
 	arena_fini(&entries->arena);
+	if (entries->origin)
+		config_entries_unref(entries->origin);
 	free(entries);
 }
 
@@ -136,6 +138,70 @@ struct user_slot *config_entries_user(struct config_entries *entries, const char
 		return NULL;
 	entries->users[entries->user_count++] = u;
 	return u;
+}
+
+static bool copy_database(struct config_entries *copy, const struct database_entry *from)
+{
+	struct database_entry *e = config_entries_database(copy, from->database.name);
+
+	if (!e)
+		return false;
+	e->database = from->database;
+	e->place = from->place;
+	return true;
+}
+
+static bool copy_user(struct config_entries *copy, const struct user_slot *from)
+{
+	struct user_slot *u = config_entries_user(copy, from->user.name);
+
+	if (!u)
+		return false;
+	u->user = from->user;
+	u->place = from->place;
+	return true;
+}
+
+struct config_entries *config_entries_copy(struct config_entries *entries)
+{
+	struct config_entries *copy = config_entries_new();
+	bool good = copy != NULL;
+
+	if (!copy)
+		return NULL;
+	/* A copy of a copy has its strings from the same place. */
+	copy->origin = entries->origin ? entries->origin : entries;
+	copy->origin->references++;
+	for (size_t i = 0; good && i < entries->database_count; i++)
+		good = copy_database(copy, entries->databases[i]);
+	if (good && entries->fallback)
+		good = copy_database(copy, entries->fallback);
+	for (size_t i = 0; good && i < entries->user_count; i++)
+		good = copy_user(copy, entries->users[i]);
+	if (good)
+		return copy;
+	config_entries_unref(copy);
+	return NULL;
+}
+
+int config_entries_inherit(struct config_entries *entries, const struct settings *s)
+{
+	struct server_tls general;
+
+	/* Entries may outlive the settings. */
+	server_tls_of(s, &general);
+	int rc = server_tls_keep(&general, &entries->arena);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < entries->database_count; i++) {
+		struct database *d = &entries->databases[i]->database;
+
+		server_tls_inherit(&d->tls, d->tls_own, &general);
+	}
+	if (entries->fallback)
+		server_tls_inherit(&entries->fallback->database.tls,
+				   entries->fallback->database.tls_own, &general);
+	return 0;
 }
 
 /* ---- snapshots ---- */

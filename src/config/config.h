@@ -72,7 +72,8 @@ struct config_worst {
 /* 0 or -ENOMEM. */
 int config_worst_case(const struct config *config, struct config_worst *out);
 
-/* Writes what is in effect as a file that loads to the same. */
+/* Writes what is in effect as a file that loads to the same; but passwords are not
+ * printed, and a file with SECRET_SHOWN in their place is refused. */
 void config_print(const struct config *config, FILE *out);
 
 #endif

@@ -28,11 +28,15 @@ static const struct text_key {
 } text_keys[] = {
     {"dbname", offsetof(struct database, dbname), DATABASE_NAME_MAX},
     {"user", offsetof(struct database, user), USER_NAME_MAX},
+    {"password", offsetof(struct database, password), SIZE_MAX},
     {"connect_query", offsetof(struct database, connect_query), SIZE_MAX},
     {"client_encoding", offsetof(struct database, client_encoding), SETTING_VALUE_MAX},
     {"datestyle", offsetof(struct database, datestyle), SETTING_VALUE_MAX},
     {"timezone", offsetof(struct database, timezone), SETTING_VALUE_MAX},
     {"application_name", offsetof(struct database, application_name), SETTING_VALUE_MAX},
+    {"auth_user", offsetof(struct database, auth_user), USER_NAME_MAX},
+    {"auth_query", offsetof(struct database, auth_query), SETTING_VALUE_MAX},
+    {"auth_dbname", offsetof(struct database, auth_dbname), DATABASE_NAME_MAX},
 };
 
 enum { TEXT_KEYS = sizeof(text_keys) / sizeof(text_keys[0]) };
@@ -69,13 +73,18 @@ static int store_text(struct parsing *p, const char *text, const char **out)
 	return 0;
 }
 
+bool database_is_console(const char *name)
+{
+	return strcmp(name, "pooler") == 0 || strcmp(name, "pgbouncer") == 0;
+}
+
 static int check_name(struct parsing *p, const char *name)
 {
 	if (name[0] == '\0')
 		return refuse(p, "a database needs a name");
 	if (strlen(name) > DATABASE_NAME_MAX)
 		return refuse(p, "the name is longer than 63 bytes");
-	if (strcmp(name, "pooler") == 0 || strcmp(name, "pgbouncer") == 0)
+	if (database_is_console(name))
 		return refuse(p, "the name is that of the console and cannot be used");
 	return 0;
 }
@@ -115,6 +124,16 @@ static int set_port(struct parsing *p, const char *text)
 	return 0;
 }
 
+/* What is wrong with the text of a key, or NULL. */
+static const char *judge_text(const char *key, const char *value)
+{
+	if (strcmp(key, "password") == 0 && strcmp(value, SECRET_SHOWN) == 0)
+		return "cannot be " SECRET_SHOWN_WHY;
+	if (strcmp(key, "auth_dbname") == 0 && database_is_console(value))
+		return "is the console, which cannot look up users";
+	return NULL;
+}
+
 static int set_text(struct parsing *p, size_t i, const char *value)
 {
 	const char **field = (const char **)(void *)((char *)&p->d + text_keys[i].offset);
@@ -123,6 +142,9 @@ static int set_text(struct parsing *p, size_t i, const char *value)
 		return refuse_key(p, text_keys[i].name, "is given twice");
 	if (strlen(value) > text_keys[i].max_len)
 		return refuse_key(p, text_keys[i].name, "is too long");
+	const char *fault = judge_text(text_keys[i].name, value);
+	if (fault)
+		return refuse_key(p, text_keys[i].name, fault);
 	p->has_text[i] = true;
 	return store_text(p, value, field);
 }
@@ -140,6 +162,21 @@ static int set_override(struct parsing *p, enum override_key key, const char *va
 	return -EINVAL;
 }
 
+static int set_tls(struct parsing *p, enum server_tls_key key, const char *value)
+{
+	const char *name = server_tls_key_name(key);
+	char why[VALUE_WHY_MAX];
+
+	if (p->d.tls_own >> key & 1)
+		return refuse_key(p, name, "is given twice");
+	int rc = server_tls_set(&p->d.tls, key, value, p->strings, why, sizeof(why));
+	if (rc == -EINVAL)
+		snprintf(p->why, p->why_cap, "%s: %s", name, why);
+	if (rc == 0)
+		p->d.tls_own |= 1U << key;
+	return rc;
+}
+
 static int refuse_unknown(struct parsing *p, const char *key)
 {
 	struct nearest nearest = nearest_to(key);
@@ -154,6 +191,8 @@ static int refuse_unknown(struct parsing *p, const char *key)
 		if (name)
 			nearest_offer(&nearest, name);
 	}
+	for (unsigned i = 0; i < SERVER_TLS_COUNT; i++)
+		nearest_offer(&nearest, server_tls_key_name((enum server_tls_key)i));
 	hint_unknown("key", &nearest, p->why, p->why_cap);
 	return -EINVAL;
 }
@@ -175,6 +214,9 @@ static int set_pair(void *owner, struct connstr_pair pair, char *why, size_t why
 	enum override_key key = overrides_find(OVERRIDE_IN_DATABASES, pair.key);
 	if (key != OVERRIDE_COUNT)
 		return set_override(p, key, pair.value);
+	enum server_tls_key tls_key = server_tls_find(pair.key);
+	if (tls_key != SERVER_TLS_COUNT)
+		return set_tls(p, tls_key, pair.value);
 	return refuse_unknown(p, pair.key);
 }
 
@@ -189,14 +231,19 @@ int database_parse(const char *name, const char *connection_string, struct arena
 		  .host = "",
 		  .port = DEFAULT_PORT,
 		  .user = "",
+		  .password = "",
 		  .connect_query = "",
 		  .client_encoding = "",
 		  .datestyle = "",
 		  .timezone = "",
-		  .application_name = ""},
+		  .application_name = "",
+		  .auth_user = "",
+		  .auth_query = "",
+		  .auth_dbname = ""},
 	};
 	int rc = check_name(&p, name);
 
+	server_tls_init(&p.d.tls);
 	if (rc == 0)
 		rc = store_text(&p, name, &p.d.name);
 	if (rc != 0)

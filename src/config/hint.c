@@ -8,15 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 
-/* An asterisk at the end stands for anything. */
 static const char *const unsupported[] = {
-    "auth_*",
     "cancel_wait_timeout",
-    "client_tls*",
     "conffile",
     "disable_pqexec",
     "dns_zone_check_period",
@@ -24,7 +20,6 @@ static const char *const unsupported[] = {
     "load_balance_hosts",
     "login_notify_message",
     "max_prepared_statements",
-    "password",
     "peer_id",
     "peers",
     "pkt_buf",
@@ -33,7 +28,6 @@ static const char *const unsupported[] = {
     "sbuf_loopcnt",
     "scram_iterations",
     "server_fast_close",
-    "server_tls*",
     "service_name",
     "suspend_timeout",
 };
@@ -41,11 +35,7 @@ static const char *const unsupported[] = {
 static bool is_unsupported(const char *name)
 {
 	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
-		size_t len = strlen(unsupported[i]);
-		bool prefix = unsupported[i][len - 1] == '*';
-
-		if (prefix ? strncasecmp(name, unsupported[i], len - 1) == 0
-			   : text_equal_nocase(name, unsupported[i]))
+		if (text_equal_nocase(name, unsupported[i]))
 			return true;
 	}
 	return false;

@@ -208,22 +208,6 @@ static void on_entry(void *owner, struct ini_place place, const char *section,
 	}
 }
 
-/* What must be said has been said. */
-static void require(struct load *l, const char *path)
-{
-	struct ini_place nowhere = {.file = path};
-
-	if (!l->has_pooler) {
-		note(l, CONFIG_ERROR, nowhere, "there is no [pooler] section");
-		return;
-	}
-	int i = settings_find("auth_type");
-	if (!l->places[i].file)
-		note(l, CONFIG_ERROR, nowhere,
-		     "auth_type is missing from [pooler]: there is no default, because "
-		     "it decides who gets in; this version knows trust and any");
-}
-
 static const struct ini_ops ini_ops = {.on_section = on_section, .on_entry = on_entry};
 
 /* Reads into l->config and looks at the whole. */
@@ -235,9 +219,13 @@ static int read_config(struct load *l, const char *path)
 	if (rc != 0)
 		return rc;
 	/* Of a file that could not be read the rest says nothing. */
-	if (l->section != SECTION_NONE || l->errors->errors == errors_before)
-		require(l, path);
-	return l->no_memory ? -ENOMEM : 0;
+	bool was_read = l->section != SECTION_NONE || l->errors->errors == errors_before;
+	if (was_read && !l->has_pooler)
+		config_errors_add(l->errors, CONFIG_ERROR, path, 0,
+				  "there is no [pooler] section");
+	if (l->no_memory)
+		return -ENOMEM;
+	return config_entries_inherit(l->config->store->entries, &l->config->settings);
 }
 
 /* An empty snapshot, or NULL with a note. */
@@ -331,6 +319,23 @@ static int find_changeable(const char *key, struct config_errors *errors)
 	return SETTING_NONE;
 }
 
+/* Entries are shared until what they inherit has changed. */
+static int inherit_anew(struct config *config, const struct config *from)
+{
+	struct server_tls before, after;
+
+	server_tls_of(&from->settings, &before);
+	server_tls_of(&config->settings, &after);
+	if (server_tls_same(&before, &after))
+		return 0;
+	struct config_entries *copy = config_entries_copy(config->store->entries);
+	if (!copy)
+		return -ENOMEM;
+	config_entries_unref(config->store->entries);
+	config->store->entries = copy;
+	return config_entries_inherit(copy, &config->settings);
+}
+
 static int change(struct config *config, const struct config *from, size_t i,
 		  const char *value, struct config_errors *errors)
 {
@@ -343,6 +348,8 @@ static int change(struct config *config, const struct config *from, size_t i,
 	if (rc == -EINVAL)
 		config_errors_add(errors, CONFIG_ERROR, "", 0, "%s: %s",
 				  settings_info(i).name, why);
+	if (rc == 0)
+		rc = inherit_anew(config, from);
 	if (rc == -ENOMEM)
 		config_errors_add(errors, CONFIG_ERROR, "", 0, "out of memory");
 	return rc;

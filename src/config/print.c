@@ -1,5 +1,6 @@
 /*
- * A snapshot as a file that loads to the same.
+ * A snapshot as a file that loads to the same, or, where it has secrets, not at all: they
+ * are not printed, and what is printed in their place is refused.
  */
 #include <ctype.h>
 #include <string.h>
@@ -55,6 +56,20 @@ static void print_overrides(const struct overrides *over, enum override_place pl
 	}
 }
 
+static void print_tls(const struct database *d, FILE *out)
+{
+	char value[SETTING_VALUE_MAX + 1];
+
+	for (unsigned i = 0; i < SERVER_TLS_COUNT; i++) {
+		enum server_tls_key key = (enum server_tls_key)i;
+
+		if (d->tls_own >> i & 1)
+			print_pair(server_tls_key_name(key),
+				   server_tls_print(&d->tls, key, value, sizeof(value)),
+				   out);
+	}
+}
+
 static void print_database(const struct database *d, FILE *out)
 {
 	print_name(d->name, out);
@@ -63,11 +78,16 @@ static void print_database(const struct database *d, FILE *out)
 	fprintf(out, " port=%d", d->port);
 	print_pair("dbname", d->dbname, out);
 	print_pair("user", d->user, out);
+	print_pair("password", d->password[0] ? SECRET_SHOWN : "", out);
 	print_pair("connect_query", d->connect_query, out);
 	print_pair("client_encoding", d->client_encoding, out);
 	print_pair("datestyle", d->datestyle, out);
 	print_pair("timezone", d->timezone, out);
 	print_pair("application_name", d->application_name, out);
+	print_pair("auth_user", d->auth_user, out);
+	print_pair("auth_query", d->auth_query, out);
+	print_pair("auth_dbname", d->auth_dbname, out);
+	print_tls(d, out);
 	print_overrides(&d->over, OVERRIDE_IN_DATABASES, out);
 	putc('\n', out);
 }
@@ -82,7 +102,7 @@ static void print_user(const struct user_entry *u, FILE *out)
 
 static void print_settings(const struct settings *s, FILE *out)
 {
-	char value[SETTING_VALUE_MAX + 1];
+	char value[SETTING_PRINTED_MAX + 1];
 
 	fputs("[pooler]\n", out);
 	for (size_t i = 0; i < settings_count(); i++) {

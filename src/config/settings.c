@@ -115,6 +115,8 @@ static size_t field_len(enum setting_kind kind)
 	switch (kind) {
 	case SETTING_TEXT:
 	case SETTING_FACILITY:
+	case SETTING_DHEPARAMS:
+	case SETTING_LDAP_OPTIONS:
 		return sizeof(const char *);
 	case SETTING_BOOL:
 		return sizeof(bool);
@@ -129,6 +131,10 @@ static size_t field_len(enum setting_kind kind)
 		return sizeof(enum pool_mode);
 	case SETTING_AUTH_TYPE:
 		return sizeof(enum auth_type);
+	case SETTING_TLS_MODE:
+		return sizeof(enum tls_mode);
+	case SETTING_SSLNEGOTIATION:
+		return sizeof(enum sslnegotiation);
 	}
 	return 0;
 }

@@ -17,12 +17,37 @@ struct arena;
 
 enum pool_mode { POOL_MODE_SESSION, POOL_MODE_TRANSACTION, POOL_MODE_STATEMENT };
 
-enum auth_type { AUTH_TYPE_TRUST, AUTH_TYPE_ANY };
+enum auth_type {
+	AUTH_TYPE_TRUST,
+	AUTH_TYPE_ANY,
+	AUTH_TYPE_PLAIN,
+	AUTH_TYPE_MD5,
+	AUTH_TYPE_SCRAM,
+	AUTH_TYPE_CERT,
+	AUTH_TYPE_PEER,
+	AUTH_TYPE_HBA,
+	AUTH_TYPE_PAM,
+	AUTH_TYPE_LDAP
+};
+
+/* In order: each asks for no less than the one before. */
+enum tls_mode {
+	TLS_MODE_DISABLE,
+	TLS_MODE_ALLOW,
+	TLS_MODE_PREFER,
+	TLS_MODE_REQUIRE,
+	TLS_MODE_VERIFY_CA,
+	TLS_MODE_VERIFY_FULL
+};
+
+enum sslnegotiation { SSLNEGOTIATION_POSTGRES, SSLNEGOTIATION_DIRECT };
 
 /* What a value can be, and the C type of its field. */
 enum setting_kind {
 	SETTING_TEXT,
 	SETTING_FACILITY,
+	SETTING_DHEPARAMS,
+	SETTING_LDAP_OPTIONS, /* printed without the password in it */
 	SETTING_BOOL,
 	SETTING_INT,
 	SETTING_MODE,
@@ -30,11 +55,15 @@ enum setting_kind {
 	SETTING_MILLISECONDS,
 	SETTING_SIZE,
 	SETTING_POOL_MODE,
-	SETTING_AUTH_TYPE
+	SETTING_AUTH_TYPE,
+	SETTING_TLS_MODE,
+	SETTING_SSLNEGOTIATION
 };
 
 #define SETTING_TYPE_TEXT const char *
 #define SETTING_TYPE_FACILITY const char *
+#define SETTING_TYPE_DHEPARAMS const char *
+#define SETTING_TYPE_LDAP_OPTIONS const char *
 #define SETTING_TYPE_BOOL bool
 #define SETTING_TYPE_INT int
 #define SETTING_TYPE_MODE int
@@ -43,6 +72,8 @@ enum setting_kind {
 #define SETTING_TYPE_SIZE uint64_t
 #define SETTING_TYPE_POOL_MODE enum pool_mode
 #define SETTING_TYPE_AUTH_TYPE enum auth_type
+#define SETTING_TYPE_TLS_MODE enum tls_mode
+#define SETTING_TYPE_SSLNEGOTIATION enum sslnegotiation
 
 struct settings {
 #define SETTING(name, kind, ...) SETTING_TYPE_##kind name;
@@ -60,10 +91,19 @@ struct settings_info {
 enum {
 	SETTING_NONE = -1,
 	SETTING_VALUE_MAX = 4096,
+	/* What stands in the place of a secret may be longer than that is. */
+	SETTING_PRINTED_MAX = 2 * SETTING_VALUE_MAX,
 	/* sun_path holds 108 bytes; "/.s.PGSQL.65535" and a NUL are added to a directory.
 	 */
 	SOCKET_DIR_MAX = 108 - 16,
 };
+
+/* What is printed in the place of a secret. As a value it is refused, so that a printed
+ * configuration cannot be used with this for a password. */
+#define SECRET_SHOWN "********"
+#define SECRET_SHOWN_WHY                                                                 \
+	SECRET_SHOWN " stands for a password that was not printed: write the password "  \
+		     "itself"
 
 size_t settings_count(void);
 struct settings_info settings_info(size_t i);
@@ -80,8 +120,8 @@ void settings_init(struct settings *s);
 int settings_set(struct settings *s, size_t i, const char *value, struct arena *strings,
 		 char *why, size_t why_cap);
 
-/* The value of field i as it can be written in the file; returns out. Values are at most
- * SETTING_VALUE_MAX bytes. */
+/* The value of field i as it can be written in the file, but with SECRET_SHOWN in the
+ * place of a secret; returns out. Values are at most SETTING_PRINTED_MAX bytes. */
 char *settings_print(const struct settings *s, size_t i, char *out, size_t cap);
 
 /* Whether field i is the same in both. */
@@ -94,7 +134,11 @@ int settings_copy(struct settings *to, const struct settings *from, size_t i,
 /* The words of the enums, as they are written in the file. */
 const char *pool_mode_name(enum pool_mode mode);
 const char *auth_type_name(enum auth_type type);
+const char *tls_mode_name(enum tls_mode mode);
+const char *sslnegotiation_name(enum sslnegotiation negotiation);
 bool pool_mode_parse(const char *text, enum pool_mode *out);
 bool auth_type_parse(const char *text, enum auth_type *out);
+bool tls_mode_parse(const char *text, enum tls_mode *out);
+bool sslnegotiation_parse(const char *text, enum sslnegotiation *out);
 
 #endif

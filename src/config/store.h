@@ -30,6 +30,7 @@ struct user_slot {
 
 struct config_entries {
 	unsigned references;
+	struct config_entries *origin; /* of a copy: whose strings it has, counted */
 	struct arena arena;
 	struct hash_key key;
 	struct database_entry *databases_by_name, **databases;
@@ -54,6 +55,14 @@ void config_entries_unref(struct config_entries *entries);
 struct database_entry *config_entries_database(struct config_entries *entries,
 					       const char *name);
 struct user_slot *config_entries_user(struct config_entries *entries, const char *name);
+
+/* The same databases and users once more, for a change of what they inherit; NULL when
+ * memory is short. */
+struct config_entries *config_entries_copy(struct config_entries *entries);
+
+/* Gives each database what it does not say itself of TLS with servers. To be called once,
+ * before anybody sees the entries. 0 or -ENOMEM. */
+int config_entries_inherit(struct config_entries *entries, const struct settings *s);
 
 /* A snapshot with default settings, which takes the caller's reference to entries; NULL
  * when memory is short, and the reference is gone too. */

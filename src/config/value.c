@@ -4,6 +4,7 @@
  */
 #include "config/value.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,12 +29,31 @@ static const struct word pool_modes[] = {
 static const struct word auth_types[] = {
     {"any", AUTH_TYPE_ANY},
     {"trust", AUTH_TYPE_TRUST},
+    {"plain", AUTH_TYPE_PLAIN},
+    {"md5", AUTH_TYPE_MD5},
+    {"scram-sha-256", AUTH_TYPE_SCRAM},
+    {"cert", AUTH_TYPE_CERT},
+    {"peer", AUTH_TYPE_PEER},
+    {"hba", AUTH_TYPE_HBA},
+    {"pam", AUTH_TYPE_PAM},
+    {"ldap", AUTH_TYPE_LDAP},
     {NULL, 0},
 };
 
-/* Methods of PgBouncer that this version does not know. */
-static const char *const missing_auth_types[] = {
-    "plain", "md5", "cert", "hba", "ldap", "pam", "scram-sha-256", "peer", NULL,
+static const struct word tls_modes[] = {
+    {"disable", TLS_MODE_DISABLE},
+    {"allow", TLS_MODE_ALLOW},
+    {"prefer", TLS_MODE_PREFER},
+    {"require", TLS_MODE_REQUIRE},
+    {"verify-ca", TLS_MODE_VERIFY_CA},
+    {"verify-full", TLS_MODE_VERIFY_FULL},
+    {NULL, 0},
+};
+
+static const struct word sslnegotiations[] = {
+    {"postgres", SSLNEGOTIATION_POSTGRES},
+    {"direct", SSLNEGOTIATION_DIRECT},
+    {NULL, 0},
 };
 
 __attribute__((format(printf, 3, 4))) static bool refuse(char *why, size_t cap,
@@ -81,18 +101,6 @@ static bool refuse_word(const struct word *words, const char *text, char *why, s
 		snprintf(why + len, cap - len, "; did you mean \"%s\"?",
 			 nearest_name(&nearest));
 	return false;
-}
-
-static bool refuse_auth_type(const char *text, char *why, size_t cap)
-{
-	for (size_t i = 0; missing_auth_types[i]; i++) {
-		if (text_equal_nocase(missing_auth_types[i], text))
-			return refuse(why, cap,
-				      "\"%s\" is not supported by this version; it knows "
-				      "any and trust",
-				      text);
-	}
-	return refuse_word(auth_types, text, why, cap);
 }
 
 static bool parse_int(const struct value_rule *rule, const char *text, int *out,
@@ -207,6 +215,106 @@ static bool parse_facility(const char *text, const char **out, char *why, size_t
 	return true;
 }
 
+/* Reads the words auto and none into texts that stay. */
+static bool parse_dheparams(const char *text, const char **out, char *why, size_t cap)
+{
+	static const struct word words[] = {{"auto", 0}, {"none", 1}, {NULL, 0}};
+	int value;
+
+	if (find_word(words, text, &value)) {
+		*out = words[value].name;
+		return true;
+	}
+	if (text_equal_nocase(text, "legacy"))
+		return refuse(
+		    why, cap,
+		    "\"legacy\" is not supported: its groups have 1024 bits, which "
+		    "can be broken; auto takes groups that fit the key");
+	return refuse_word(words, text, why, cap);
+}
+
+/* ---- secrets among the options for LDAP ---- */
+
+static const char *skip_quotes(const char *at, bool *quoted)
+{
+	for (; *at == '"'; at++)
+		*quoted = !*quoted;
+	return at;
+}
+
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " \t");
+}
+
+/* The value of the option at `at` and whether it stands in quotes, if it is the one with
+ * a secret; else NULL. Options are name=value with blanks or commas between them, and
+ * what is in double quotes belongs together, as in pg_hba.conf. */
+static const char *secret_of_option(const char *at, bool *quoted)
+{
+	static const char name[] = "ldapbindpasswd";
+
+	*quoted = false;
+	for (const char *letter = name; *letter; letter++, at++) {
+		at = skip_quotes(at, quoted);
+		if (tolower((unsigned char)*at) != *letter)
+			return NULL;
+	}
+	at = skip_blanks(skip_quotes(at, quoted));
+	if (*at != '=')
+		return NULL;
+	return skip_quotes(skip_blanks(at + 1), quoted);
+}
+
+static const char *end_of_option(const char *at, bool quoted, const char *separators)
+{
+	for (; *at && (quoted || !strchr(separators, *at)); at++) {
+		if (*at == '"')
+			quoted = !quoted;
+	}
+	return at;
+}
+
+static void append(char *out, size_t cap, size_t *len, const char *text, size_t text_len)
+{
+	for (size_t i = 0; i < text_len && *len + 1 < cap; i++)
+		out[(*len)++] = text[i];
+	out[*len] = '\0';
+}
+
+/* The options, with SECRET_SHOWN for each password. */
+static void print_ldap_options(char *out, size_t cap, const char *text)
+{
+	size_t len = 0;
+	bool quoted;
+
+	out[0] = '\0';
+	while (*text) {
+		const char *secret = secret_of_option(text, &quoted);
+		const char *end = text;
+
+		if (secret) {
+			append(out, cap, &len, text, (size_t)(secret - text));
+			append(out, cap, &len, SECRET_SHOWN, strlen(SECRET_SHOWN));
+			append(out, cap, &len, "\"", quoted ? 1 : 0);
+			/* A comma may be part of it. */
+			end = text = end_of_option(secret, quoted, " \t");
+		} else {
+			end = end_of_option(text, false, " \t,");
+		}
+		end += strspn(end, " \t,");
+		append(out, cap, &len, text, (size_t)(end - text));
+		text = end;
+	}
+}
+
+static bool parse_ldap_options(const char *text, const char **out, char *why, size_t cap)
+{
+	if (strstr(text, SECRET_SHOWN))
+		return refuse(why, cap, "%s", SECRET_SHOWN_WHY);
+	return parse_text(text, out, why, cap);
+}
+
 bool value_parse(const struct value_rule *rule, const char *text, void *field, char *why,
 		 size_t why_cap)
 {
@@ -215,6 +323,10 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field, c
 		return parse_text(text, field, why, why_cap);
 	case SETTING_FACILITY:
 		return parse_facility(text, field, why, why_cap);
+	case SETTING_DHEPARAMS:
+		return parse_dheparams(text, field, why, why_cap);
+	case SETTING_LDAP_OPTIONS:
+		return parse_ldap_options(text, field, why, why_cap);
 	case SETTING_BOOL:
 		return parse_bool(text, field, why, why_cap);
 	case SETTING_INT:
@@ -232,7 +344,13 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field, c
 		       refuse_word(pool_modes, text, why, why_cap);
 	case SETTING_AUTH_TYPE:
 		return auth_type_parse(text, field) ||
-		       refuse_auth_type(text, why, why_cap);
+		       refuse_word(auth_types, text, why, why_cap);
+	case SETTING_TLS_MODE:
+		return tls_mode_parse(text, field) ||
+		       refuse_word(tls_modes, text, why, why_cap);
+	case SETTING_SSLNEGOTIATION:
+		return sslnegotiation_parse(text, field) ||
+		       refuse_word(sslnegotiations, text, why, why_cap);
 	}
 	return false;
 }
@@ -248,7 +366,11 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 	switch (kind) {
 	case SETTING_TEXT:
 	case SETTING_FACILITY:
+	case SETTING_DHEPARAMS:
 		snprintf(out, cap, "%s", *(const char *const *)field);
+		break;
+	case SETTING_LDAP_OPTIONS:
+		print_ldap_options(out, cap, *(const char *const *)field);
 		break;
 	case SETTING_BOOL:
 		snprintf(out, cap, "%d", *(const bool *)field);
@@ -274,6 +396,13 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 	case SETTING_AUTH_TYPE:
 		snprintf(out, cap, "%s", auth_type_name(*(const enum auth_type *)field));
 		break;
+	case SETTING_TLS_MODE:
+		snprintf(out, cap, "%s", tls_mode_name(*(const enum tls_mode *)field));
+		break;
+	case SETTING_SSLNEGOTIATION:
+		snprintf(out, cap, "%s",
+			 sslnegotiation_name(*(const enum sslnegotiation *)field));
+		break;
 	}
 	return out;
 }
@@ -283,6 +412,8 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 	switch (kind) {
 	case SETTING_TEXT:
 	case SETTING_FACILITY:
+	case SETTING_DHEPARAMS:
+	case SETTING_LDAP_OPTIONS:
 		return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
 	case SETTING_BOOL:
 		return *(const bool *)a == *(const bool *)b;
@@ -297,13 +428,18 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 		return *(const enum pool_mode *)a == *(const enum pool_mode *)b;
 	case SETTING_AUTH_TYPE:
 		return *(const enum auth_type *)a == *(const enum auth_type *)b;
+	case SETTING_TLS_MODE:
+		return *(const enum tls_mode *)a == *(const enum tls_mode *)b;
+	case SETTING_SSLNEGOTIATION:
+		return *(const enum sslnegotiation *)a == *(const enum sslnegotiation *)b;
 	}
 	return false;
 }
 
 bool value_is_text(enum setting_kind kind)
 {
-	return kind == SETTING_TEXT || kind == SETTING_FACILITY;
+	return kind == SETTING_TEXT || kind == SETTING_FACILITY ||
+	       kind == SETTING_DHEPARAMS || kind == SETTING_LDAP_OPTIONS;
 }
 
 const char *pool_mode_name(enum pool_mode mode)
@@ -314,6 +450,16 @@ const char *pool_mode_name(enum pool_mode mode)
 const char *auth_type_name(enum auth_type type)
 {
 	return word_of(auth_types, (int)type);
+}
+
+const char *tls_mode_name(enum tls_mode mode)
+{
+	return word_of(tls_modes, (int)mode);
+}
+
+const char *sslnegotiation_name(enum sslnegotiation negotiation)
+{
+	return word_of(sslnegotiations, (int)negotiation);
 }
 
 bool pool_mode_parse(const char *text, enum pool_mode *out)
@@ -333,5 +479,25 @@ bool auth_type_parse(const char *text, enum auth_type *out)
 	if (!find_word(auth_types, text, &value))
 		return false;
 	*out = (enum auth_type)value;
+	return true;
+}
+
+bool tls_mode_parse(const char *text, enum tls_mode *out)
+{
+	int value;
+
+	if (!find_word(tls_modes, text, &value))
+		return false;
+	*out = (enum tls_mode)value;
+	return true;
+}
+
+bool sslnegotiation_parse(const char *text, enum sslnegotiation *out)
+{
+	int value;
+
+	if (!find_word(sslnegotiations, text, &value))
+		return false;
+	*out = (enum sslnegotiation)value;
 	return true;
 }

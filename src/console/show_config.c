@@ -18,7 +18,7 @@ static const struct column config_columns[] = {{"key", COLUMN_TEXT},
 static bool next_setting(struct show *show, struct row *row)
 {
 	const char *name = show_next_name(show);
-	char value[SETTING_VALUE_MAX + 1];
+	char value[SETTING_PRINTED_MAX + 1];
 
 	if (!name)
 		return false;
