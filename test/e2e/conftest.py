@@ -15,6 +15,8 @@ from harness.pooler import Pooler
 from harness.tap import Tap
 from harness.waiting import wait_until
 
+pytest_plugins = ["harness.logins"]
+
 LIMIT_S = 60
 
 

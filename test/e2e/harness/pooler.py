@@ -43,6 +43,9 @@ class Pooler:
             "admin_listen_addr": "127.0.0.1", "admin_port": self.admin_port,
             "unix_socket_dir": self.directory, **DEFAULTS, **settings,
         }
+        self.admin_password = None  # for the console, when it asks
+        self.open_console = self._open_console
+        self.extra_environment = {}
         self.process = None
         self.sockets_at_start = 0
         self._opened = []
@@ -90,7 +93,8 @@ class Pooler:
     def environment(self):
         return {**os.environ,
                 "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:quarantine_size_mb=8:handle_abort=1",
-                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+                **self.extra_environment}
 
     def spawn(self, *args, nofile=None):
         """Starts the program and returns at once."""
@@ -214,10 +218,13 @@ class Pooler:
     # Console
 
     def console(self, user="admin"):
-        """A console session on the admin listener."""
+        """A console session on the admin listener, unless open_console() says otherwise."""
+        return self.open_console(user)
+
+    def _open_console(self, user):
         wire = Wire(self.admin_address)
         try:
-            return wire.login(user, "pooler")
+            return wire.login(user, "pooler", self.admin_password)
         except BaseException:
             wire.close()
             raise

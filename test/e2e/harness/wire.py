@@ -9,6 +9,8 @@ import socket
 import struct
 from typing import NamedTuple
 
+from . import scram
+
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 GSS_REQUEST = struct.pack("!ii", 8, 80877104)
 PROTOCOL_3 = 3 << 16
@@ -115,6 +117,24 @@ def function_call(oid, *args):
     return message("F", body + struct.pack("!h", 0))
 
 
+def password_message(body):
+    return message("p", body)
+
+
+def sasl_initial(mechanism_name, first, length=None):
+    first = first.encode() if isinstance(first, str) else first
+    length = len(first) if length is None else length
+    return message("p", cstring(mechanism_name) + struct.pack("!I", length) + first)
+
+
+def mechanism(offered, wire):
+    """Name, GS2 header and binding for the best of what is offered."""
+    if "SCRAM-SHA-256-PLUS" in offered:
+        return "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", wire.binding()
+    is_tls = hasattr(wire.socket, "getpeercert")
+    return "SCRAM-SHA-256", "y,," if is_tls else "n,,", b""
+
+
 def extended(sql, params=(), name=""):
     """The batch a driver sends for one statement."""
     return parse(sql, name) + bind(params, name) + describe() + execute() + sync()
@@ -214,6 +234,7 @@ class Wire:
         if family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.params, self.key, self.login_notices = {}, b"", []
+        self.asked = []  # the methods that the login was asked for, as numbers or mechanisms
         self._in = bytearray()
 
     def __enter__(self):
@@ -292,14 +313,31 @@ class Wire:
         finally:
             self.socket.settimeout(before)
 
-    def finish_login(self):
+    def start_tls(self, context, direct=False, host="localhost"):
+        """Asks for TLS, or begins with it, and shakes hands."""
+        if not direct:
+            self.send(SSL_REQUEST)
+            answer = self.read_bytes(1)
+            assert answer == b"S", answer
+        assert not self._in
+        self.socket = context.wrap_socket(self.socket, server_hostname=host)
+        return self
+
+    def binding(self):
+        """The data of channel binding: our server's certificates are signed with SHA-256."""
+        return scram.end_point(self.socket.getpeercert(binary_form=True))
+
+    def finish_login(self, user=None, password=None):
+        """Answers whatever the login asks for; without a password that is a failure."""
         while True:
             try:
                 m = self.read()
-            except Closed as closed:
+            except (Closed, OSError) as closed:
                 raise Refused({}) from closed
             if m.type == "E":
                 raise Refused(fields_of(m.body))
+            if m.type == "R":
+                self.answer(m.body, user, password)
             if m.type == "S":
                 name, value = m.body[:-1].split(b"\0")
                 self.params[name.decode()] = value.decode()
@@ -310,9 +348,32 @@ class Wire:
             elif m.type == "Z":
                 return self
 
-    def login(self, user, database, **params):
+    def answer(self, body, user, password):
+        """One Authentication message."""
+        (kind,) = struct.unpack_from("!i", body)
+        if kind in (0, 12):
+            return
+        if kind == 11:
+            self.send(password_message(self._scram.final(body[4:].decode()).encode()))
+            return
+        assert password is not None, f"asked for a password (Authentication {kind})"
+        if kind == 3:
+            self.asked.append(3)
+            self.send(password_message(cstring(password)))
+        elif kind == 5:
+            self.asked.append(5)
+            self.send(password_message(cstring(scram.md5_answer(user, password, body[4:8]))))
+        else:
+            self.asked += [name.decode() for name in body[4:].split(b"\0") if name]
+            self._start_scram(password, *mechanism(self.asked, self))
+
+    def _start_scram(self, password, name, gs2, data):
+        self._scram = scram.Client(password, gs2, data)
+        self.send(sasl_initial(name, self._scram.first()))
+
+    def login(self, user, database, password=None, **params):
         self.send(startup({"user": user, "database": database, **params}))
-        return self.finish_login()
+        return self.finish_login(user, password)
 
     def ask(self, *data):
         """Sends SQL text or ready-made messages and reads up to ReadyForQuery."""
