@@ -77,9 +77,35 @@ void loop_post(struct loop *loop, struct loop_task *task)
 	post(&loop->runs, task);
 }
 
+void loop_post_next(struct loop *loop, struct loop_task *task)
+{
+	if (task->is_posted)
+		return;
+	post(&loop->nexts, task);
+	task->is_next = true;
+	if (loop->ev)
+		ev_idle_start(loop->ev, &loop->hurry);
+}
+
 void loop_unpost(struct loop *loop, struct loop_task *task)
 {
-	unpost(&loop->runs, task);
+	unpost(task->is_next ? &loop->nexts : &loop->runs, task);
+	task->is_next = false;
+}
+
+/* What was put off to this turn stands before what this turn posts. */
+static void start_nexts(struct loop *loop)
+{
+	struct loop_task *task;
+
+	if (TAILQ_EMPTY(&loop->nexts))
+		return;
+	TAILQ_FOREACH (task, &loop->nexts, place)
+		task->is_next = false;
+	TAILQ_CONCAT(&loop->nexts, &loop->runs, place);
+	TAILQ_CONCAT(&loop->runs, &loop->nexts, place);
+	if (loop->ev)
+		ev_idle_stop(loop->ev, &loop->hurry);
 }
 
 void loop_post_flush(struct loop *loop, struct loop_task *task)
@@ -102,6 +128,7 @@ static bool has_work(const struct loop *loop)
 
 static void end_turn(struct loop *loop)
 {
+	start_nexts(loop);
 	if (deadlines_next(&loop->deadlines) <= loop->now_us)
 		deadlines_expire(&loop->deadlines, loop->now_us, DEADLINES_PER_TURN);
 	while (has_work(loop)) {
@@ -147,6 +174,12 @@ static void on_after_wait(struct ev_loop *ev, ev_check *w, int revents)
 	loop->now_us = clock_monotonic_now();
 }
 
+/* Its being active is all that is wanted of it. */
+static void on_hurry(struct ev_loop *ev, ev_idle *w, int revents)
+{
+	(void)ev, (void)w, (void)revents;
+}
+
 /* The deadlines themselves are looked at when the turn ends. */
 static void on_wake(struct ev_loop *ev, ev_timer *w, int revents)
 {
@@ -163,6 +196,7 @@ int loop_init_without_events(struct loop *loop, uint64_t now_us)
 	*loop = (struct loop){.now_us = now_us, .wake_us = CLOCK_NEVER};
 	TAILQ_INIT(&loop->runs);
 	TAILQ_INIT(&loop->flushes);
+	TAILQ_INIT(&loop->nexts);
 	loop->scratch = malloc(LOOP_SCRATCH_LEN);
 	return loop->scratch ? 0 : -ENOMEM;
 }
@@ -182,6 +216,7 @@ int loop_init(struct loop *loop)
 	ev_prepare_init(&loop->before_wait, on_before_wait);
 	ev_check_init(&loop->after_wait, on_after_wait);
 	ev_timer_init(&loop->wake, on_wake, 0., 0.);
+	ev_idle_init(&loop->hurry, on_hurry);
 	loop->before_wait.data = loop->after_wait.data = loop->wake.data = loop;
 	/* Before all others: what they do is dated by it. */
 	ev_set_priority(&loop->after_wait, EV_MAXPRI);
@@ -196,6 +231,7 @@ void loop_fini(struct loop *loop)
 		ev_loop_destroy(loop->ev);
 	deadlines_fini(&loop->deadlines);
 	free(loop->scratch);
+	free(loop->outbox);
 	*loop = (struct loop){0};
 }
 
@@ -216,6 +252,18 @@ void loop_turn(struct loop *loop, uint64_t now_us)
 {
 	loop->now_us = now_us;
 	end_turn(loop);
+}
+
+uint64_t loop_clock(const struct loop *loop)
+{
+	return loop->ev ? clock_monotonic_now() : loop->now_us;
+}
+
+uint8_t *loop_outbox(struct loop *loop)
+{
+	if (!loop->outbox)
+		loop->outbox = malloc(LOOP_OUTBOX_LEN);
+	return loop->outbox;
 }
 
 uint64_t loop_next_deadline(const struct loop *loop)

@@ -65,11 +65,16 @@ struct loop_task {
 	TAILQ_ENTRY(loop_task) place;
 	loop_task_fn run;
 	bool is_posted;
+	bool is_next; /* posted for the turn after this one */
 };
 TAILQ_HEAD(loop_tasks, loop_task);
 
 /* Posting twice runs it once. A task posted while tasks run, runs in the same phase. */
 void loop_post(struct loop *loop, struct loop_task *task);
+/* Runs in the next turn, which does not wait. Nothing changes for a task that is posted
+ * already. */
+void loop_post_next(struct loop *loop, struct loop_task *task);
+/* Takes back either. */
 void loop_unpost(struct loop *loop, struct loop_task *task);
 
 /* ---- the loop ---- */
@@ -82,19 +87,21 @@ struct loop {
 	ev_prepare before_wait;
 	ev_check after_wait;
 	ev_timer wake;
+	ev_idle hurry;    /* active: the next turn does not wait */
 	uint64_t wake_us; /* what `wake` is set to */
 	uint64_t now_us;  /* monotonic, read once per turn */
 	struct deadlines deadlines;
 	size_t deadline_count; /* deadlines reserved by loop_reserve_deadline */
-	struct loop_tasks runs, flushes;
+	struct loop_tasks runs, flushes, nexts;
 	loop_reap_fn reap;
 	void *reap_context;
 	bool reap_wanted;
 	uint8_t *scratch; /* one area into which every stream reads */
 	bool scratch_is_lent;
+	uint8_t *outbox; /* one area out of which TLS writes; NULL until it is needed */
 };
 
-enum { LOOP_SCRATCH_LEN = 256 * 1024 };
+enum { LOOP_SCRATCH_LEN = 256 * 1024, LOOP_OUTBOX_LEN = 36 * 1024 };
 
 /* 0 or -errno. */
 int loop_init(struct loop *loop);
@@ -109,6 +116,14 @@ void loop_stop(struct loop *loop);
 /* One turn without waiting: deadlines due at now_us (as many as one turn does), then run,
  * flush, reap. For tests. */
 void loop_turn(struct loop *loop, uint64_t now_us);
+
+/* The time now, for those who measure what they do; a loop without libev has the time
+ * that its test gave it. */
+uint64_t loop_clock(const struct loop *loop);
+
+/* The outbox, empty: whoever fills it empties it before returning. NULL when memory is
+ * short. */
+uint8_t *loop_outbox(struct loop *loop);
 
 /* When the next deadline is due, CLOCK_NEVER for none. */
 uint64_t loop_next_deadline(const struct loop *loop);

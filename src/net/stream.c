@@ -78,9 +78,15 @@ static void say_goodbye(struct stream *s)
 		end(s, STREAM_END_BY_PEER, 0);
 }
 
+/* What a handshake could not send holds nobody up but itself. */
+static bool has_unsent(const struct stream *s)
+{
+	return (s->wire & (STREAM_WIRE_UNSENT | STREAM_WIRE_SHUT)) == STREAM_WIRE_UNSENT;
+}
+
 static void settle_after_send(struct stream *s)
 {
-	s->is_blocked = buffer_len(&s->out) > 0;
+	s->is_blocked = buffer_len(&s->out) > 0 || has_unsent(s);
 	if (!s->is_blocked)
 		loop_unpost_flush(s->loop, &s->flush);
 	water_judge(s);
@@ -106,7 +112,7 @@ static void send_all(struct stream *s, struct slice more)
 		pieces[count++] = piece_of(queued);
 	if (more.len > 0)
 		pieces[count++] = piece_of(more);
-	if (count == 0)
+	if (count == 0 && !(s->wire & STREAM_WIRE_UNSENT))
 		return;
 	ssize_t put = s->transport->write(s, pieces, count);
 	if (put < 0 && put != -EAGAIN) {
@@ -152,7 +158,7 @@ void stream_corked(struct stream *s)
 
 bool stream_has_queued(const struct stream *s)
 {
-	return buffer_len(&s->out) > 0;
+	return buffer_len(&s->out) > 0 || (s->wire & STREAM_WIRE_UNSENT);
 }
 
 /* ---- offering ---- */
@@ -320,21 +326,44 @@ static void hear_last_words(struct stream *s)
 
 /* ---- what the loop calls ---- */
 
+/* The owner, who may have no time for it, is asked first. */
+static void read_if_allowed(struct stream *s)
+{
+	if (s->hold == STREAM_HELD || s->hold == STREAM_HELD_STILL) {
+		s->hold = STREAM_HELD_STILL;
+		water_watch(s);
+		return;
+	}
+	if (s->hold == STREAM_FREE && s->ops->may_read && !s->is_finishing) {
+		s->hold = STREAM_HELD;
+		if (!s->ops->may_read(s) || !s->transport)
+			return;
+	}
+	s->hold = STREAM_FREE;
+	read_once(s);
+}
+
 static void on_flush(struct loop_task *task)
 {
 	struct stream *s =
 	    (struct stream *)(void *)((char *)task - offsetof(struct stream, flush));
 
-	if (s->write_error)
+	if (s->write_error) {
 		hear_last_words(s);
-	else if (!s->is_blocked)
+		return;
+	}
+	if (!s->is_blocked)
 		send_all(s, nothing);
+	if (water_has_hidden(s) || (s->hold == STREAM_RELEASED && water_may_read(s)))
+		read_if_allowed(s);
 }
 
 static void write_blocked(struct stream *s)
 {
+	bool was_blocked = s->is_blocked;
+
 	send_all(s, nothing);
-	if (s->is_blocked || s->has_ended || !takes_bytes(s))
+	if (!was_blocked || s->is_blocked || s->has_ended || !takes_bytes(s))
 		return;
 	if (s->ops->on_drained)
 		s->ops->on_drained(s);
@@ -342,10 +371,11 @@ static void write_blocked(struct stream *s)
 
 void stream_on_ready(struct stream *s, int events)
 {
-	if ((events & LOOP_WRITE) && s->transport && s->is_blocked)
+	if ((events & LOOP_WRITE) && s->transport &&
+	    (s->is_blocked || (s->wire & STREAM_WIRE_UNSENT)))
 		write_blocked(s);
 	if ((events & LOOP_READ) && s->transport && water_may_read(s))
-		read_once(s);
+		read_if_allowed(s);
 }
 
 static void on_ready(struct loop *loop, struct loop_io *io, int events)
@@ -374,6 +404,39 @@ void stream_open(struct stream *s, struct loop *loop, int fd,
 bool stream_is_open(const struct stream *s)
 {
 	return s->transport;
+}
+
+void stream_set_ops(struct stream *s, const struct stream_ops *ops)
+{
+	s->ops = ops;
+}
+
+void stream_release(struct stream *s)
+{
+	if (!s->transport || s->hold == STREAM_FREE || s->hold == STREAM_RELEASED)
+		return;
+	s->hold = STREAM_RELEASED;
+	water_watch(s);
+	if (!water_may_read(s))
+		s->hold = STREAM_FREE;
+	else if (s->loop->scratch_is_lent)
+		loop_post_flush(s->loop, &s->flush);
+	else
+		read_if_allowed(s);
+}
+
+void stream_fail(struct stream *s, int error)
+{
+	if (s->transport && !s->has_ended && s->write_error == 0)
+		fail_write(s, error);
+}
+
+void stream_rewire(struct stream *s)
+{
+	if (s->is_blocked && !s->has_ended && !(s->wire & STREAM_WIRE_SHUT))
+		write_blocked(s);
+	if (s->transport)
+		water_watch(s);
 }
 
 void stream_set_keep_max(struct stream *s, uint32_t keep_max)
@@ -411,6 +474,7 @@ void stream_finish(struct stream *s)
 		return;
 	leave_pair(s);
 	s->is_finishing = true;
+	s->hold = STREAM_FREE;
 	buffer_fini(&s->in);
 	water_watch(s);
 	if (s->write_error || s->is_blocked)

@@ -14,6 +14,9 @@
  * than STREAM_HIGH_WATER bytes, and goes on when it holds none. Each direction looks at
  * its own destination only, so two full buffers never wait for each other.
  *
+ * Between the bytes and the wire stands a transport. One that keeps bytes to itself says
+ * so by the marks of enum stream_wire; a plain socket never does.
+ *
  * Closing marks: after stream_close() no callback comes and nothing is read or written,
  * but the struct stays valid until its owner is reaped. Callbacks may call any function
  * of this header on any stream.
@@ -47,6 +50,23 @@ struct stream_ops {
 	/* The stream has come to an end; the owner must close it (now or in this turn).
 	 * Called once. Kept bytes are still there (stream_kept). */
 	void (*on_end)(struct stream *stream, enum stream_end how, int error);
+	/* Asked before a readable stream is read; NULL: always. False holds the stream:
+	 * it is not read before stream_release(). */
+	bool (*may_read)(struct stream *stream);
+};
+
+/* What a transport keeps to itself; it sets and clears these marks. */
+enum stream_wire {
+	STREAM_WIRE_READABLE = 1, /* bytes can be read though the socket has none */
+	STREAM_WIRE_UNSENT = 2,   /* there are bytes that the kernel did not take */
+	STREAM_WIRE_SHUT = 4,     /* writing has to wait for something to be read */
+};
+
+enum stream_hold {
+	STREAM_FREE,
+	STREAM_HELD,       /* readable, and may_read said no */
+	STREAM_HELD_STILL, /* and the kernel said so again: it is watched no more */
+	STREAM_RELEASED    /* to be read in the flush phase */
 };
 
 struct stream {
@@ -71,6 +91,8 @@ struct stream {
 	bool has_ended;    /* on_end was called */
 	bool in_callback;  /* on_data of this stream is on the stack */
 	bool wants_pump;   /* stream_pump() was called in there */
+	uint8_t wire;      /* marks of enum stream_wire */
+	uint8_t hold;      /* enum stream_hold */
 };
 
 /* Zero is a valid stream that is not open. The descriptor (non-blocking) belongs to the
@@ -78,6 +100,13 @@ struct stream {
  * stream_on_ready(). Starts reading. */
 void stream_open(struct stream *stream, struct loop *loop, int fd,
 		 const struct transport *transport, const struct stream_ops *ops);
+
+/* Other callbacks from now on. A stream that is held stays so. */
+void stream_set_ops(struct stream *stream, const struct stream_ops *ops);
+
+/* Lets a held stream be read, and does it at once: it was readable. (Inside of an on_data
+ * it is put off to the flush phase.) Harmless on others. */
+void stream_release(struct stream *stream);
 
 /* How many bytes may wait unconsumed; STREAM_KEEP_MAX unless said otherwise. */
 void stream_set_keep_max(struct stream *stream, uint32_t keep_max);
@@ -121,6 +150,16 @@ void stream_pump(struct stream *stream);
 void stream_feed(struct stream *from, struct stream *to);
 /* from feeds nobody any more, and reads again if it was throttled. */
 void stream_unfeed(struct stream *from);
+
+/* ---- for transports ---- */
+
+/* The stream has failed outside of its transport's functions: on_end comes in the flush
+ * phase, with what the peer had said before. */
+void stream_fail(struct stream *stream, int error);
+
+/* After the marks in `wire` have changed outside of the transport's read and write: reads
+ * and writes what is possible now, in the flush phase at the latest. */
+void stream_rewire(struct stream *stream);
 
 /* What the loop calls when the descriptor is ready; tests call it too. */
 void stream_on_ready(struct stream *stream, int events);

@@ -12,6 +12,9 @@
 struct stream;
 struct iovec;
 
+/* A transport that has read more than it gave, or was given more than it sent, or must
+ * read before it can write, marks it in the stream (enum stream_wire in net/stream.h).
+ * Then write is also called without any pieces, to send what is unsent. */
 struct transport {
 	/* Bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing now). */
 	ssize_t (*read)(struct stream *stream, uint8_t *into, size_t len);

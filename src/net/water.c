@@ -4,12 +4,25 @@
  */
 #include "net/water.h"
 
+static int judge_wire(struct stream *s, int events)
+{
+	if (water_has_hidden(s))
+		loop_post_flush(s->loop, &s->flush);
+	if (s->wire & STREAM_WIRE_SHUT)
+		events &= ~LOOP_WRITE;
+	if ((s->wire & STREAM_WIRE_UNSENT) && !s->has_ended)
+		events |= LOOP_WRITE;
+	return events;
+}
+
 void water_watch(struct stream *s)
 {
-	int events = water_may_read(s) ? LOOP_READ : 0;
+	int events = water_may_read(s) && s->hold != STREAM_HELD_STILL ? LOOP_READ : 0;
 
 	if (s->is_blocked && !s->has_ended)
 		events |= LOOP_WRITE;
+	if (s->wire != 0)
+		events = judge_wire(s, events);
 	loop_io_watch(s->loop, &s->io, events);
 }
 

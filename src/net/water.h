@@ -19,6 +19,13 @@ static inline bool water_may_read(const struct stream *s)
 	return !s->is_throttled && buffer_len(&s->in) < s->keep_max;
 }
 
+/* Bytes wait in the transport, and nothing but ourselves will say so. */
+static inline bool water_has_hidden(const struct stream *s)
+{
+	return (s->wire & STREAM_WIRE_READABLE) && s->hold == STREAM_FREE &&
+	       water_may_read(s);
+}
+
 /* Watches the descriptor for what the stream may do now, and for nothing else. */
 void water_watch(struct stream *stream);
 
