@@ -7,6 +7,7 @@
 
 #include <ares.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,6 +340,44 @@ void resolver_forget(struct resolver_query *query)
 		return;
 	TAILQ_REMOVE(&query->name->waiters, query, place);
 	query->name = NULL;
+}
+
+/* ---- names of addresses ---- */
+
+struct pointer {
+	resolver_pointer_fn on_name;
+	void *arg;
+};
+
+static void on_host(void *arg, int status, int timeouts, struct hostent *host)
+{
+	struct pointer pointer = *(struct pointer *)arg;
+
+	(void)timeouts;
+	free(arg);
+	pointer.on_name(pointer.arg,
+			status == ARES_SUCCESS && host ? host->h_name : NULL);
+}
+
+void resolver_ask_pointer(struct resolver *r, const struct address *address,
+			  resolver_pointer_fn on_name, void *arg)
+{
+	struct pointer *pointer = malloc(sizeof(*pointer));
+	bool is_ipv4 = address->family == ADDRESS_IPV4;
+
+	if (!pointer) {
+		on_name(arg, NULL);
+		return;
+	}
+	*pointer = (struct pointer){.on_name = on_name, .arg = arg};
+	ares_gethostbyaddr(r->channel, address->bytes, is_ipv4 ? 4 : 16,
+			   is_ipv4 ? AF_INET : AF_INET6, on_host, pointer);
+	arm_retry(r);
+}
+
+uint64_t resolver_keep_us(const struct resolver *r, bool is_answer)
+{
+	return is_answer ? r->ttl_us : r->negative_ttl_us;
 }
 
 size_t resolver_name_count(const struct resolver *r)

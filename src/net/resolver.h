@@ -44,6 +44,19 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query,
 /* No answer is wanted any more; harmless when none is waited for. */
 void resolver_forget(struct resolver_query *query);
 
+/*
+ * The name that an address is said to have, by its PTR record or /etc/hosts; worth
+ * nothing until it leads back (net/peernames). on_name comes once, perhaps from within
+ * this call, and at the latest from resolver_destroy(); name is NULL when there is none.
+ * The address must be IPv4 or IPv6.
+ */
+typedef void (*resolver_pointer_fn)(void *arg, const char *name);
+void resolver_ask_pointer(struct resolver *resolver, const struct address *address,
+			  resolver_pointer_fn on_name, void *arg);
+
+/* How long an answer, or a failure, is kept. */
+uint64_t resolver_keep_us(const struct resolver *resolver, bool is_answer);
+
 size_t resolver_name_count(const struct resolver *resolver); /* names kept */
 size_t
 resolver_pending_count(const struct resolver *resolver); /* names being asked for */
