@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
+#include "base/text.h"
 #include "config/hint.h"
 
 enum outcome { PAIR, END, BAD };
@@ -35,15 +37,19 @@ static char *unquote(char *from)
 	return NULL;
 }
 
-static enum outcome bad(char *why, size_t cap, const char *what, const char *key)
+static enum outcome bad(char *why, size_t cap, const char *what,
+			const struct connstr_pair *pair)
 {
 	char shown[HINT_SHOWN_MAX];
 
-	snprintf(why, cap, "%s %s", hint_show(key, shown), what);
+	snprintf(why, cap, "%s %s",
+		 pair->is_hidden ? "what stands behind the password"
+				 : hint_show(pair->key, shown),
+		 what);
 	return BAD;
 }
 
-/* Reads the value of out->key at `at`. */
+/* Reads the value of *out, which has its key, at `at`. */
 static enum outcome read_value(char *at, char **out_at, struct connstr_pair *out,
 			       char *why, size_t cap)
 {
@@ -52,24 +58,22 @@ static enum outcome read_value(char *at, char **out_at, struct connstr_pair *out
 	if (*at == '\'') {
 		end = unquote(at);
 		if (!end)
-			return bad(why, cap, "has a quoted value without an end",
-				   out->key);
+			return bad(why, cap, "has a quoted value without an end", out);
 		if (*end && !strchr(blanks, *end))
 			return bad(why, cap,
 				   "has something right behind its closing "
 				   "quote: a quote inside a value is doubled",
-				   out->key);
+				   out);
 	} else {
 		end = at + strcspn(at, blanks);
 		if (memchr(at, '\'', (size_t)(end - at)))
-			return bad(why, cap, "has a quote inside an unquoted value",
-				   out->key);
+			return bad(why, cap, "has a quote inside an unquoted value", out);
 	}
 	/* The text may already end here, and an unquoted value ends at its blank. */
 	if (*end)
 		*end++ = '\0';
 	if (*at == '\0')
-		return bad(why, cap, "has no value", out->key);
+		return bad(why, cap, "has no value", out);
 	out->value = at;
 	*out_at = end;
 	return PAIR;
@@ -87,32 +91,55 @@ static enum outcome next_pair(char **at, struct connstr_pair *out, char *why,
 	char *sign = key_end + strspn(key_end, blanks);
 	bool has_value = *sign == '=';
 	*key_end = '\0';
+	out->key = key;
 	if (!has_value)
 		return bad(why, why_cap, "is followed by no '=': key=value was expected",
-			   key);
+			   out);
 	if (*key == '\0') {
 		snprintf(why, why_cap, "a '=' has no key before it");
 		return BAD;
 	}
-	out->key = key;
 	char *value = sign + 1;
 	return read_value(value + strspn(value, blanks), at, out, why, why_cap);
 }
 
-/* Takes one pair; *out_over when it was the last. */
-static int each(char **at, connstr_fn on_pair, void *owner, char *why, size_t why_cap,
-		bool *out_over)
+int connstr_refuse_hidden(char *why, size_t why_cap)
 {
-	struct connstr_pair pair;
+	snprintf(
+	    why, why_cap,
+	    "a key behind the password is unknown; it is not shown, as it may be part "
+	    "of the password, which stands in single quotes if there are blanks in it");
+	return -EINVAL;
+}
 
-	switch (next_pair(at, &pair, why, why_cap)) {
+/* A walk over the text. */
+struct walk {
+	char *at;
+	connstr_fn on_pair;
+	void *owner;
+	bool hides; /* a password came before, and nothing that is known since */
+	bool over;
+};
+
+/* Takes one pair. */
+static int step(struct walk *w, char *why, size_t why_cap)
+{
+	struct connstr_pair pair = {.is_hidden = w->hides};
+	int rc;
+
+	switch (next_pair(&w->at, &pair, why, why_cap)) {
 	case PAIR:
-		return on_pair(owner, pair, why, why_cap);
+		rc = w->on_pair(w->owner, pair, why, why_cap);
+		if (text_equal_nocase(pair.key, "password"))
+			w->hides = true;
+		else if (rc == 0)
+			w->hides = false;
+		return rc;
 	case END:
-		*out_over = true;
+		w->over = true;
 		return 0;
 	case BAD:
-		*out_over = true;
+		w->over = true;
 		return -EINVAL;
 	}
 	return 0;
@@ -121,16 +148,16 @@ static int each(char **at, connstr_fn on_pair, void *owner, char *why, size_t wh
 int connstr_each(const char *text, connstr_fn on_pair, void *owner, char *why,
 		 size_t why_cap)
 {
-	char *copy = strdup(text), *at = copy;
+	char *copy = strdup(text);
+	struct walk walk = {.at = copy, .on_pair = on_pair, .owner = owner};
 	size_t used = 0; /* of why */
-	bool over = false;
 	int rc = 0;
 
 	if (!copy)
 		return -ENOMEM;
-	while (!over) {
+	while (!walk.over) {
 		size_t start = used == 0 ? 0 : used + 2;
-		int one = each(&at, on_pair, owner, why + start, why_cap - start, &over);
+		int one = step(&walk, why + start, why_cap - start);
 
 		if (one == -ENOMEM) {
 			rc = one;
@@ -146,6 +173,7 @@ int connstr_each(const char *text, connstr_fn on_pair, void *owner, char *why,
 		if (used + 80 > why_cap)
 			break;
 	}
+	crypto_wipe(copy, strlen(text));
 	free(copy);
 	return rc;
 }

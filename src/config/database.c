@@ -128,7 +128,7 @@ static int set_port(struct parsing *p, const char *text)
 static const char *judge_text(const char *key, const char *value)
 {
 	if (strcmp(key, "password") == 0 && strcmp(value, SECRET_SHOWN) == 0)
-		return "cannot be " SECRET_SHOWN_WHY;
+		return SECRET_SHOWN_WHY;
 	if (strcmp(key, "auth_dbname") == 0 && database_is_console(value))
 		return "is the console, which cannot look up users";
 	return NULL;
@@ -217,6 +217,8 @@ static int set_pair(void *owner, struct connstr_pair pair, char *why, size_t why
 	enum server_tls_key tls_key = server_tls_find(pair.key);
 	if (tls_key != SERVER_TLS_COUNT)
 		return set_tls(p, tls_key, pair.value);
+	if (pair.is_hidden)
+		return connstr_refuse_hidden(why, why_cap);
 	return refuse_unknown(p, pair.key);
 }
 

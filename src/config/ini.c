@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/crypto.h"
 #include "base/slice.h"
 #include "config/arena.h"
 #include "config/hint.h"
@@ -191,6 +192,8 @@ static const char *open_source(struct reading *r, const char *path)
 
 static void close_source(struct reading *r)
 {
+	/* There may be passwords in it. */
+	crypto_wipe(top(r)->data, top(r)->len);
 	free(top(r)->data);
 	r->depth--;
 }
@@ -432,6 +435,8 @@ static char *read_entry(char *out, int cap, void *stream)
 		r->answer_due = true;
 		return out;
 	}
+	/* inih frees what it has of the last lines. */
+	crypto_wipe(out, (size_t)cap);
 	return NULL;
 }
 

@@ -2,24 +2,16 @@
  * What only shows when settings and entries are taken together. What cannot work is an
  * error; what works, as it does with PgBouncer, but hardly as meant, is a warning.
  */
+#include "config/review.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#include "config/store.h"
+#include "config/hint.h"
 #include "config/value.h"
 
-struct review {
-	const struct config *config;
-	const struct settings *settings;
-	const char *path;
-	const struct ini_place *places; /* NULL: unknown */
-	struct config_errors *errors;
-};
-
-/* Speaks about a setting, at its place. */
-__attribute__((format(printf, 4, 5))) static void note(struct review *r,
-						       enum config_severity severity,
-						       const char *setting,
-						       const char *format, ...)
+void review_note(struct review *r, enum config_severity severity, const char *setting,
+		 const char *format, ...)
 {
 	struct ini_place place = {0};
 	va_list args;
@@ -27,9 +19,45 @@ __attribute__((format(printf, 4, 5))) static void note(struct review *r,
 	if (r->places)
 		place = r->places[settings_find(setting)];
 	va_start(args, format);
-	config_errors_add_v(r->errors, severity, place.file ? place.file : "", place.line,
-			    format, args);
+	config_errors_add_v(r->errors, severity, place.file ? place.file : r->path,
+			    place.line, format, args);
 	va_end(args);
+}
+
+void review_note_database(struct review *r, enum config_severity severity,
+			  const struct database_entry *e, const char *format, ...)
+{
+	char text[VALUE_WHY_MAX], shown[HINT_SHOWN_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	config_errors_add(r->errors, severity, e->place.file, e->place.line,
+			  "database %s: %s", hint_show(e->database.name, shown), text);
+}
+
+bool review_is_set(const struct review *r, const char *setting)
+{
+	struct settings defaults;
+
+	settings_init(&defaults);
+	return !settings_same(r->settings, &defaults, (size_t)settings_find(setting));
+}
+
+bool review_may_be_refused(const struct review *r, const char *setting)
+{
+	return r->had_errors && r->places && r->places[settings_find(setting)].file;
+}
+
+void review_each_database(struct review *r, review_database_fn look)
+{
+	const struct config_entries *entries = r->config->store->entries;
+
+	for (size_t i = 0; i < entries->database_count; i++)
+		look(r, entries->databases[i]);
+	if (entries->fallback)
+		look(r, entries->fallback);
 }
 
 /* ---- listening ---- */
@@ -74,32 +102,34 @@ static bool lists_meet(const char *a, const char *b)
 	return false;
 }
 
-static void review_listening(struct review *r)
+void review_listening(struct review *r)
 {
 	const struct settings *s = r->settings;
 	const char *addresses = s->listen_addr;
 	bool has_tcp = next_address(&addresses).len > 0;
 
 	if (!has_tcp && s->unix_socket_dir[0] == '\0')
-		note(r, CONFIG_ERROR, "unix_socket_dir",
-		     "there is nowhere to listen: listen_addr and unix_socket_dir are "
-		     "both empty");
+		review_note(
+		    r, CONFIG_ERROR, "unix_socket_dir",
+		    "there is nowhere to listen: listen_addr and unix_socket_dir are "
+		    "both empty");
 	if (strlen(s->unix_socket_dir) > SOCKET_DIR_MAX)
-		note(r, CONFIG_ERROR, "unix_socket_dir",
-		     "unix_socket_dir is too long for the name of a Unix socket: at most "
-		     "%d bytes",
-		     SOCKET_DIR_MAX);
+		review_note(
+		    r, CONFIG_ERROR, "unix_socket_dir",
+		    "unix_socket_dir is too long for the name of a Unix socket: at most "
+		    "%d bytes",
+		    SOCKET_DIR_MAX);
 	if (s->admin_port == 0)
 		return;
 	addresses = s->admin_listen_addr;
 	if (next_address(&addresses).len == 0)
-		note(r, CONFIG_ERROR, "admin_listen_addr",
-		     "admin_port is set, but admin_listen_addr is empty");
+		review_note(r, CONFIG_ERROR, "admin_listen_addr",
+			    "admin_port is set, but admin_listen_addr is empty");
 	if (s->admin_port == s->listen_port &&
 	    lists_meet(s->admin_listen_addr, s->listen_addr))
-		note(r, CONFIG_ERROR, "admin_port",
-		     "admin_port and listen_port are both %d on the same address",
-		     s->admin_port);
+		review_note(r, CONFIG_ERROR, "admin_port",
+			    "admin_port and listen_port are both %d on the same address",
+			    s->admin_port);
 }
 
 /* ---- pools ---- */
@@ -109,19 +139,19 @@ static void review_pool_sizes(struct review *r)
 	const struct settings *s = r->settings;
 
 	if (s->default_pool_size > 0 && s->min_pool_size > s->default_pool_size)
-		note(
+		review_note(
 		    r, CONFIG_WARNING, "min_pool_size",
 		    "min_pool_size is more than default_pool_size: pools keep %d servers",
 		    s->default_pool_size);
 	if (s->reserve_pool_size > 0 && s->reserve_pool_timeout == 0)
-		note(r, CONFIG_WARNING, "reserve_pool_timeout",
-		     "reserve_pool_timeout is 0: the reserve is never used");
+		review_note(r, CONFIG_WARNING, "reserve_pool_timeout",
+			    "reserve_pool_timeout is 0: the reserve is never used");
 	if (s->max_client_conn == 0)
-		note(r, CONFIG_WARNING, "max_client_conn",
-		     "max_client_conn is 0: no client gets in");
+		review_note(r, CONFIG_WARNING, "max_client_conn",
+			    "max_client_conn is 0: no client gets in");
 }
 
-static void review_database(struct review *r, const struct database_entry *e)
+static void review_sizes(struct review *r, const struct database_entry *e)
 {
 	const struct database *d = &e->database;
 	struct rules rules;
@@ -131,52 +161,23 @@ static void review_database(struct review *r, const struct database_entry *e)
 		return;
 	rules_resolve(r->config, d, NULL, &rules);
 	if (rules.pool_size > 0 && rules.min_pool_size > rules.pool_size)
-		config_errors_add(r->errors, CONFIG_WARNING, e->place.file, e->place.line,
-				  "database \"%s\": min_pool_size is more than "
-				  "pool_size: its pools keep %d servers",
-				  d->name, rules.pool_size);
+		review_note_database(
+		    r, CONFIG_WARNING, e,
+		    "min_pool_size is more than pool_size: its pools keep "
+		    "%d servers",
+		    rules.pool_size);
 }
 
-/* Every database must say which user its clients are to be, or nobody can. */
-static void review_any(struct review *r, const struct database **out_example,
-		       size_t *out_count)
-{
-	const struct database *fallback = config_fallback(r->config);
-
-	*out_count = 0;
-	for (size_t i = 0; i < config_database_count(r->config); i++) {
-		const struct database *d = config_database_at(r->config, i);
-
-		if (d->user[0] == '\0' && (*out_count)++ == 0)
-			*out_example = d;
-	}
-	if (fallback && fallback->user[0] == '\0' && (*out_count)++ == 0)
-		*out_example = fallback;
-}
-
-static void review_databases(struct review *r)
+void review_pools(struct review *r)
 {
 	const struct config_entries *entries = r->config->store->entries;
-	const struct database *example = NULL;
-	size_t count;
 
-	/* Where there are errors, they may have been among those. */
+	review_pool_sizes(r);
 	if (entries->database_count == 0 && !entries->fallback && r->errors->errors == 0)
 		config_errors_add(r->errors, CONFIG_WARNING, r->path, 0,
 				  "there are no databases: only the console can be "
 				  "reached");
-	for (size_t i = 0; i < entries->database_count; i++)
-		review_database(r, entries->databases[i]);
-	if (entries->fallback)
-		review_database(r, entries->fallback);
-	if (r->settings->auth_type != AUTH_TYPE_ANY)
-		return;
-	review_any(r, &example, &count);
-	if (count > 0)
-		note(r, CONFIG_WARNING, "auth_type",
-		     "auth_type any needs user= in each database; %zu have none, the "
-		     "first is \"%s\"",
-		     count, example->name);
+	review_each_database(r, review_sizes);
 }
 
 void config_review(const struct config *config, const char *path,
@@ -186,9 +187,11 @@ void config_review(const struct config *config, const char *path,
 			   .settings = &config->settings,
 			   .path = path,
 			   .places = places,
-			   .errors = errors};
+			   .errors = errors,
+			   .had_errors = errors->errors > 0};
 
 	review_listening(&r);
-	review_pool_sizes(&r);
-	review_databases(&r);
+	review_pools(&r);
+	review_logins(&r);
+	review_tls(&r);
 }

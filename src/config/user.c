@@ -12,10 +12,12 @@
 #include "config/hint.h"
 #include "config/value.h"
 
-static int refuse_unknown(const char *key, char *why, size_t cap)
+static int refuse_unknown(const struct connstr_pair *pair, char *why, size_t cap)
 {
-	struct nearest nearest = nearest_to(key);
+	struct nearest nearest = nearest_to(pair->key);
 
+	if (pair->is_hidden)
+		return connstr_refuse_hidden(why, cap);
 	for (unsigned i = 0; i < OVERRIDE_COUNT; i++) {
 		const char *name =
 		    overrides_key_name(OVERRIDE_IN_USERS, (enum override_key)i);
@@ -33,7 +35,7 @@ static int set_pair(void *owner, struct connstr_pair pair, char *why, size_t cap
 	char reason[VALUE_WHY_MAX];
 
 	if (key == OVERRIDE_COUNT)
-		return refuse_unknown(pair.key, why, cap);
+		return refuse_unknown(&pair, why, cap);
 	if (overrides_has(over, key)) {
 		snprintf(why, cap, "%s is given twice",
 			 overrides_key_name(OVERRIDE_IN_USERS, key));

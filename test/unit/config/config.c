@@ -118,6 +118,13 @@ static void many_changes_one_after_the_other_do_not_pile_up(void **state)
 	char value[20];
 
 	for (int i = 1; i <= 1000; i++) {
+		/* For these the databases are copied. */
+		snprintf(value, sizeof(value), "c%d", i);
+		const struct config *copied =
+		    config_with_setting(c, "server_tls_ciphers", value, &f->errors);
+		assert_non_null(copied);
+		config_unref(c);
+		c = copied;
 		snprintf(value, sizeof(value), "u%d", i);
 		const struct config *next =
 		    config_with_setting(c, "stats_users", value, &f->errors);
@@ -126,7 +133,56 @@ static void many_changes_one_after_the_other_do_not_pile_up(void **state)
 		c = next;
 	}
 	assert_string_equal(c->settings.stats_users, "u1000");
+	assert_string_equal(config_database(c, text("x"))->tls.ciphers, "c1000");
 	config_unref(c);
+}
+
+static void a_change_of_what_databases_inherit_reaches_them(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *a = load_text(
+	    f, HEAD "server_tls_ca_file = old\n[databases]\n"
+		    "mine = host=h tls_sslmode=verify-ca tls_ca_file=own\n"
+		    "theirs = host=h\n* = host=h tls_protocols=all\n[users]\nu =\n");
+	const struct database *old = config_database(a, text("theirs"));
+	const struct config *b =
+	    config_with_setting(a, "server_tls_sslmode", "verify-full", &f->errors);
+
+	assert_non_null(b);
+	assert_int_equal(old->tls.mode, TLS_MODE_PREFER);
+	const struct config *c =
+	    config_with_setting(b, "server_tls_ca_file", "new", &f->errors);
+	assert_non_null(c);
+	config_unref(a);
+	config_unref(b);
+	const struct database *d = config_database(c, text("theirs"));
+	assert_int_equal(d->tls.mode, TLS_MODE_VERIFY_FULL);
+	assert_string_equal(d->tls.ca_file, "new");
+	assert_string_equal(d->tls.protocols, "secure");
+	d = config_database(c, text("mine"));
+	assert_int_equal(d->tls.mode, TLS_MODE_VERIFY_CA);
+	assert_string_equal(d->tls.ca_file, "own");
+	d = config_fallback(c);
+	assert_int_equal(d->tls.mode, TLS_MODE_VERIFY_FULL);
+	assert_string_equal(d->tls.protocols, "all");
+	assert_int_equal(config_database_count(c), 2);
+	assert_int_equal(config_user_count(c), 1);
+	assert_non_null(config_user(c, text("u")));
+	config_unref(c);
+}
+
+static void
+a_change_that_databases_do_not_inherit_leaves_them_where_they_are(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *a = load_text(f, HEAD "[databases]\nx =\n");
+	const struct config *b =
+	    config_with_setting(a, "client_tls_ciphers", "x", &f->errors);
+
+	assert_non_null(b);
+	assert_ptr_equal(config_database(a, text("x")), config_database(b, text("x")));
+	config_unref(b);
+	config_unref(a);
 }
 
 static void what_cannot_be_set_is_told_and_changes_nothing(void **state)
@@ -258,6 +314,8 @@ int main(void)
 	    TEST(lists_are_split_at_commas),
 	    TEST(one_setting_can_be_changed),
 	    TEST(many_changes_one_after_the_other_do_not_pile_up),
+	    TEST(a_change_of_what_databases_inherit_reaches_them),
+	    TEST(a_change_that_databases_do_not_inherit_leaves_them_where_they_are),
 	    TEST(what_cannot_be_set_is_told_and_changes_nothing),
 	    TEST(a_change_that_is_hardly_meant_is_made_with_a_warning),
 	    TEST(every_setting_is_changeable_or_says_that_it_is_not),

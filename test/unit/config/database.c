@@ -37,6 +37,11 @@ static void an_empty_string_means_the_same_name_at_the_default_place(void **stat
 	assert_string_equal(d.datestyle, "");
 	assert_string_equal(d.timezone, "");
 	assert_string_equal(d.application_name, "");
+	assert_string_equal(d.password, "");
+	assert_string_equal(d.auth_user, "");
+	assert_string_equal(d.auth_query, "");
+	assert_string_equal(d.auth_dbname, "");
+	assert_int_equal(d.tls_own, 0);
 	assert_int_equal(d.over.set, 0);
 	assert_false(database_is_fallback(&d));
 	arena_fini(&strings);
@@ -55,8 +60,26 @@ static void every_key_is_taken(void **state)
 	    "pool_mode=statement pool_size=1 min_pool_size=2 reserve_pool=3 max_queue=4 "
 	    "max_db_connections=5 max_db_client_connections=6 query_wait_timeout=7 "
 	    "query_timeout=8s idle_transaction_timeout=9min transaction_timeout=10h "
-	    "client_idle_timeout=11ms server_lifetime=0",
+	    "client_idle_timeout=11ms server_lifetime=0 password='p w' auth_user=au "
+	    "auth_query='select $1' auth_dbname=ad tls_sslmode=verify-full "
+	    "tls_key_file=k TLS_cert_file=c tls_ca_file=ca tls_crl_file=crl "
+	    "tls_protocols=tlsv1.3 tls_ciphers=x tls13_ciphers=y "
+	    "tls_sslnegotiation=direct",
 	    &d);
+	assert_string_equal(d.password, "p w");
+	assert_string_equal(d.auth_user, "au");
+	assert_string_equal(d.auth_query, "select $1");
+	assert_string_equal(d.auth_dbname, "ad");
+	assert_int_equal(d.tls_own, (1U << SERVER_TLS_COUNT) - 1);
+	assert_int_equal(d.tls.mode, TLS_MODE_VERIFY_FULL);
+	assert_string_equal(d.tls.key_file, "k");
+	assert_string_equal(d.tls.cert_file, "c");
+	assert_string_equal(d.tls.ca_file, "ca");
+	assert_string_equal(d.tls.crl_file, "crl");
+	assert_string_equal(d.tls.protocols, "tlsv1.3");
+	assert_string_equal(d.tls.ciphers, "x");
+	assert_string_equal(d.tls.tls13_ciphers, "y");
+	assert_int_equal(d.tls.negotiation, SSLNEGOTIATION_DIRECT);
 	assert_string_equal(d.dbname, "b");
 	assert_string_equal(d.host, "db.example");
 	assert_int_equal(d.port, 6000);
@@ -157,8 +180,17 @@ static void bad_strings_are_refused(void **state)
 	    {"hots=a", "unknown key \"hots\"; did you mean \"host\"?"},
 	    {"pool_siez=1", "unknown key \"pool_siez\"; did you mean \"pool_size\"?"},
 	    {"max_user_connections=1", "unknown key \"max_user_connections\""},
-	    {"password=secret", "key \"password\" is not supported by this version"},
-	    {"auth_user=x", "key \"auth_user\" is not supported by this version"},
+	    {"password=a password=b", "password is given twice"},
+	    {"password=********",
+	     "password ******** stands for a password that was not printed: write the "
+	     "password itself"},
+	    {"auth_dbname=pgbouncer", "auth_dbname is the console"},
+	    {"auth_dbname=pooler", "auth_dbname is the console"},
+	    {"auth_usr=x", "did you mean \"auth_user\"?"},
+	    {"tls_sslmode=requir", "tls_sslmode: \"requir\" is none of disable"},
+	    {"tls_sslmode=allow tls_sslmode=allow", "tls_sslmode is given twice"},
+	    {"tls_sslnegotiation=no", "tls_sslnegotiation: \"no\" is none of"},
+	    {"tls_cafile=x", "did you mean \"tls_ca_file\"?"},
 	    {"load_balance_hosts=disable", "is not supported by this version"},
 	    {"dbname=" TEN TEN TEN TEN TEN TEN "aaaa", "dbname is too long"},
 	    {"host=/" TEN TEN TEN TEN TEN TEN TEN TEN TEN "aa",
@@ -178,6 +210,42 @@ static void bad_strings_are_refused(void **state)
 			fail_msg("%s: %s", cases[i].text, why);
 		assert_int_equal(d.port, 77);
 	}
+	arena_fini(&strings);
+}
+
+/* A password with blanks that should have been quoted looks like more pairs. */
+static void no_part_of_a_password_is_told(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+	    {"password=my geheim",
+	     "what stands behind the password is followed by no '='"},
+	    {"password=my geheim=x", "a key behind the password is unknown"},
+	    {"password=my x=y geheim=z", "a key behind the password is unknown"},
+	    {"password=my geheim='x", "what stands behind the password has a quoted"},
+	    {"password=geheim'x", "\"password\" has a quote inside"},
+	    {"password='geheim'geheim", "\"password\" has something right behind"},
+	    {"password='geheim", "\"password\" has a quoted value without an end"},
+	    {"password=a password=geheim", "password is given twice"},
+	};
+	struct arena strings = {0};
+	struct database d;
+	char why[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+		    database_parse("a", cases[i].text, &strings, &d, why, sizeof(why)),
+		    -EINVAL);
+		if (!strstr(why, cases[i].why) || strstr(why, "geheim"))
+			fail_msg("%s: %s", cases[i].text, why);
+	}
+	/* Behind a key that is known names are shown again. */
+	assert_int_equal(database_parse("a", "password=p host=h hots=x", &strings, &d,
+					why, sizeof(why)),
+			 -EINVAL);
+	assert_string_equal(why, "unknown key \"hots\"; did you mean \"host\"?");
 	arena_fini(&strings);
 }
 
@@ -280,6 +348,9 @@ static void a_target_differs_in_where_and_how_not_in_limits(void **state)
 	    {"host=h datestyle=x", true},
 	    {"host=h timezone=x", true},
 	    {"host=h application_name=x", true},
+	    {"host=h password=x", false},
+	    {"host=h auth_user=x auth_query=x auth_dbname=x", false},
+	    {"host=h tls_sslmode=require", false},
 	};
 	struct arena strings = {0};
 	struct database a, b;
@@ -302,6 +373,7 @@ int main(void)
 	    cmocka_unit_test(values_may_be_quoted),
 	    cmocka_unit_test(hosts_may_be_names_addresses_and_sockets),
 	    cmocka_unit_test(bad_strings_are_refused),
+	    cmocka_unit_test(no_part_of_a_password_is_told),
 	    cmocka_unit_test(all_that_is_wrong_is_told),
 	    cmocka_unit_test(much_that_is_wrong_fits_in_little_room),
 	    cmocka_unit_test(reserved_empty_and_long_names_are_refused),

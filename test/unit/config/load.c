@@ -55,11 +55,10 @@ static void all_errors_are_told_in_one_go_with_their_lines(void **state)
 	    "bad.ini:16: user \"u\": unknown key \"min_pool_size\"; did you mean "
 	    "\"pool_size\"?",
 	    "bad.ini:17: section \"peers\" is not supported by this version",
-	    "bad.ini: auth_type is missing from [pooler]: there is no default, because "
-	    "it "
-	    "decides who gets in; this version knows trust and any");
-	assert_int_equal(f->errors.errors, 14);
-	assert_int_equal(f->errors.warnings, 0);
+	    "bad.ini: warning: nobody can log in: auth_type is md5, but there is neither "
+	    "auth_file nor auth_user");
+	assert_int_equal(f->errors.errors, 13);
+	assert_int_equal(f->errors.warnings, 1);
 }
 
 static void a_file_that_cannot_be_read_is_one_error(void **state)
@@ -307,6 +306,11 @@ static void expect_same_databases(const struct config *a, const struct config *b
 		assert_string_equal(x->name, y->name);
 		assert_false(database_target_differs(x, y));
 		assert_memory_equal(&x->over, &y->over, sizeof(x->over));
+		assert_true(server_tls_same(&x->tls, &y->tls));
+		assert_int_equal(x->tls_own, y->tls_own);
+		assert_string_equal(x->auth_user, y->auth_user);
+		assert_string_equal(x->auth_query, y->auth_query);
+		assert_string_equal(x->auth_dbname, y->auth_dbname);
 	}
 }
 
@@ -319,10 +323,14 @@ static void what_is_printed_loads_to_the_same(void **state)
 	    "unix_socket_mode = 0700\nmax_packet_size = 64kB\nuser = joe\n"
 	    "server_check_query = select ';'; -- # 'x'\nmax_queue = -1\n"
 	    "pool_mode = transaction\nserver_reset_query =\n"
+	    "auth_type = hba\nauth_hba_file = /a b\nserver_tls_sslmode = require\n"
+	    "auth_ldap_options = ldapurl=\"ldap://h/x?y\"\n"
 	    "[databases]\na =\n'it''s' = connect_query='select ''x''  y' user='my user'\n"
 	    "\"d\"\"q\" = host=@abstract port=77 pool_mode=statement max_queue=-1\n"
 	    "b:c = client_encoding=x datestyle='a, b' timezone=z application_name='\t'\n"
 	    "';;' = server_lifetime=0 reserve_pool=3 query_timeout=1us\n* = host=/tmp\n"
+	    "t = host=h auth_user=x auth_query='select ''$1'', $1' auth_dbname=a "
+	    "tls_sslmode=verify-ca tls_ca_file='/c a' tls13_ciphers=x\n"
 	    "[users]\nu =\n'a b' = query_timeout=5 max_user_connections=3\n");
 	char *text = print(a);
 	const struct config *b = load_text(f, text);
@@ -338,6 +346,32 @@ static void what_is_printed_loads_to_the_same(void **state)
 	free(again);
 	config_unref(a);
 	config_unref(b);
+}
+
+static void
+passwords_are_not_printed_and_what_is_printed_for_them_not_loaded(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *a = load_text(
+	    f, HEAD "auth_type = ldap\nauth_ldap_options = ldapserver=h "
+		    "ldapbindpasswd=geheim\n[databases]\na = user=u password='ge heim'\n"
+		    "b =\nc = user=u password=geheim\n");
+	char *text = print(a);
+
+	assert_null(strstr(text, "heim"));
+	assert_string_equal(config_database_at(a, 0)->password, "ge heim");
+	config_errors_fini(&f->errors);
+	expect_refused(f, text);
+	/* One for each. */
+	assert_int_equal(f->errors.errors, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(f->errors.items[i].line > 1);
+		assert_non_null(strstr(f->errors.items[i].text,
+				       "******** stands for a password that was not "
+				       "printed: write the password itself"));
+	}
+	free(text);
+	config_unref(a);
 }
 
 /* ---- size ---- */
@@ -417,8 +451,10 @@ static void an_entry_takes_less_than_400_bytes(void **state)
 	size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
 	assert_in_range((after - before) / 20000, 1, 400);
 	config_unref(c);
-	/* And all of it comes back, but for what malloc() keeps at hand as if it were in use. */
-	assert_in_range(mallinfo2().uordblks + mallinfo2().hblkhd, 0, before + 100 * 1024);
+	/* And all of it comes back, but for what malloc() keeps at hand as if it were in
+	 * use. */
+	assert_in_range(mallinfo2().uordblks + mallinfo2().hblkhd, 0,
+			before + 100 * 1024);
 }
 #endif
 
@@ -439,6 +475,7 @@ int main(void)
 	    TEST(a_reload_keeps_what_takes_effect_at_start),
 	    TEST(a_reload_of_a_bad_file_gives_nothing),
 	    TEST(what_is_printed_loads_to_the_same),
+	    TEST(passwords_are_not_printed_and_what_is_printed_for_them_not_loaded),
 	    TEST(eight_times_the_entries_take_about_eight_times_as_long),
 	    TEST(ten_thousand_entries_are_all_found),
 #ifndef __SANITIZE_ADDRESS__

@@ -100,17 +100,15 @@ static void a_load_without_memory_fails_and_leaves_nothing(void **state)
 	assert_true(failures > 100);
 }
 
-static void a_change_without_memory_fails_and_leaves_nothing(void **state)
+static void expect_no_change(struct fixture *f, const char *setting, const char *value)
 {
-	struct fixture *f = *state;
-
 	put_config();
 	const struct config *c = config_load("a.ini", &f->errors);
 	assert_non_null(c);
 	for (int at = 0;; at++) {
 		until_failure = at;
 		const struct config *next =
-		    config_with_setting(c, "max_queue", "7", &f->errors);
+		    config_with_setting(c, setting, value, &f->errors);
 		bool failed = until_failure < 0;
 		until_failure = -1;
 		config_unref(next);
@@ -121,6 +119,18 @@ static void a_change_without_memory_fails_and_leaves_nothing(void **state)
 		config_errors_fini(&f->errors);
 	}
 	config_unref(c);
+}
+
+static void a_change_without_memory_fails_and_leaves_nothing(void **state)
+{
+	expect_no_change(*state, "max_queue", "7");
+}
+
+/* The databases are copied for it. */
+static void
+a_change_for_all_databases_without_memory_fails_and_leaves_nothing(void **state)
+{
+	expect_no_change(*state, "server_tls_protocols", "all");
 }
 
 static void a_reload_without_memory_fails_and_leaves_nothing(void **state)
@@ -166,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_load_without_memory_fails_and_leaves_nothing),
 	    TEST(a_change_without_memory_fails_and_leaves_nothing),
+	    TEST(a_change_for_all_databases_without_memory_fails_and_leaves_nothing),
 	    TEST(a_reload_without_memory_fails_and_leaves_nothing),
 	    TEST(errors_without_memory_are_still_counted),
 	};

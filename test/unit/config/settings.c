@@ -60,7 +60,7 @@ static void every_default_prints_as_the_table_writes_it(void **state)
 static void every_row_has_a_name_of_its_own_and_one_sentence(void **state)
 {
 	(void)state;
-	assert_int_equal(settings_count(), 65);
+	assert_int_equal(settings_count(), 99);
 	for (size_t i = 0; i < settings_count(); i++) {
 		struct settings_info info = settings_info(i);
 		size_t len = strlen(info.sentence);
@@ -72,7 +72,7 @@ static void every_row_has_a_name_of_its_own_and_one_sentence(void **state)
 	}
 }
 
-static void what_has_no_default_is_required_or_empty(void **state)
+static void what_has_no_default_is_empty(void **state)
 {
 	struct settings_fixture *f = *state;
 
@@ -80,8 +80,7 @@ static void what_has_no_default_is_required_or_empty(void **state)
 		struct settings_info info = settings_info(i);
 
 		if (!info.default_text)
-			assert_true(strcmp(info.name, "auth_type") == 0 ||
-				    strcmp(info.name, "user") == 0);
+			assert_string_equal(info.name, "user");
 	}
 	assert_string_equal(f->settings.user, "");
 }
@@ -103,6 +102,18 @@ static void defaults_are_those_people_know(void **state)
 	assert_string_equal(s->server_reset_query, "DISCARD ALL");
 	assert_string_equal(s->server_check_query, "<empty>");
 	assert_true(s->tcp_keepalive);
+	assert_int_equal(s->auth_type, AUTH_TYPE_MD5);
+	assert_string_equal(s->auth_user, "");
+	assert_non_null(strstr(s->auth_query, "WHERE rolname=$1 AND rolcanlogin"));
+	assert_string_equal(s->auth_pam_service, "pooler");
+	assert_int_equal(s->auth_cache_ttl, 0);
+	assert_int_equal(s->auth_failure_limit, 10);
+	assert_int_equal(s->auth_failure_window, 150 * 1000000ULL);
+	assert_int_equal(s->auth_failure_block, 120 * 1000000ULL);
+	assert_int_equal(s->client_tls_sslmode, TLS_MODE_DISABLE);
+	assert_int_equal(s->server_tls_sslmode, TLS_MODE_PREFER);
+	assert_int_equal(s->server_tls_sslnegotiation, SSLNEGOTIATION_POSTGRES);
+	assert_string_equal(s->client_tls_dheparams, "auto");
 }
 
 static void names_are_found_in_any_case_and_only_whole(void **state)
@@ -160,6 +171,31 @@ static void good_values_are_taken(void **state)
 	    {"pool_mode", "STATEMENT", "statement"},
 	    {"auth_type", "any", "any"},
 	    {"auth_type", "Trust", "trust"},
+	    {"auth_type", "plain", "plain"},
+	    {"auth_type", "MD5", "md5"},
+	    {"auth_type", "SCRAM-SHA-256", "scram-sha-256"},
+	    {"auth_type", "cert", "cert"},
+	    {"auth_type", "peer", "peer"},
+	    {"auth_type", "hba", "hba"},
+	    {"auth_type", "pam", "pam"},
+	    {"auth_type", "ldap", "ldap"},
+	    {"client_tls_sslmode", "disable", "disable"},
+	    {"client_tls_sslmode", "allow", "allow"},
+	    {"client_tls_sslmode", "Prefer", "prefer"},
+	    {"client_tls_sslmode", "require", "require"},
+	    {"server_tls_sslmode", "verify-ca", "verify-ca"},
+	    {"server_tls_sslmode", "VERIFY-FULL", "verify-full"},
+	    {"server_tls_sslnegotiation", "Direct", "direct"},
+	    {"server_tls_sslnegotiation", "postgres", "postgres"},
+	    {"client_tls_dheparams", "None", "none"},
+	    {"client_tls_dheparams", "auto", "auto"},
+	    {"auth_failure_limit", "0", "0"},
+	    {"auth_failure_limit", "1000", "1000"},
+	    {"auth_failure_block", "10min", "600"},
+	    {"auth_threads", "64", "64"},
+	    {"auth_thread_queue", "10000", "10000"},
+	    {"max_logins", "2147483647", "2147483647"},
+	    {"auth_query", "select $1, 'x'", "select $1, 'x'"},
 	    {"syslog_facility", "local7", "local7"},
 	    {"admin_users", " a, b\t", "a, b"},
 	    {"server_reset_query", "", ""},
@@ -216,7 +252,31 @@ static void bad_values_are_refused_and_nothing_changes(void **state)
 	    {"pool_mode", "transactoin",
 	     "is none of session, transaction, statement; did you mean \"transaction\"?"},
 	    {"pool_mode", "", "is none of session, transaction, statement"},
-	    {"auth_type", "md5", "\"md5\" is not supported by this version"},
+	    {"auth_type", "md55",
+	     "\"md55\" is none of any, trust, plain, md5, scram-sha-256, cert, peer, "
+	     "hba, "
+	     "pam, ldap; did you mean \"md5\"?"},
+	    {"auth_type", "scram", "\"scram\" is none of"},
+	    {"client_tls_sslmode", "verify_ca",
+	     "is none of disable, allow, prefer, require, verify-ca, verify-full; did "
+	     "you "
+	     "mean \"verify-ca\"?"},
+	    {"server_tls_sslmode", "on", "is none of disable, allow"},
+	    {"server_tls_sslnegotiation", "yes", "is none of postgres, direct"},
+	    {"client_tls_dheparams", "legacy",
+	     "\"legacy\" is not supported: its groups have 1024 bits"},
+	    {"client_tls_dheparams", "2048", "is none of auto, none"},
+	    {"auth_failure_limit", "-1", "out of range: 0 to 1000"},
+	    {"auth_failure_limit", "1001", "out of range: 0 to 1000"},
+	    {"auth_failure_window", "0", "out of range: 1s"},
+	    {"auth_failure_block", "0.5", "out of range: 1s"},
+	    {"auth_threads", "0", "out of range: 1 to 64"},
+	    {"auth_threads", "65", "out of range: 1 to 64"},
+	    {"auth_thread_queue", "0", "out of range: 1 to 10000"},
+	    {"auth_thread_queue", "10001", "out of range: 1 to 10000"},
+	    {"max_logins", "0", "out of range: 1 to"},
+	    {"auth_ldap_options", "ldapserver=h ldapbindpasswd=********",
+	     "******** stands for a password that was not printed"},
 	    {"auth_type", "trsut", "did you mean \"trust\"?"},
 	    {"syslog_facility", "kernel", "\"kernel\" is no syslog facility"},
 	    {"admin_users", "a\nb", "the value has a control character"},
@@ -251,6 +311,79 @@ static void reasons_show_only_printable_bytes_and_not_too_many(void **state)
 	assert_non_null(strstr(f->why, "...\" is not a whole number"));
 }
 
+static void options_for_ldap_are_printed_without_their_password(void **state)
+{
+	static const struct {
+		const char *value, *printed;
+	} cases[] = {
+	    {"ldapserver=h ldapport=389", "ldapserver=h ldapport=389"},
+	    {"ldapserver=h ldapbindpasswd=geheim",
+	     "ldapserver=h ldapbindpasswd=********"},
+	    {"ldapbindpasswd=geheim ldaptls=1", "ldapbindpasswd=******** ldaptls=1"},
+	    {"LDAPBindPasswd=geheim", "LDAPBindPasswd=********"},
+	    {"ldapbindpasswd=\"ge heim\" ldaptls=1",
+	     "ldapbindpasswd=\"********\" ldaptls=1"},
+	    {"\"ldapbindpasswd=ge heim\" ldaptls=1",
+	     "\"ldapbindpasswd=********\" ldaptls=1"},
+	    {"ldapbindpasswd=\"ge\"\" heim\" ldaptls=1",
+	     "ldapbindpasswd=\"********\" ldaptls=1"},
+	    {"ldapbindpasswd=ge\" \"heim ldaptls=1", "ldapbindpasswd=******** ldaptls=1"},
+	    {"ldap\"bindpasswd=ge heim\" ldaptls=1",
+	     "ldap\"bindpasswd=********\" ldaptls=1"},
+	    {"ldapserver=h,ldapbindpasswd=ge,heim",
+	     "ldapserver=h,ldapbindpasswd=********"},
+	    {"ldapbindpasswd = geheim ldaptls=1", "ldapbindpasswd = ******** ldaptls=1"},
+	    {"ldapbindpasswd=\"ge heim", "ldapbindpasswd=\"********\""},
+	    {"ldapbindpasswd=geheim ldapbindpasswd=heim",
+	     "ldapbindpasswd=******** ldapbindpasswd=********"},
+	    {"ldapbindpasswd", "ldapbindpasswd"},
+	    {"ldapprefix=\"cn= ldapbindpasswd=x\"",
+	     "ldapprefix=\"cn= ldapbindpasswd=x\""},
+	    {"ldapurl=\"ldap://h/dc=a?uid?sub\"", "ldapurl=\"ldap://h/dc=a?uid?sub\""},
+	};
+	struct settings_fixture *f = *state;
+	size_t row = (size_t)settings_find("auth_ldap_options");
+	char text[SETTING_PRINTED_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(set(f, "auth_ldap_options", cases[i].value), 0);
+		assert_string_equal(f->settings.auth_ldap_options, cases[i].value);
+		assert_string_equal(settings_print(&f->settings, row, text, sizeof(text)),
+				    cases[i].printed);
+		/* What was printed for a password is not taken for one. */
+		assert_int_equal(set(f, "auth_ldap_options", text),
+				 strstr(text, SECRET_SHOWN) ? -EINVAL : 0);
+	}
+}
+
+/* However many passwords there are, nothing is cut off or written beyond the room. */
+static void the_longest_options_for_ldap_are_printed_whole(void **state)
+{
+	static const char one[] = "ldapbindpasswd= ";
+	struct settings_fixture *f = *state;
+	size_t row = (size_t)settings_find("auth_ldap_options");
+	char value[SETTING_VALUE_MAX + 1] = "", *text = malloc(SETTING_PRINTED_MAX + 1);
+
+	assert_non_null(text);
+	for (size_t at = 0; at + sizeof(one) < sizeof(value); at += sizeof(one) - 1)
+		memcpy(value + at, one, sizeof(one));
+	assert_int_equal(set(f, "auth_ldap_options", value), 0);
+	settings_print(&f->settings, row, text, SETTING_PRINTED_MAX + 1);
+	assert_true(strlen(text) < SETTING_PRINTED_MAX);
+	assert_int_equal(strspn(text, "ldapbinsw=* "), strlen(text));
+	/* And little room is not exceeded. */
+	for (size_t cap = 1; cap < 60; cap++) {
+		char *little = malloc(cap);
+
+		assert_non_null(little);
+		settings_print(&f->settings, row, little, cap);
+		assert_int_equal(strlen(little), cap - 1);
+		assert_int_equal(strncmp(little, text, cap - 1), 0);
+		free(little);
+	}
+	free(text);
+}
+
 static void texts_have_a_limit(void **state)
 {
 	struct settings_fixture *f = *state;
@@ -268,8 +401,9 @@ static void texts_have_a_limit(void **state)
 /* A value for each kind of setting that is not its default. */
 static void set_something_else(struct settings_fixture *f, size_t i)
 {
-	static const char *const values[] = {"other",     "local3", "7", "0123", "1025",
-					     "statement", "1",      "0", "any"};
+	static const char *const values[] = {"other", "local3",    "7",       "0123",
+					     "1025",  "statement", "1",       "0",
+					     "any",   "none",      "require", "direct"};
 	struct settings before = f->settings;
 
 	for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
@@ -303,12 +437,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    SETTINGS_TEST(every_default_prints_as_the_table_writes_it),
 	    SETTINGS_TEST(every_row_has_a_name_of_its_own_and_one_sentence),
-	    SETTINGS_TEST(what_has_no_default_is_required_or_empty),
+	    SETTINGS_TEST(what_has_no_default_is_empty),
 	    SETTINGS_TEST(defaults_are_those_people_know),
 	    SETTINGS_TEST(names_are_found_in_any_case_and_only_whole),
 	    SETTINGS_TEST(good_values_are_taken),
 	    SETTINGS_TEST(bad_values_are_refused_and_nothing_changes),
 	    SETTINGS_TEST(reasons_show_only_printable_bytes_and_not_too_many),
+	    SETTINGS_TEST(options_for_ldap_are_printed_without_their_password),
+	    SETTINGS_TEST(the_longest_options_for_ldap_are_printed_whole),
 	    SETTINGS_TEST(texts_have_a_limit),
 	    SETTINGS_TEST(every_field_is_compared_and_copied),
 	};

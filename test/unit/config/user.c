@@ -41,7 +41,9 @@ static void bad_entries_are_refused(void **state)
 		const char *name, *text, *why;
 	} cases[] = {
 	    {"u", "host=x", "unknown key \"host\""},
-	    {"u", "password=x", "key \"password\" is not supported by this version"},
+	    {"u", "password=x", "unknown key \"password\""},
+	    {"u", "password=my geheim=x",
+	     "a key behind the password is unknown; it is not"},
 	    {"u", "max_db_connections=1", "unknown key \"max_db_connections\""},
 	    {"u", "pool_size", "\"pool_size\" is followed by no '='"},
 	    {"u", "pool_size=x max_queue=y",
