@@ -180,6 +180,20 @@ static void the_manual_tells_each_default_and_when_it_takes_effect(void **state)
 	free(text);
 }
 
+static void the_manual_tells_each_key_of_tls(void **state)
+{
+	char *text = source_text("doc/man/pooler.ini.5");
+
+	(void)state;
+	for (unsigned i = 0; i < SERVER_TLS_COUNT; i++) {
+		const char *key = server_tls_key_name((enum server_tls_key)i);
+
+		if (!find_line(text, ".It Ic ", key, "\n"))
+			fail_msg("%s is not in the manual", key);
+	}
+	free(text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
@@ -188,6 +202,7 @@ int main(void)
 	    TEST(the_example_loads_and_so_does_the_least_one),
 	    TEST(the_example_loads_with_all_its_settings),
 	    TEST(the_manual_tells_each_default_and_when_it_takes_effect),
+	    TEST(the_manual_tells_each_key_of_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
