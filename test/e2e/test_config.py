@@ -145,6 +145,76 @@ def test_pgbouncer_section_is_the_same_as_pooler(check):
     assert status == 0 and "statement" in output
 
 
+# Logins and TLS
+
+@pytest.mark.parametrize("lines, complaint", [
+    (["auth_type = hba"], "auth_type hba needs auth_hba_file"),
+    (["auth_type = ldap"], "auth_type ldap needs auth_ldap_options"),
+    (["auth_type = cert"], "auth_type cert needs TLS with clients"),
+    (["client_tls_sslmode = require"], "client_tls_sslmode require needs client_tls_key_file"),
+    (["server_tls_sslmode = verify-full"],
+     "server_tls_sslmode verify-full needs server_tls_ca_file"),
+    (["server_tls_sslnegotiation = direct"], "needs server_tls_sslmode require or more"),
+    (["client_tls_dheparams = legacy"], "1024 bits"),
+    (["auth_dbname = pgbouncer"], "is the console")])
+def test_contradictions_of_logins_and_tls_are_named_with_their_line(check, lines, complaint):
+    status, output = check(PLAIN.replace("auth_type = trust\n", "\n".join(lines) + "\n"))
+    assert status == 1 and complaint in output and "pooler.ini:2" in output, output
+
+
+def test_what_nobody_uses_is_a_warning(check):
+    status, output = check(section("auth_hba_file = /x", "client_tls_ca_file = /y"))
+    assert status == 0
+    assert "pooler.ini:3: warning: auth_hba_file is not used" in output
+    assert "pooler.ini:4: warning: client_tls_ca_file is not used" in output
+
+
+def test_without_secrets_it_is_told_that_nobody_can_log_in(check):
+    status, output = check(PLAIN.replace("auth_type = trust\n", ""))
+    assert status == 0 and "nobody can log in: auth_type is md5" in output
+
+
+def test_what_a_database_says_of_tls_is_printed_and_loads_again(check):
+    done = check(PLAIN + "b = host=db.example tls_sslmode=verify-full tls_ca_file='/a b'\n")
+    assert done[0] == 0, done[1]
+    assert "tls_sslmode=verify-full tls_ca_file='/a b'" in done[1]
+    assert check(done[1]) == done
+
+
+def test_passwords_are_printed_nowhere_and_what_stands_for_them_is_refused(check):
+    status, output = check(
+        section("auth_ldap_options = ldapserver=h ldapbindpasswd=geheim1")
+        + "b = host=h user=u password=geheim2\nc = host=h user=u password='ge heim3'\n")
+    assert status == 0 and "heim" not in output
+    assert "ldapbindpasswd=********" in output and output.count("password=********") == 2
+    status, again = check(output)
+    assert status == 1 and again.count("stands for a password that was not printed") == 3
+
+
+@pytest.mark.parametrize("entry", [
+    "password=my geheim", "password=my geheim=1", "password=my x=1 geheim=2",
+    "password='geheim", "password=geheim'x", "password=1 password=geheim"])
+def test_errors_do_not_tell_passwords(check, entry):
+    status, output = check(PLAIN + "b = host=h user=u " + entry + "\n")
+    assert status == 1 and "pooler.ini:5" in output and "geheim" not in output, output
+
+
+def test_show_config_does_not_tell_passwords(make_pooler):
+    pooler = make_pooler(auth_ldap_options="ldapserver=h ldapbindpasswd=\"ge heim\" ldaptls=1")
+    values = {row["key"]: row["value"] for row in pooler.show("CONFIG")}
+    assert values["auth_ldap_options"] == "ldapserver=h ldapbindpasswd=\"********\" ldaptls=1"
+    assert "heim" not in pooler.output()
+
+
+def test_a_changed_password_does_not_close_servers(make_pooler):
+    pooler = make_pooler(databases={"app": {"user": "carol", "password": "old"}})
+    wire = pooler.login()
+    pid = wire.value("select pg_backend_pid()")
+    pooler.databases["app"]["password"] = "new"
+    pooler.reload()
+    assert wire.value("select pg_backend_pid()") == pid
+
+
 # inih's traps
 
 @pytest.mark.parametrize("length", [198, 199, 200, 201, 500, 5000, 60000])
@@ -311,7 +381,8 @@ def test_reload_of_a_bad_file_changes_nothing_at_all(pooler):
     wire = pooler.login()
     before = pooler.show("CONFIG"), pooler.show("DATABASES")
     good = pooler.config_text()
-    for bad in (good.replace("[pooler]", "[pooler]\nnonsense = 1"), "", "[pooler]\n",
+    for bad in (good.replace("[pooler]", "[pooler]\nnonsense = 1"), "",
+                "[databases]\n", "[pooler]\nauth_type = hba\n",
                 good.replace("pool_mode = transaction", "pool_mode = session\nmax_client_conn = x"),
                 good + "[users]\nbob = nonsense=1\n"):
         pooler.write_config(bad)
