@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "config/ini.h"
+#include "relay/keyring.h"
 
 enum { LINE_LEN = 1024 };
 
@@ -25,6 +26,17 @@ static void print_errors(const struct config_errors *errors)
 			config_error_print(&errors->items[i], line, sizeof(line)));
 	if (config_errors_dropped(errors) > 0)
 		fprintf(stderr, "... and %zu more\n", config_errors_dropped(errors));
+}
+
+/* What the configuration's files hold; NULL when anything is wrong with them. */
+static struct keyring *load_keyring(const struct config *config)
+{
+	struct config_errors errors = {0};
+	struct keyring *keyring = keyring_load(config, &errors);
+
+	print_errors(&errors);
+	config_errors_fini(&errors);
+	return keyring;
 }
 
 /* What --check prints: all that is in effect, and what it can add up to. */
@@ -64,7 +76,8 @@ static int leave_root(const struct options *options, const struct config *config
 	return 0;
 }
 
-static int serve(const struct options *options, const struct config *config)
+static int serve(const struct options *options, const struct config *config,
+		 struct keyring *keyring)
 {
 	struct pooler pooler = {0};
 	int ready_fd = -1;
@@ -72,8 +85,10 @@ static int serve(const struct options *options, const struct config *config)
 
 	if (options->is_daemon)
 		err = daemon_fork(&ready_fd);
-	if (!err)
-		err = pooler_init(&pooler, options, config);
+	if (err)
+		keyring_unref(keyring);
+	else
+		err = pooler_init(&pooler, options, config, keyring);
 	if (!err) {
 		if (options->is_daemon) {
 			daemon_ready(ready_fd);
@@ -102,9 +117,23 @@ static int start(const struct options *options, const struct config *config)
 			  strerror(-err));
 		return err;
 	}
-	err = serve(options, config);
+	/* With the rights that RELOAD will have, too. */
+	struct keyring *keyring = load_keyring(config);
+	err = keyring ? serve(options, config, keyring) : -1;
 	log_reset();
 	return err;
+}
+
+/* Everything that --check can find out without starting. */
+static int check(const struct config *config)
+{
+	struct keyring *keyring = load_keyring(config);
+
+	if (!keyring)
+		return -1;
+	keyring_unref(keyring);
+	print_check(config);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -129,7 +158,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	int err = 0;
 	if (options.is_check)
-		print_check(config);
+		err = check(config);
 	else
 		err = start(&options, config);
 	config_unref(config);

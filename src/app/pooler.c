@@ -20,6 +20,7 @@
 #include "net/resolver.h"
 #include "relay/control.h"
 #include "relay/events.h"
+#include "relay/keyring.h"
 
 /* ---- what the console asks for ---- */
 
@@ -69,12 +70,13 @@ static size_t client_ceiling(const struct config *config, size_t descriptors)
 	return descriptors - own - servers;
 }
 
-static int start_dispatcher(struct pooler *p)
+static int start_dispatcher(struct pooler *p, struct keyring *keyring)
 {
 	struct dispatcher_ground ground = {
 	    .loop = &p->loop,
 	    .resolver = p->resolver,
 	    .config = p->config,
+	    .keyring = keyring,
 	    .ops = &events_relay_ops,
 	    .client_ceiling = client_ceiling(p->config, p->descriptors),
 	};
@@ -124,15 +126,32 @@ static int start_loop(struct pooler *p)
 	return 0;
 }
 
-static int start_serving(struct pooler *p)
+static void on_auth_file(struct watch *watch)
+{
+	reload_users(
+	    (struct pooler *)(void *)((char *)watch - offsetof(struct pooler, watch)));
+}
+
+/* Without, it is read again by RELOAD only. */
+static void watch_auth_file(struct pooler *p)
+{
+	int err = watch_init(&p->watch, &p->loop, on_auth_file);
+
+	if (err)
+		log_error("cannot watch files: %s", strerror(-err));
+	reload_watch(p);
+}
+
+static int start_serving(struct pooler *p, struct keyring *keyring)
 {
 	int err = ports_open(&p->ports, &p->loop, &p->config->settings);
 
 	if (err) {
 		log_fatal("cannot listen as configured, cannot continue");
+		keyring_unref(keyring);
 		return err;
 	}
-	err = start_dispatcher(p);
+	err = start_dispatcher(p, keyring);
 	if (err) {
 		log_fatal("out of memory");
 		return err;
@@ -140,6 +159,7 @@ static int start_serving(struct pooler *p)
 	err = statistics_start(p);
 	if (err)
 		return err;
+	watch_auth_file(p);
 	signals_start(p);
 	ports_start(&p->ports, &p->dispatcher);
 	control_warm_up(&p->dispatcher);
@@ -147,15 +167,18 @@ static int start_serving(struct pooler *p)
 }
 
 int pooler_init(struct pooler *p, const struct options *options,
-		const struct config *config)
+		const struct config *config, struct keyring *keyring)
 {
 	*p = (struct pooler){.options = options, .config = config_ref(config)};
 	p->descriptors = daemon_raise_descriptors();
 	int err = start_loop(p);
 	if (!err)
 		err = write_pidfile(p);
-	if (!err)
-		err = start_serving(p);
+	if (err) {
+		keyring_unref(keyring);
+		return err;
+	}
+	err = start_serving(p, keyring);
 	if (err)
 		return err;
 	log_info("process up: pooler %s, libev epoll, %zu file descriptors, up to %zu "
@@ -205,6 +228,7 @@ void pooler_fini(struct pooler *p)
 		statistics_stop(p);
 		dispatcher_fini(&p->dispatcher);
 	}
+	watch_fini(&p->watch);
 	ports_fini(&p->ports);
 	if (p->resolver)
 		resolver_destroy(p->resolver);

@@ -6,6 +6,7 @@
 
 #include "app/options.h"
 #include "app/ports.h"
+#include "app/watch.h"
 #include "console/console.h"
 #include "net/loop.h"
 #include "relay/dispatcher.h"
@@ -29,6 +30,7 @@ struct pooler {
 	struct console_service console;
 	struct console_app_ops console_app;
 	struct pooler_signal signals[POOLER_SIGNALS];
+	struct watch watch;         /* of auth_file */
 	struct deadline stats_due;  /* the line of statistics */
 	struct counters stats_last; /* at the line before */
 	uint64_t stats_last_us;
@@ -38,10 +40,11 @@ struct pooler {
 	bool has_pidfile;
 };
 
-/* Opens everything the configuration (counted) asks for. 0, or -errno; what went wrong is
+/* Opens everything the configuration (counted) asks for; keyring is what its files hold,
+ * and the pooler's from here on. 0, or -errno; what went wrong is
  * logged. pooler_fini() is due in either case. The struct must stay where it is. */
 int pooler_init(struct pooler *p, const struct options *options,
-		const struct config *config);
+		const struct config *config, struct keyring *keyring);
 void pooler_fini(struct pooler *p);
 
 /* Serves until a signal or an administrator ends it. */

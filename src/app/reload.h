@@ -19,6 +19,13 @@ bool reload_file(struct pooler *p, char *problem, size_t cap);
 bool reload_with_setting(struct pooler *p, const char *key, const char *value,
 			 char *problem, size_t cap);
 
+/* Reads auth_file again, which has changed; what is wrong with it goes to the log, and
+ * the users that were read before stay. */
+void reload_users(struct pooler *p);
+
+/* Watches the auth_file of the configuration in force. */
+void reload_watch(struct pooler *p);
+
 /* Points the log to where the settings and the command line say. 0 or -errno. */
 int reload_log(const struct options *options, const struct config *config, bool is_ready);
 

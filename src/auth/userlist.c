@@ -275,7 +275,7 @@ enum secret_kind userlist_usual_kind(const struct userlist *list)
 	static const enum secret_kind kinds[] = {SECRET_SCRAM, SECRET_MD5, SECRET_PLAIN};
 	size_t most = 0;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; list && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (list->kinds[kinds[i]] > most) {
 			most = list->kinds[kinds[i]];
 			usual = kinds[i];

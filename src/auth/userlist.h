@@ -28,7 +28,7 @@ size_t userlist_count(const struct userlist *list);
 bool userlist_find(const struct userlist *list, struct slice user, struct secret *out);
 
 /* What most users have: unknown users are to look like them. SECRET_NONE in an empty
- * list. */
+ * list; list may be NULL. */
 enum secret_kind userlist_usual_kind(const struct userlist *list);
 
 #endif

@@ -20,6 +20,13 @@ void buffer_fini(struct buffer *b)
 	*b = (struct buffer){0};
 }
 
+void buffer_wipe(struct buffer *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->cap);
+	buffer_fini(b);
+}
+
 static bool buffer_grow(struct buffer *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : BUFFER_LEAST;

@@ -19,6 +19,9 @@ struct buffer {
 
 void buffer_fini(struct buffer *b);
 
+/* The same for what held a secret: overwrites it first. */
+void buffer_wipe(struct buffer *b);
+
 static inline size_t buffer_len(const struct buffer *b)
 {
 	return b->end - b->start;

@@ -244,6 +244,14 @@ static uint32_t count_extensions(struct slice params)
 	return count;
 }
 
+void startup_write_ssl_request(struct writer *w)
+{
+	writer_begin(w, 0);
+	writer_u16(w, MAJOR_OF_REQUESTS);
+	writer_u16(w, MINOR_SSL);
+	writer_end(w);
+}
+
 bool startup_needs_negotiation(const struct startup_packet *packet)
 {
 	return packet->version > STARTUP_PROTOCOL_3_0 ||

@@ -59,6 +59,9 @@ enum startup_option {
 enum startup_option startup_next_option(struct slice *options, struct buffer *scratch,
 					struct slice *out_name, struct slice *out_value);
 
+/* The other direction: what asks a server for TLS. */
+void startup_write_ssl_request(struct writer *w);
+
 /* Whether the packet asks for more than 3.0: a minor version above 0 or _pq_.*
  * parameters. Then a NegotiateProtocolVersion, written by the second one, goes first. */
 bool startup_needs_negotiation(const struct startup_packet *packet);

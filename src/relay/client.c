@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "net/tls.h"
 #include "pool/pool.h"
 #include "pool/usage.h"
 #include "proto/notice.h"
@@ -22,6 +23,9 @@
 
 /* Last words may take so long to be read; then the connection is cut. */
 #define LINGER_US (5 * USEC_PER_SEC)
+
+/* So much of a name of the client's own choice is repeated to it. */
+enum { NAME_SHOWN_LEN = 128 };
 
 /* Ten thousand idle ones are the point of it all. */
 static_assert(sizeof(struct client) <= 448, "an idle client costs its struct");
@@ -188,6 +192,9 @@ void client_notify(struct client *c, const struct notice *notice)
 {
 	struct writer w = writer_of(stream_cork_buffer(&c->stream));
 
+	/* Nobody can read it before the handshake is done. */
+	if (tls_is_on(&c->stream) && !tls_is_done(&c->stream))
+		return;
 	notice_write(&w, notice);
 	writer_finish(&w); /* without memory it goes without a word */
 	stream_corked(&c->stream);
@@ -270,6 +277,16 @@ void client_close_saying(struct client *c, enum closing reason, const char *mess
 		client_notify(c, &notice);
 	}
 	end(c, reason, message);
+}
+
+void client_close_naming(struct client *c, enum closing reason, const char *what,
+			 struct slice name, const char *hint)
+{
+	char shown[NAME_SHOWN_LEN], message[NAME_SHOWN_LEN + 128];
+
+	snprintf(message, sizeof(message), "%s: %s", what,
+		 text_escape(shown, sizeof(shown), name));
+	client_close_saying(c, reason, message, NULL, hint);
 }
 
 void client_close(struct client *c, enum closing reason)

@@ -21,6 +21,7 @@
 
 struct console;
 struct dispatcher;
+struct login;
 struct notice;
 struct params;
 struct pool;
@@ -51,11 +52,15 @@ struct client {
 	struct deadline deadline;
 	struct cancel_key cancel;
 	struct dispatcher *dispatcher;
-	struct pool *pool;       /* NULL before login and for the console */
-	struct server *server;   /* exactly while LINKED */
-	struct usage *user;      /* who logged in; held; NULL before */
-	struct params *params;   /* what it wants of a server; counted */
-	struct console *console; /* exactly while in CONSOLE, the console's own */
+	struct pool *pool;     /* NULL before login and for the console */
+	struct server *server; /* exactly while LINKED */
+	struct usage *user;    /* who logged in; held; NULL before */
+	struct params *params; /* what it wants of a server; counted */
+	union {
+		struct login *login; /* while it is not logged in, until it has entered */
+		struct console
+		    *console; /* while it is on the CONSOLE; the console's own */
+	};
 	uint64_t id;
 	uint64_t connected_us;
 	uint64_t since_us;   /* when it came into its state */
@@ -67,16 +72,15 @@ struct client {
 	uint8_t closing; /* enum closing */
 	uint8_t origin;  /* enum client_origin */
 	bool is_logged_in;
-	bool is_skipping;            /* a refused batch: nothing counts up to its Sync */
-	uint8_t asked;               /* letter of the message that needs a server */
-	bool is_refused;             /* that message has been answered: drop it */
-	bool is_proven;              /* a server has accepted its parameters */
-	bool was_notified;           /* of this wait, by query_wait_notify */
-	bool is_released;            /* closing: has given back what it held */
-	bool is_lingering;           /* closing: its last words are not out yet */
-	bool is_canceller;           /* brought a cancel request */
-	bool is_admin;               /* on the console: may do everything */
-	uint8_t encryption_requests; /* SSLRequest and GSSENCRequest answered */
+	bool is_skipping;  /* a refused batch: nothing counts up to its Sync */
+	uint8_t asked;     /* letter of the message that needs a server */
+	bool is_refused;   /* that message has been answered: drop it */
+	bool is_proven;    /* a server has accepted its parameters */
+	bool was_notified; /* of this wait, by query_wait_notify */
+	bool is_released;  /* closing: has given back what it held */
+	bool is_lingering; /* closing: its last words are not out yet */
+	bool is_canceller; /* brought a cancel request */
+	bool is_admin;     /* on the console: may do everything */
 };
 TAILQ_HEAD(clients, client);
 
@@ -102,6 +106,10 @@ bool client_is_sound(const struct client *c);
 void client_close(struct client *c, enum closing reason);
 void client_close_saying(struct client *c, enum closing reason, const char *message,
 			 const char *detail, const char *hint);
+
+/* Says what is wrong with a name that the client gave: "what: name". */
+void client_close_naming(struct client *c, enum closing reason, const char *what,
+			 struct slice name, const char *hint);
 
 /* Ends it with a notice that stands for itself, such as a server's own error. */
 void client_close_with(struct client *c, enum closing reason,

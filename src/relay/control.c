@@ -6,7 +6,10 @@
 
 #include "config/config.h"
 #include "net/resolver.h"
+#include "net/tls_context.h"
+#include "relay/encryption.h"
 #include "relay/keeper.h"
+#include "relay/keyring.h"
 #include "relay/known.h"
 
 typedef void (*pool_fn)(struct dispatcher *d, struct pool *pool);
@@ -155,6 +158,22 @@ static void on_pool_change(struct pool *pool, enum pool_change change, void *con
 	}
 }
 
+/* Servers that are met by other certificates, or more strictly, than those there are. */
+static void judge_encryption(struct dispatcher *d, struct pool *pool)
+{
+	const struct known *known = known_of(pool);
+	const struct server_tls *tls;
+
+	if (!pool->database || !pool->has_been_reached)
+		return;
+	tls = &pool->database->tls;
+	const struct tls_context *now =
+	    encryption_for_server(d->logins.keyring->encryption, tls);
+	if (known->tls_mode != tls->mode ||
+	    (known->tls && (!now || !tls_context_same(known->tls, now))))
+		renew_pool(d, pool);
+}
+
 static void judge_pool(struct dispatcher *d, struct pool *pool)
 {
 	struct slot *slot, *next;
@@ -201,7 +220,8 @@ void control_warm_up(struct dispatcher *d)
 	}
 }
 
-void control_apply(struct dispatcher *d, const struct config *config)
+void control_apply(struct dispatcher *d, const struct config *config,
+		   struct keyring *keyring)
 {
 	const struct config *old = d->config;
 	struct server *s;
@@ -209,6 +229,8 @@ void control_apply(struct dispatcher *d, const struct config *config)
 	d->config = config_ref(config);
 	pools_apply(&d->pools, config, on_pool_change, d);
 	dispatcher_take_settings(d);
+	logins_apply(&d->logins, config, keyring);
+	each_pool(d, NULL, judge_encryption);
 	refresh_clients(d);
 	each_pool(d, NULL, judge_pool);
 	control_warm_up(d);

@@ -9,7 +9,8 @@
 
 /* Puts a new configuration in force (counted): pools follow, servers that lead to the
  * wrong place are retired, clients of databases that are gone are told. */
-void control_apply(struct dispatcher *d, const struct config *config);
+void control_apply(struct dispatcher *d, const struct config *config,
+		   struct keyring *keyring);
 
 /* Opens the servers that min_pool_size asks for where no client has to come first:
  * databases with a forced user. */

@@ -67,10 +67,16 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	d->expiry.on_due = d->ops->pools_due;
 	loop_set_reaper(d->loop, d->ops->reap, d);
 	d->has_expiry = loop_reserve_deadline(d->loop);
+	struct logins_ground logins = {.loop = d->loop,
+				       .resolver = d->resolver,
+				       .config = d->config,
+				       .keyring = ground->keyring,
+				       .on_displaced = d->ops->displace_login};
+	int err = logins_init(&d->logins, &logins);
 	if (params_store_init(&d->params) < 0 || cancels_init(&d->cancels) < 0 ||
 	    !d->has_expiry)
 		return -ENOMEM;
-	return 0;
+	return err;
 }
 
 /* ---- clients come ---- */
@@ -103,6 +109,7 @@ void dispatcher_join_pool(struct client *c, struct pool *pool)
 	struct dispatcher *d = c->dispatcher;
 
 	c->pool = pool;
+	d->pooled_count++;
 	pool->clients++;
 	pool->database_usage->clients++;
 	c->user->clients++;
@@ -464,6 +471,7 @@ void dispatcher_fini(struct dispatcher *d)
 	d->ops->reap(d);
 	TAILQ_FOREACH (pool, &d->pools.all, all)
 		keeper_forget(pool, d);
+	logins_fini(&d->logins);
 	pools_fini(&d->pools);
 	cancels_fini(&d->cancels);
 	params_store_fini(&d->params);

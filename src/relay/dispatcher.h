@@ -13,9 +13,11 @@
 #include "pool/pools.h"
 #include "proto/params.h"
 #include "relay/client.h"
+#include "relay/logins.h"
 #include "relay/server.h"
 
 struct cancel;
+struct keyring;
 struct resolver;
 
 /* How the console, a floor above, takes part: a client for it is handed over after its
@@ -39,6 +41,7 @@ struct console_ops {
 /* What the dispatcher needs of those above it in this room; filled in by events. */
 struct relay_ops {
 	const struct stream_ops *client_stream, *server_stream;
+	login_gate_fn displace_login;
 	loop_task_fn pump_client;
 	deadline_fn client_due, server_due, pool_due, pools_due;
 	loop_reap_fn reap;                     /* gives back what the closed held */
@@ -65,6 +68,7 @@ struct dispatcher {
 	struct pools pools;
 	struct cancels cancels;
 	struct params_store params;
+	struct logins logins;
 	struct slab client_slab, server_slab;
 	struct clients clients; /* all that are not closing, in order of arrival */
 	struct clients
@@ -81,6 +85,7 @@ struct dispatcher {
 	size_t client_count;  /* of `clients`; login included */
 	size_t login_count;   /* of these: not logged in yet */
 	size_t console_count; /* of these: on the console */
+	size_t pooled_count; /* of these: with a pool; so they have proved who they are */
 	size_t cancel_count;
 	size_t client_ceiling; /* what the descriptors allow */
 	uint64_t last_client_id, last_server_id;
@@ -95,6 +100,8 @@ struct dispatcher_ground {
 	struct loop *loop;
 	struct resolver *resolver;
 	const struct config *config;
+	struct keyring *keyring; /* that the configuration names; the dispatcher's from
+				    here on */
 	const struct relay_ops *ops;
 	struct console_ops console;
 	size_t client_ceiling;

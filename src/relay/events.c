@@ -4,15 +4,17 @@
  */
 #include "relay/events.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "net/tls.h"
 #include "net/transport.h"
 #include "proto/notice.h"
-#include "proto/startup.h"
 #include "relay/cancel.h"
 #include "relay/clean.h"
+#include "relay/client_entry.h"
 #include "relay/client_login.h"
 #include "relay/dispatcher.h"
 #include "relay/inbound.h"
@@ -22,6 +24,8 @@
 #include "relay/refusal.h"
 #include "relay/server.h"
 #include "relay/server_login.h"
+
+enum { TLS_TEXT_LEN = 256 };
 
 /* ---- clients ---- */
 
@@ -79,6 +83,18 @@ static void client_on_drained(struct stream *stream)
 		c->dispatcher->console.on_drained(c);
 }
 
+static void end_broken(struct client *c)
+{
+	char problem[TLS_TEXT_LEN], message[TLS_TEXT_LEN + 16];
+
+	if (!tls_problem(&c->stream, problem, sizeof(problem))[0]) {
+		client_close(c, CLOSE_CLIENT_BROKEN);
+		return;
+	}
+	snprintf(message, sizeof(message), "TLS failed: %s", problem);
+	client_close_saying(c, CLOSE_TLS_FAILED, message, NULL, NULL);
+}
+
 static void client_on_end(struct stream *stream, enum stream_end how, int error)
 {
 	struct client *c = client_of_stream(stream);
@@ -93,7 +109,7 @@ static void client_on_end(struct stream *stream, enum stream_end how, int error)
 		client_close(c, CLOSE_CLIENT_EOF);
 		return;
 	case STREAM_END_BROKEN:
-		client_close(c, CLOSE_CLIENT_BROKEN);
+		end_broken(c);
 		return;
 	case STREAM_END_MEMORY:
 		client_close(c, CLOSE_OUT_OF_MEMORY);
@@ -105,6 +121,14 @@ static const struct stream_ops client_stream_ops = {
     .on_data = client_on_data,
     .on_drained = client_on_drained,
     .on_end = client_on_end,
+};
+
+/* Logins take turns, so that a rush of them leaves time for everybody else. */
+static const struct stream_ops login_stream_ops = {
+    .on_data = client_on_data,
+    .on_drained = client_on_drained,
+    .on_end = client_on_end,
+    .may_read = client_login_may_read,
 };
 
 static void pump_client(struct loop_task *task)
@@ -189,13 +213,14 @@ struct client *events_accept(struct dispatcher *d, int fd,
 			close(fd);
 		return NULL;
 	}
-	stream_open(&c->stream, d->loop, fd, transport, &client_stream_ops);
-	stream_set_keep_max(&c->stream, STARTUP_MAX_LEN + 1);
+	stream_open(&c->stream, d->loop, fd, transport, &login_stream_ops);
 	c->peer = address_of_peer(fd);
 	if (c->peer.family == ADDRESS_UNIX)
 		c->peer.port = (uint16_t)d->config->settings.listen_port;
 	client_arm(c);
 	log_accepted(c);
+	if (!client_login_begin(c))
+		client_close(c, CLOSE_OUT_OF_MEMORY);
 	return c;
 }
 
@@ -305,6 +330,7 @@ static void server_on_due(struct deadline *due, uint64_t now_us)
 const struct relay_ops events_relay_ops = {
     .client_stream = &client_stream_ops,
     .server_stream = &server_stream_ops,
+    .displace_login = client_login_displaced,
     .pump_client = pump_client,
     .client_due = client_on_due,
     .server_due = server_on_due,
@@ -312,7 +338,7 @@ const struct relay_ops events_relay_ops = {
     .pools_due = reaper_pools_due,
     .reap = reaper_run,
     .open_server = server_login_start,
-    .welcome = client_login_welcome,
+    .welcome = client_entry_welcome,
     .prepare = prepare_start,
     .check = clean_check,
     .end_cancels = cancel_end_all,

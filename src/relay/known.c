@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/tls.h"
+#include "net/tls_context.h"
 #include "pool/pool.h"
 
 bool known_create(struct pool *pool, struct dispatcher *dispatcher)
@@ -30,6 +32,9 @@ void known_free(struct pool *pool, struct params_store *store)
 	if (!known)
 		return;
 	params_unref(store, known->welcome);
+	credential_fini(&known->credential);
+	tls_session_free(known->session);
+	tls_context_unref(known->tls);
 	free(known);
 	pool->owner_data = NULL;
 }
@@ -41,6 +46,15 @@ void known_learn(struct known *known, struct params_store *store, struct params 
 	known->welcome = params_ref(welcome);
 	params_unref(store, old);
 	known->failure = (struct known_failure){0};
+}
+
+void known_meet(struct known *known, struct tls_context *tls, enum tls_mode mode)
+{
+	struct tls_context *old = known->tls;
+
+	known->tls = tls ? tls_context_ref(tls) : NULL;
+	known->tls_mode = mode;
+	tls_context_unref(old);
 }
 
 static void copy_text(char *out, size_t cap, const char *text)

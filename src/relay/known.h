@@ -1,16 +1,21 @@
 /*
  * What is known of a pool's servers, from those that have logged in or failed to: the
- * parameters a new client is greeted with, and the error it is told while there is no
- * server. Hangs off the pool as its owner_data.
+ * parameters a new client is greeted with, the error it is told while there is no server,
+ * and what makes the next login to one succeed and be quick. Hangs off the pool as its
+ * owner_data.
  */
 #ifndef POOLER_RELAY_KNOWN_H
 #define POOLER_RELAY_KNOWN_H
 
+#include "config/server_tls.h"
 #include "proto/notice.h"
 #include "proto/params.h"
+#include "relay/credential.h"
 
 struct dispatcher;
 struct pool;
+struct tls_context;
+struct tls_session;
 
 /* The last failure to open a server, kept for those who ask meanwhile. */
 struct known_failure {
@@ -27,6 +32,10 @@ struct known {
 	struct params
 	    *welcome; /* what the latest server reported; NULL before; counted */
 	struct known_failure failure;
+	struct credential credential;
+	struct tls_session *session; /* of the latest server met by TLS; NULL: none */
+	struct tls_context *tls; /* what the latest was met with, counted; NULL: no TLS */
+	enum tls_mode tls_mode;  /* in force then */
 };
 
 /* Gives a new pool its own; false when memory is short. */
@@ -36,6 +45,8 @@ struct known *known_of(const struct pool *pool);
 void known_free(struct pool *pool, struct params_store *store);
 
 void known_learn(struct known *known, struct params_store *store, struct params *welcome);
+/* How a server is met from now on. */
+void known_meet(struct known *known, struct tls_context *tls, enum tls_mode mode);
 void known_fail(struct known *known, const struct notice *notice);
 
 /* The failure as a notice of that severity; points into known. */

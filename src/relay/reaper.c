@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "relay/cancel.h"
 #include "relay/clean.h"
+#include "relay/client_login.h"
 #include "relay/dispatcher.h"
 #include "relay/keeper.h"
 #include "relay/known.h"
@@ -45,6 +46,7 @@ static void leave_pool(struct client *c)
 	if (c->pool) {
 		struct pool *pool = c->pool;
 		c->pool = NULL;
+		d->pooled_count--;
 		pool->clients--;
 		pool->database_usage->clients--;
 		c->user->clients--;
@@ -65,7 +67,9 @@ static void release_client(struct client *c)
 	loop_unpost(d->loop, &c->pump);
 	leave_pool(c);
 	cancel_forget_requester(c);
-	if (c->console)
+	if (!c->is_logged_in)
+		client_login_end(c);
+	else if (c->console)
 		d->console.on_close(c);
 	cancels_take_back(&d->cancels, &c->cancel);
 	params_unref(&d->params, c->params);

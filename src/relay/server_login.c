@@ -1,6 +1,7 @@
 /*
  * Connecting to a server and logging in to it ("Message Flow", *Start-up*, from the
- * frontend's side). Passwords are not spoken here yet: a server has to trust us.
+ * frontend's side): TLS first, where it is wanted and to be had, then the startup packet,
+ * then the proof of who we are.
  */
 #include "relay/server_login.h"
 
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/answer.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,6 +17,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "net/connector.h"
+#include "net/tls.h"
 #include "net/transport.h"
 #include "pool/pool.h"
 #include "proto/frame.h"
@@ -22,14 +25,27 @@
 #include "proto/startup.h"
 #include "proto/writer.h"
 #include "relay/clean.h"
+#include "relay/credential.h"
 #include "relay/dispatcher.h"
+#include "relay/encryption.h"
+#include "relay/keyring.h"
+#include "relay/known.h"
 #include "relay/server.h"
 
-enum { LOGIN_MESSAGE_MAX = 64 * 1024, LOGIN_TEXT_LEN = 256 };
+enum { LOGIN_MESSAGE_MAX = 64 * 1024 };
+
+enum server_login_step {
+	STEP_CONNECT,
+	STEP_ASKED_TLS, /* the answer to SSLRequest is one byte */
+	STEP_HANDSHAKE,
+	STEP_MESSAGES
+};
 
 struct server_login {
 	struct connector connector;
 	struct server *server;
+	struct answer answer;
+	enum server_login_step step;
 	bool is_authenticated;
 };
 
@@ -38,6 +54,7 @@ void server_login_free(struct server *s)
 	if (!s->login)
 		return;
 	connector_stop(&s->login->connector);
+	answer_fini(&s->login->answer);
 	free(s->login);
 	s->login = NULL;
 }
@@ -51,11 +68,14 @@ static void fail(struct server *s, const char *sqlstate, const char *message)
 
 void server_login_broken(struct server *s, int error)
 {
-	char message[LOGIN_TEXT_LEN];
+	char message[LOGIN_TEXT_LEN * 2], tls[LOGIN_TEXT_LEN];
 
-	snprintf(message, sizeof(message),
-		 "server closed the connection during login%s%s", error ? ": " : "",
-		 error ? strerror(error) : "");
+	if (tls_problem(&s->stream, tls, sizeof(tls))[0])
+		snprintf(message, sizeof(message), "TLS with the server failed: %s", tls);
+	else
+		snprintf(message, sizeof(message),
+			 "server closed the connection during login%s%s",
+			 error ? ": " : "", error ? strerror(error) : "");
 	fail(s, SQLSTATE_CONNECTION_FAILURE, message);
 }
 
@@ -64,6 +84,8 @@ void server_login_timeout(struct server *s)
 	fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
 	     closing_row(CLOSE_CONNECT_TIMEOUT)->text);
 }
+
+/* ---- the startup packet ---- */
 
 static void write_setting(struct writer *w, const char *name, const char *value)
 {
@@ -79,6 +101,7 @@ static void send_startup(struct server *s)
 	const struct database *database = pool->database;
 	struct writer w = writer_of(stream_cork_buffer(&s->stream));
 
+	s->login->step = STEP_MESSAGES;
 	writer_begin(&w, 0);
 	writer_u32(&w, STARTUP_PROTOCOL_3_0);
 	write_setting(&w, "user", pool->user_name);
@@ -94,6 +117,119 @@ static void send_startup(struct server *s)
 		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 	stream_corked(&s->stream);
 }
+
+/* ---- TLS ---- */
+
+static const struct server_tls *tls_of(const struct server *s)
+{
+	return &s->slot.pool->database->tls;
+}
+
+static void on_secured(struct stream *stream)
+{
+	struct server *s = server_of_stream(stream);
+
+	if (s->closing == CLOSE_NOT)
+		send_startup(s);
+}
+
+static void secure(struct server *s, struct tls_context *context)
+{
+	struct known *known = known_of(s->slot.pool);
+	struct tls_target target = {
+	    .host = s->slot.pool->database->host,
+	    .is_direct = tls_of(s)->negotiation == SSLNEGOTIATION_DIRECT,
+	    .session = &known->session,
+	};
+
+	s->login->step = STEP_HANDSHAKE;
+	known_meet(known, context, tls_of(s)->mode);
+	if (tls_connect(&s->stream, context, &target, on_secured) < 0)
+		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+}
+
+static void ask_for_tls(struct server *s)
+{
+	struct writer w = writer_of(stream_cork_buffer(&s->stream));
+
+	s->login->step = STEP_ASKED_TLS;
+	startup_write_ssl_request(&w);
+	if (!writer_finish(&w))
+		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+	stream_corked(&s->stream);
+}
+
+/* None over Unix sockets, as everywhere. */
+static struct tls_context *context_of(const struct server *s)
+{
+	if (endpoint_is_unix(&s->at))
+		return NULL;
+	return encryption_for_server(s->dispatcher->logins.keyring->encryption,
+				     tls_of(s));
+}
+
+static void go_on_in_clear(struct server *s)
+{
+	known_meet(known_of(s->slot.pool), NULL, tls_of(s)->mode);
+	send_startup(s);
+}
+
+static void begin(struct server *s)
+{
+	struct tls_context *context = context_of(s);
+
+	if (!context)
+		go_on_in_clear(s);
+	else if (tls_of(s)->negotiation == SSLNEGOTIATION_DIRECT)
+		secure(s, context);
+	else
+		ask_for_tls(s);
+}
+
+static void on_accepted(struct server *s)
+{
+	struct tls_context *context = context_of(s);
+
+	/* A reload may have come between question and answer. */
+	if (context)
+		secure(s, context);
+	else
+		fail(s, SQLSTATE_CONNECTION_FAILURE, "TLS was turned off meanwhile");
+}
+
+static void on_declined(struct server *s)
+{
+	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
+		fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+		     "server does not support TLS, but server_tls_sslmode requires it");
+	else
+		go_on_in_clear(s);
+}
+
+/* Returns how many bytes are done with. */
+static size_t on_tls_answer(struct server *s, struct slice bytes)
+{
+	uint8_t answer = bytes.data[0];
+
+	/* An old or a full server says why it cannot, in an ErrorResponse. */
+	if (answer == 'E') {
+		s->login->step = STEP_MESSAGES;
+		return 0;
+	}
+	if (bytes.len > 1)
+		fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		     "received unencrypted data after SSL response");
+	else if (answer == 'S')
+		on_accepted(s);
+	else if (answer == 'N')
+		on_declined(s);
+	else
+		fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		     "server sent something else than an answer to SSLRequest");
+	return 1;
+}
+
+/* ---- connecting ---- */
 
 static void log_connected(struct server *s)
 {
@@ -140,7 +276,7 @@ static void on_connected(struct connector *connector, int fd, int error,
 	stream_set_keep_max(&s->stream, LOGIN_MESSAGE_MAX);
 	server_move(s, SERVER_LOGIN);
 	log_connected(s);
-	send_startup(s);
+	begin(s);
 }
 
 void server_login_start(struct server *s)
@@ -162,26 +298,33 @@ void server_login_start(struct server *s)
 			(uint16_t)database->port, &d->tuning, on_connected);
 }
 
+/* ---- messages ---- */
+
 static void on_authentication(struct server *s, struct slice body)
 {
-	struct reader r = reader_of(body);
-	uint32_t method = reader_u32(&r);
-	char message[LOGIN_TEXT_LEN];
+	struct server_login *login = s->login;
+	struct credential *credential = &known_of(s->slot.pool)->credential;
+	struct buffer *out = stream_cork_buffer(&s->stream);
+	uint8_t binding[TLS_BINDING_MAX];
+	struct secret secret;
+	struct answer_means means;
 
-	if (!reader_ok(&r)) {
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION, "invalid authentication request");
+	credential_means(credential, s->slot.pool, s->dispatcher->logins.keyring->users,
+			 &secret, &means);
+	means.binding = slice_of(binding, tls_binding(&s->stream, binding));
+	enum login_verdict verdict = answer_feed(&login->answer, body, &means, out);
+	stream_corked(&s->stream);
+	switch (verdict) {
+	case LOGIN_MORE:
+	case LOGIN_WAIT:
+		return;
+	case LOGIN_DONE:
+		login->is_authenticated = true;
+		return;
+	case LOGIN_FAILED:
+		fail(s, login->answer.failure.sqlstate, login->answer.failure.text);
 		return;
 	}
-	if (method == 0) {
-		s->login->is_authenticated = true;
-		return;
-	}
-	snprintf(
-	    message, sizeof(message),
-	    "server asks for authentication (method %u), but only servers that trust "
-	    "the pooler are supported",
-	    method);
-	fail(s, SQLSTATE_NOT_AUTHORIZED, message);
 }
 
 static void on_parameter(struct server *s, struct slice body)
@@ -276,7 +419,11 @@ static void on_message(struct server *s, const struct frame *f)
 
 	switch (f->letter) {
 	case 'R':
-		on_authentication(s, f->body);
+		if (f->total_len > ANSWER_MAX_LEN + 1)
+			fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+			     "authentication message from the server is too long");
+		else
+			on_authentication(s, f->body);
 		return;
 	case 'S':
 		on_parameter(s, f->body);
@@ -305,7 +452,9 @@ size_t server_login_feed(struct server *s, struct slice bytes)
 	struct slice rest = bytes;
 	struct frame f;
 
-	while (s->login && s->closing == CLOSE_NOT) {
+	if (s->login && s->login->step == STEP_ASKED_TLS && bytes.len > 0)
+		rest = slice_after(rest, on_tls_answer(s, bytes));
+	while (s->login && s->login->step == STEP_MESSAGES && s->closing == CLOSE_NOT) {
 		enum frame_result result = frame_peek(rest, LOGIN_MESSAGE_MAX - 16, &f);
 		if (result == FRAME_BAD) {
 			fail(s, SQLSTATE_PROTOCOL_VIOLATION,

@@ -197,7 +197,7 @@ static void a_server_that_refuses_speaks_for_itself(void **state)
 	} cases[] = {
 	    {"E[FATAL 28000 no pg_hba.conf entry]", "E[FATAL 28000]"},
 	    {"E[FATAL 3D000 no such database]", "E[FATAL 3D000]"},
-	    {"R[5]", "E[FATAL 28000]"}, /* asks for a password */
+	    {"R[3]", "E[FATAL 28000]"}, /* asks for a password */
 	    {"Z[I]", "E[FATAL 08P01]"}, /* ready without a login */
 	    {"R Z[T]", "E[FATAL 08P01]"},
 	    {"R D[a row]", "E[FATAL 08P01]"},

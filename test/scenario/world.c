@@ -15,6 +15,7 @@
 #include "proto/startup.h"
 #include "relay/control.h"
 #include "relay/events.h"
+#include "relay/keyring.h"
 #include "scenario/answering.h"
 
 static struct world *current;
@@ -187,6 +188,7 @@ static const struct config *load(const char *lines)
 {
 	static const char head[] = "[pooler]\n"
 				   "auth_type = trust\n"
+				   "server_tls_sslmode = disable\n"
 				   "admin_users = admin\n"
 				   "log_connections = 0\n"
 				   "log_disconnections = 0\n"
@@ -209,6 +211,16 @@ static const struct config *load(const char *lines)
 		fail_msg("%s", config_error_print(&errors.items[0], line, sizeof(line)));
 	config_errors_fini(&errors);
 	return config;
+}
+
+static struct keyring *keyring_of(const struct config *config)
+{
+	struct config_errors errors = {0};
+	struct keyring *keyring = keyring_load(config, &errors);
+
+	assert_non_null(keyring);
+	config_errors_fini(&errors);
+	return keyring;
 }
 
 static void on_progress(void *context)
@@ -235,6 +247,7 @@ int world_try_begin(struct world *w, const char *lines)
 					 .verbose = 2});
 	assert_int_equal(loop_init_without_events(&w->loop, 1000 * USEC_PER_SEC), 0);
 	w->config = ground.config = load(lines);
+	ground.keyring = keyring_of(w->config);
 	bool was_at_work = work_begin();
 	int err = dispatcher_init(&w->dispatcher, &ground);
 	is_at_work = was_at_work;
@@ -251,7 +264,7 @@ void world_reload(struct world *w, const char *lines)
 {
 	const struct config *config = load(lines);
 
-	control_apply(&w->dispatcher, config);
+	control_apply(&w->dispatcher, config, keyring_of(config));
 	config_unref(w->config);
 	w->config = config;
 	world_settle(w);

@@ -1,0 +1,105 @@
+/*
+ * Which secret serves a pool best.
+ */
+#include "relay/credential.h"
+
+#include <stdlib.h>
+
+#include "auth/userlist.h"
+#include "base/crypto.h"
+#include "config/database.h"
+#include "pool/pool.h"
+
+static void wipe(struct slice *owned)
+{
+	/* Slices are for readers; these bytes are our own. */
+	void *bytes = (void *)(uintptr_t)owned->data;
+
+	if (bytes)
+		crypto_wipe(bytes, owned->len);
+	free(bytes);
+	*owned = (struct slice){0};
+}
+
+static void replace(struct slice *owned, struct slice with)
+{
+	if (with.len == 0 || slice_equal(*owned, with))
+		return;
+	uint8_t *copy = malloc(with.len);
+	wipe(owned);
+	if (!copy)
+		return;
+	memcpy(copy, with.data, with.len);
+	*owned = slice_of(copy, with.len);
+}
+
+void credential_fini(struct credential *c)
+{
+	wipe(&c->password);
+	wipe(&c->secret);
+	crypto_wipe(c, sizeof(*c));
+}
+
+void credential_learn(struct credential *c, struct slice password, struct slice secret,
+		      const struct scram_keys *keys)
+{
+	replace(&c->password, password);
+	replace(&c->secret, secret);
+	if (keys) {
+		c->keys = *keys;
+		c->has_keys = true;
+	}
+}
+
+/* A password in clear serves every method, whatever else there is. */
+static bool take_password(struct slice text, struct secret *out)
+{
+	if (text.len == 0)
+		return false;
+	*out = (struct secret){SECRET_PLAIN, text};
+	return true;
+}
+
+static bool is_password(const struct secret *secret)
+{
+	return secret->kind == SECRET_PLAIN;
+}
+
+static bool find_secret(const struct credential *c, const struct pool *pool,
+			const struct userlist *users, struct secret *out)
+{
+	const struct database *d = pool->database;
+	struct secret listed = {0};
+	bool is_forced = d->user[0];
+
+	if (is_forced && take_password(slice_of_text(d->password), out))
+		return true;
+	bool is_listed = userlist_find(users, slice_of_text(pool->user_name), &listed);
+	if (is_listed && is_password(&listed)) {
+		*out = listed;
+		return true;
+	}
+	if (!is_forced && take_password(c->password, out))
+		return true;
+	if (is_listed && listed.kind != SECRET_NONE) {
+		*out = listed;
+		return true;
+	}
+	return !is_forced && c->secret.len > 0 && secret_parse(c->secret, out);
+}
+
+void credential_means(struct credential *c, const struct pool *pool,
+		      const struct userlist *users, struct secret *secret,
+		      struct answer_means *out)
+{
+	bool is_found = find_secret(c, pool, users, secret);
+	bool may_use_keys =
+	    !pool->database->user[0] && c->has_keys && !(is_found && is_password(secret));
+
+	*out = (struct answer_means){
+	    .user = slice_of_text(pool->user_name),
+	    .secret = is_found ? secret : NULL,
+	    .keys = may_use_keys ? &c->keys : NULL,
+	    .salted = &c->salted,
+	};
+}

@@ -1,0 +1,177 @@
+/*
+ * Places for logins in progress.
+ */
+#include "relay/login_gate.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+/* So much of a turn may go into logins while others have work. One step of theirs may
+ * take longer than this: then it is the only one. */
+enum { LOGIN_BUDGET_US = 500 };
+
+static struct login_gate *gate_of_deadline(struct deadline *due)
+{
+	return (struct login_gate *)(void *)((char *)due -
+					     offsetof(struct login_gate, patience));
+}
+
+/* ---- displacing the silent ---- */
+
+static void arm(struct login_gate *gate)
+{
+	struct login_ticket *first = TAILQ_FIRST(&gate->inside);
+
+	if (!TAILQ_EMPTY(&gate->line) && first)
+		loop_arm(gate->loop, &gate->patience,
+			 first->heard_us + LOGIN_GATE_PATIENCE);
+}
+
+static void note_heard(struct login_gate *gate, struct login_ticket *ticket)
+{
+	TAILQ_REMOVE(&gate->inside, ticket, at);
+	ticket->heard_us = gate->loop->now_us;
+	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+}
+
+static void on_patience(struct deadline *due, uint64_t now_us)
+{
+	struct login_gate *gate = gate_of_deadline(due);
+	struct login_ticket *first;
+
+	while (!TAILQ_EMPTY(&gate->line) && (first = TAILQ_FIRST(&gate->inside)) &&
+	       first->heard_us + LOGIN_GATE_PATIENCE <= now_us) {
+		/* It is we who are slow: its step has not had its turn yet. */
+		if (first->turn.is_posted) {
+			note_heard(gate, first);
+			continue;
+		}
+		gate->on_displaced(first);
+		CHECK(first->place == LOGIN_OUTSIDE);
+	}
+	arm(gate);
+}
+
+/* ---- beginning and end ---- */
+
+int login_gate_init(struct login_gate *gate, struct loop *loop, size_t max,
+		    login_gate_fn on_displaced)
+{
+	*gate =
+	    (struct login_gate){.loop = loop, .max = max, .on_displaced = on_displaced};
+	TAILQ_INIT(&gate->line);
+	TAILQ_INIT(&gate->inside);
+	pacer_init(&gate->pacer, loop, LOGIN_BUDGET_US);
+	gate->patience.on_due = on_patience;
+	return loop_reserve_deadline(loop) ? 0 : -ENOMEM;
+}
+
+void login_gate_fini(struct login_gate *gate)
+{
+	if (!gate->loop)
+		return;
+	CHECK(gate->count == 0 && TAILQ_EMPTY(&gate->line));
+	pacer_fini(&gate->pacer);
+	loop_release_deadline(gate->loop, &gate->patience);
+	gate->loop = NULL;
+}
+
+/* ---- places ---- */
+
+static void enter(struct login_gate *gate, struct login_ticket *ticket)
+{
+	gate->count++;
+	ticket->place = LOGIN_INSIDE;
+	ticket->heard_us = gate->loop->now_us;
+	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+	pacer_post(&gate->pacer, &ticket->turn);
+}
+
+static void leave_line(struct login_gate *gate, struct login_ticket *ticket)
+{
+	TAILQ_REMOVE(&gate->line, ticket, at);
+	gate->line_len--;
+}
+
+static void admit(struct login_gate *gate)
+{
+	struct login_ticket *first;
+
+	while (gate->count < gate->max && (first = TAILQ_FIRST(&gate->line))) {
+		leave_line(gate, first);
+		enter(gate, first);
+	}
+}
+
+void login_gate_set_max(struct login_gate *gate, size_t max)
+{
+	gate->max = max;
+	admit(gate);
+}
+
+void login_gate_ask(struct login_gate *gate, struct login_ticket *ticket)
+{
+	switch ((enum login_place)ticket->place) {
+	case LOGIN_OUTSIDE:
+		if (gate->count < gate->max) {
+			enter(gate, ticket);
+			return;
+		}
+		ticket->place = LOGIN_IN_LINE;
+		TAILQ_INSERT_TAIL(&gate->line, ticket, at);
+		gate->line_len++;
+		arm(gate);
+		return;
+	case LOGIN_INSIDE:
+		note_heard(gate, ticket);
+		pacer_post(&gate->pacer, &ticket->turn);
+		return;
+	case LOGIN_WITH_US:
+		pacer_post(&gate->pacer, &ticket->turn);
+		return;
+	case LOGIN_IN_LINE:
+		return;
+	}
+}
+
+void login_gate_wait(struct login_gate *gate, struct login_ticket *ticket)
+{
+	if (ticket->place != LOGIN_INSIDE)
+		return;
+	TAILQ_REMOVE(&gate->inside, ticket, at);
+	ticket->place = LOGIN_WITH_US;
+}
+
+void login_gate_resume(struct login_gate *gate, struct login_ticket *ticket)
+{
+	if (ticket->place != LOGIN_WITH_US)
+		return;
+	ticket->place = LOGIN_INSIDE;
+	ticket->heard_us = gate->loop->now_us;
+	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+	arm(gate);
+}
+
+void login_gate_leave(struct login_gate *gate, struct login_ticket *ticket)
+{
+	enum login_place place = (enum login_place)ticket->place;
+
+	ticket->place = LOGIN_OUTSIDE;
+	pacer_unpost(&gate->pacer, &ticket->turn);
+	switch (place) {
+	case LOGIN_OUTSIDE:
+		return;
+	case LOGIN_IN_LINE:
+		leave_line(gate, ticket);
+		return;
+	case LOGIN_INSIDE:
+		TAILQ_REMOVE(&gate->inside, ticket, at);
+		break;
+	case LOGIN_WITH_US:
+		break;
+	}
+	gate->count--;
+	admit(gate);
+}
