@@ -41,9 +41,10 @@ struct keyring *keyring_load(const struct config *config, struct config_errors *
 	k->holders = 1;
 	if (s->auth_file[0])
 		k->users = userlist_load(s->auth_file, errors);
-	if (s->auth_hba_file[0])
+	/* Other methods look at no rules; then a file of them may even be missing. */
+	if (s->auth_type == AUTH_TYPE_HBA && s->auth_hba_file[0])
 		k->hba = hba_load(s->auth_hba_file, errors);
-	if (s->auth_ident_file[0])
+	if (s->auth_type == AUTH_TYPE_HBA && s->auth_ident_file[0])
 		k->ident = ident_load(s->auth_ident_file, errors);
 	k->encryption = encryption_load(config, errors);
 	if (errors->errors == before)

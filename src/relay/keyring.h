@@ -19,8 +19,8 @@ struct userlist;
 struct keyring {
 	size_t holders;
 	struct userlist *users;        /* NULL: no auth_file */
-	struct hba *hba;               /* NULL: no auth_hba_file */
-	struct ident *ident;           /* NULL: no auth_ident_file */
+	struct hba *hba;               /* NULL: auth_type is not hba */
+	struct ident *ident;           /* NULL: none, or auth_type is not hba */
 	struct encryption *encryption; /* never NULL */
 };
 
