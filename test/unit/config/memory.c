@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include <malloc.h>
+
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t count, size_t len);
 void *__real_realloc(void *old, size_t len);
@@ -20,12 +22,29 @@ int __wrap_vasprintf(char **out, const char *format, va_list args)
 int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
 /* Requests until the one that fails; negative: none does. */
 static int until_failure = -1;
 
 static bool fails(void)
 {
 	return until_failure >= 0 && until_failure-- == 0;
+}
+
+/* What must not be in memory that is given back; NULL: nobody looks. */
+static const char *secret;
+static unsigned secrets_freed, frees_seen;
+
+void __wrap_free(void *memory)
+{
+	if (secret && memory) {
+		frees_seen++;
+		secrets_freed += memmem(memory, malloc_usable_size(memory), secret,
+					strlen(secret)) != NULL;
+	}
+	__real_free(memory);
 }
 
 void *__wrap_malloc(size_t len)
@@ -170,6 +189,32 @@ static void errors_without_memory_are_still_counted(void **state)
 	assert_int_equal(config_errors_dropped(&f->errors), 3);
 }
 
+static void memory_that_is_given_back_holds_no_password(void **state)
+{
+	struct fixture *f = *state;
+
+	put("a.ini", HEAD "auth_ldap_options = ldapbindpasswd=geheim\n%include b.ini\n");
+	put("b.ini", "[databases]\na = user=u password=geheim\n"
+		     "b = user=u password='geheim''s' tls_sslmode=require host=h\n");
+	secret = "geheim";
+	secrets_freed = frees_seen = 0;
+	const struct config *c = config_load("a.ini", &f->errors);
+	assert_non_null(c);
+	const struct config *next =
+	    config_with_setting(c, "server_tls_ciphers", "x", &f->errors);
+	assert_non_null(next);
+	assert_string_equal(config_database_at(next, 0)->password, "geheim");
+	config_unref(c);
+	config_unref(next);
+	put("a.ini", HEAD "[databases]\na = user=u password=my geheim\n"
+			  "b = password=geheim host=a,b\n");
+	assert_null(config_load("a.ini", &f->errors));
+	config_errors_fini(&f->errors);
+	secret = NULL;
+	assert_int_equal(secrets_freed, 0);
+	assert_true(frees_seen > 10);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
@@ -179,6 +224,7 @@ int main(void)
 	    TEST(a_change_for_all_databases_without_memory_fails_and_leaves_nothing),
 	    TEST(a_reload_without_memory_fails_and_leaves_nothing),
 	    TEST(errors_without_memory_are_still_counted),
+	    TEST(memory_that_is_given_back_holds_no_password),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
