@@ -48,8 +48,9 @@ def rows(*values, tag=None):
 class Peer:
     """The pooler as a scripted server sees it."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, backend):
         self.socket = sock
+        self.backend = backend
         self.params = {}
         self._in = b""
 
@@ -63,19 +64,32 @@ class Peer:
         return data
 
     def read_startup(self):
-        """Answers N to encryption; returns False for a cancel request."""
+        """Answers requests for encryption; returns False for a cancel request."""
         while True:
             (length,) = struct.unpack("!i", self._take(4))
             body = self._take(length - 4)
             (code,) = struct.unpack_from("!i", body)
             if code == CANCEL:
                 return False
-            if code in (SSL, GSS):
+            if code == SSL:
+                self._answer_ssl()
+                continue
+            if code == GSS:
                 self.send(b"N")
                 continue
             words = body[4:].split(b"\0")
             self.params = {k.decode(): v.decode() for k, v in zip(words[::2], words[1::2]) if k}
             return True
+
+    def _answer_ssl(self):
+        backend = self.backend
+        if backend.tls is None:
+            self.send(backend.answer_to_ssl)
+            if backend.answer_to_ssl != b"N":
+                self.wait_for_end()
+            return
+        self.send(b"S" + backend.behind)
+        self.socket = backend.tls.wrap_socket(self.socket, server_side=True)
 
     def send(self, *data):
         self.socket.sendall(b"".join(data))
@@ -121,6 +135,9 @@ class Backend:
         self.script = script
         self.port = free_port()
         self.peers, self.cancels, self.failures = [], 0, []
+        self.tls = None            # an SSLContext: SSLRequest is answered with S
+        self.behind = b""          # sent in clear behind that S
+        self.answer_to_ssl = b"N"  # without a context; after anything but N it says nothing
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -135,7 +152,7 @@ class Backend:
             threading.Thread(target=self._play, args=(sock,), daemon=True).start()
 
     def _play(self, sock):
-        peer = Peer(sock)
+        peer = Peer(sock, self)
         try:
             if not peer.read_startup():
                 self.cancels += 1
@@ -147,7 +164,7 @@ class Backend:
         except Exception as failure:  # a script with a fault must not look like a pooler's
             self.failures.append(failure)
         finally:
-            sock.close()
+            peer.socket.close()
 
     def close(self):
         self._listener.close()

@@ -42,6 +42,10 @@ class Issued:
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in self.chain)
 
     @property
+    def der(self):
+        return self.cert.public_bytes(serialization.Encoding.DER)
+
+    @property
     def key_pem(self):
         return self.key.private_bytes(serialization.Encoding.PEM,
                                       serialization.PrivateFormat.PKCS8,

@@ -21,7 +21,7 @@ hostssl all tlsy        127.0.0.1/32    scram-sha-256
 hostnossl all cleary    127.0.0.1/32    scram-sha-256
 hostssl all certy       127.0.0.1/32    cert
 hostssl all bothy       127.0.0.1/32    scram-sha-256 clientcert=verify-ca
-host    all rejecty     127.0.0.1/32    reject
+host    all rejecty,tlsy,cleary,certy,bothy 127.0.0.1/32 reject
 host    all all         127.0.0.1/32    scram-sha-256
 """
 
