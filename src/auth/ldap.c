@@ -1,6 +1,7 @@
 /*
- * One connection per question and server. All requests are sent without waiting and then
- * waited for with a bound, since not all of libldap's waiting calls have one.
+ * One connection per question and server. All requests are sent without waiting for the
+ * answer and then waited for with a bound, since not all of libldap's waiting calls have
+ * one; ldap_deadline.c bounds what it does in between.
  */
 #include "auth/ldap.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/ldap_deadline.h"
 #include "auth/ldap_names.h"
 #include "auth/ldap_plan.h"
 #include "base/buffer.h"
@@ -21,6 +23,7 @@ struct inquiry {
 	struct work_answer *out;
 	const char *uri;
 	LDAP *ld;
+	struct ldap_deadline deadline;
 };
 
 enum progress {
@@ -79,18 +82,19 @@ static int result_code(LDAP *ld)
 }
 
 /* Waits for all of the answer, which is to be freed if there is one. */
-static int wait_for(LDAP *ld, int message, LDAPMessage **out)
+static int wait_for(struct inquiry *i, int message, LDAPMessage **out)
 {
 	struct timeval limit = {.tv_sec = LDAP_STEP_S};
 	LDAPMessage *answer = NULL;
 	int rc = LDAP_SUCCESS;
 
-	int kind = ldap_result(ld, message, LDAP_MSG_ALL, &limit, &answer);
+	ldap_deadline_set(&i->deadline, LDAP_STEP_S);
+	int kind = ldap_result(i->ld, message, LDAP_MSG_ALL, &limit, &answer);
 	if (kind == 0)
 		return LDAP_TIMEOUT;
 	if (kind < 0)
-		return result_code(ld);
-	int parsed = ldap_parse_result(ld, answer, &rc, NULL, NULL, NULL, NULL, 0);
+		return result_code(i->ld);
+	int parsed = ldap_parse_result(i->ld, answer, &rc, NULL, NULL, NULL, NULL, 0);
 	*out = answer;
 	return parsed == LDAP_SUCCESS ? rc : parsed;
 }
@@ -117,6 +121,8 @@ static enum progress open_session(struct inquiry *i)
 
 	if (rc == LDAP_SUCCESS)
 		rc = set_options(i->ld);
+	if (rc == LDAP_SUCCESS && !ldap_deadline_init(&i->deadline, i->ld))
+		rc = LDAP_NO_MEMORY;
 	return rc == LDAP_SUCCESS ? PROGRESS_ON
 				  : say_failed(i, "LDAP cannot be set up", rc);
 }
@@ -128,17 +134,19 @@ static enum progress start_tls(struct inquiry *i)
 
 	if (!i->plan->has_starttls)
 		return PROGRESS_ON;
+	ldap_deadline_set(&i->deadline, LDAP_STEP_S);
 	int rc = ldap_start_tls(i->ld, NULL, NULL, &message);
 	if (rc == LDAP_SUCCESS)
-		rc = wait_for(i->ld, message, &answer);
+		rc = wait_for(i, message, &answer);
 	ldap_msgfree(answer);
+	ldap_deadline_set(&i->deadline, LDAP_STEP_S);
 	if (rc == LDAP_SUCCESS)
 		rc = ldap_install_tls(i->ld);
 	return rc == LDAP_SUCCESS ? PROGRESS_ON : say_failed(i, "LDAP StartTLS", rc);
 }
 
 /* Without a password it would be an unauthenticated bind, which is no proof. */
-static int bind_as(LDAP *ld, const char *dn, const char *password)
+static int bind_as(struct inquiry *i, const char *dn, const char *password)
 {
 	struct berval credentials;
 	LDAPMessage *answer = NULL;
@@ -149,10 +157,11 @@ static int bind_as(LDAP *ld, const char *dn, const char *password)
 		return LDAP_NO_MEMORY;
 	credentials.bv_val = copy;
 	credentials.bv_len = strlen(copy);
-	int rc =
-	    ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, &message);
+	ldap_deadline_set(&i->deadline, LDAP_STEP_S);
+	int rc = ldap_sasl_bind(i->ld, dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL,
+				&message);
 	if (rc == LDAP_SUCCESS)
-		rc = wait_for(ld, message, &answer);
+		rc = wait_for(i, message, &answer);
 	crypto_wipe(copy, credentials.bv_len);
 	free(copy);
 	ldap_msgfree(answer);
@@ -173,7 +182,7 @@ static enum progress prove(struct inquiry *i, const char *dn)
 {
 	if (!dn[0] || !i->question->password[0])
 		return say(i, WORK_WRONG, "LDAP bind without a name or a password");
-	int rc = bind_as(i->ld, dn, i->question->password);
+	int rc = bind_as(i, dn, i->question->password);
 	if (rc == LDAP_SUCCESS)
 		return say(i, WORK_RIGHT, "%s", "");
 	enum progress progress = say_failed(i, "LDAP bind", rc);
@@ -215,9 +224,10 @@ static int search(struct inquiry *i, const char *filter, LDAPMessage **out)
 	int message;
 
 	/* Two are as good as many. */
+	ldap_deadline_set(&i->deadline, LDAP_STEP_S);
 	int rc = ldap_search_ext(i->ld, i->plan->base_dn, i->plan->scope, filter,
 				 attributes, 0, NULL, NULL, &limit, 2, &message);
-	return rc == LDAP_SUCCESS ? wait_for(i->ld, message, out) : rc;
+	return rc == LDAP_SUCCESS ? wait_for(i, message, out) : rc;
 }
 
 static enum progress prove_found(struct inquiry *i, LDAPMessage *answer)
@@ -240,7 +250,7 @@ static enum progress prove_found(struct inquiry *i, LDAPMessage *answer)
 static enum progress find_and_prove(struct inquiry *i, const char *filter)
 {
 	LDAPMessage *answer = NULL;
-	int rc = bind_as(i->ld, i->plan->bind_dn, i->plan->bind_password);
+	int rc = bind_as(i, i->plan->bind_dn, i->plan->bind_password);
 
 	if (rc != LDAP_SUCCESS)
 		return say_failed(i, "LDAP bind as ldapbinddn", rc);
@@ -272,6 +282,7 @@ static enum progress prove_by_search(struct inquiry *i)
 static enum progress ask_server(struct inquiry *i)
 {
 	i->ld = NULL;
+	i->deadline.timer_fd = -1;
 	enum progress progress = open_session(i);
 	if (progress == PROGRESS_ON)
 		progress = start_tls(i);
@@ -280,6 +291,7 @@ static enum progress ask_server(struct inquiry *i)
 	if (i->ld)
 		ldap_unbind_ext_s(i->ld, NULL, NULL);
 	i->ld = NULL;
+	ldap_deadline_fini(&i->deadline);
 	return progress;
 }
 
