@@ -110,7 +110,7 @@ disable_services() {
 	local service
 	for service in "${test_services[@]}"; do
 		case " $* " in
-		*" $service "*) as_root update-rc.d "$service" disable >/dev/null || return ;;
+		*" $service "*) as_root update-rc.d "$service" disable >/dev/null 2>&1 || return ;;
 		esac
 	done
 }
