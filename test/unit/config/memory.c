@@ -9,7 +9,6 @@
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t count, size_t len);
 void *__real_realloc(void *old, size_t len);
-char *__real_strdup(const char *text);
 int __real_vasprintf(char **out, const char *format, va_list args);
 
 void *__wrap_malloc(size_t len);
@@ -49,22 +48,45 @@ void __wrap_free(void *memory)
 
 void *__wrap_malloc(size_t len)
 {
-	return fails() ? NULL : __real_malloc(len);
+	void *memory = fails() ? NULL : __real_malloc(len);
+
+	/* What somebody else left there is not ours to wipe. */
+	if (secret && memory)
+		memset(memory, 'x', malloc_usable_size(memory));
+	return memory;
 }
 
 void *__wrap_calloc(size_t count, size_t len)
 {
-	return fails() ? NULL : __real_calloc(count, len);
+	void *memory = fails() ? NULL : __real_calloc(count, len);
+
+	if (secret && memory)
+		memset(memory, 0, malloc_usable_size(memory));
+	return memory;
 }
 
 void *__wrap_realloc(void *old, size_t len)
 {
-	return fails() ? NULL : __real_realloc(old, len);
+	if (fails())
+		return NULL;
+	if (!secret)
+		return __real_realloc(old, len);
+	/* So that what was there is seen, and the rest is clean. */
+	void *memory = __wrap_malloc(len);
+	if (memory && old) {
+		size_t old_len = malloc_usable_size(old);
+		memcpy(memory, old, old_len < len ? old_len : len);
+		__wrap_free(old);
+	}
+	return memory;
 }
 
 char *__wrap_strdup(const char *text)
 {
-	return fails() ? NULL : __real_strdup(text);
+	size_t len = strlen(text) + 1;
+	char *copy = __wrap_malloc(len);
+
+	return copy ? memcpy(copy, text, len) : NULL;
 }
 
 int __wrap_vasprintf(char **out, const char *format, va_list args)
