@@ -223,7 +223,9 @@ static void learn_appetite(struct stream *s, size_t len)
 	if (buffer_len(&s->in) > GATHER_MOST)
 		appetite_temper(&s->appetite);
 	else if (!s->feeds || !s->feeds->is_blocked)
-		appetite_grow(&s->appetite, len);
+		appetite_grow(&s->appetite, (s->wire & STREAM_WIRE_FILLED)
+						? appetite_whole_len(&s->appetite)
+						: len);
 }
 
 static void meet_eof(struct stream *s)

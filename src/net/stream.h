@@ -60,6 +60,8 @@ enum stream_wire {
 	STREAM_WIRE_READABLE = 1, /* bytes can be read though the socket has none */
 	STREAM_WIRE_UNSENT = 2,   /* there are bytes that the kernel did not take */
 	STREAM_WIRE_SHUT = 4,     /* writing has to wait for something to be read */
+	STREAM_WIRE_FILLED = 8,   /* the last read took from the socket all it asked for,
+				     even if less came out of it */
 };
 
 enum stream_hold {
