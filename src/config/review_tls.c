@@ -72,8 +72,8 @@ enum fault {
 	FAULT_NO_KEY,
 	FAULT_NO_CERT,
 	FAULT_DIRECT,
-	FAULT_CA_UNUSED,
-	FAULT_CRL_UNUSED,
+	FAULT_CA_IDLE,
+	FAULT_CRL_IDLE,
 	FAULT_COUNT
 };
 
@@ -86,8 +86,8 @@ static const struct {
     [FAULT_NO_KEY] = {SERVER_TLS_cert_file, SERVER_TLS_key_file, CONFIG_ERROR},
     [FAULT_NO_CERT] = {SERVER_TLS_key_file, SERVER_TLS_cert_file, CONFIG_WARNING},
     [FAULT_DIRECT] = {SERVER_TLS_negotiation, SERVER_TLS_mode, CONFIG_ERROR},
-    [FAULT_CA_UNUSED] = {SERVER_TLS_ca_file, SERVER_TLS_mode, CONFIG_WARNING},
-    [FAULT_CRL_UNUSED] = {SERVER_TLS_crl_file, SERVER_TLS_mode, CONFIG_WARNING},
+    [FAULT_CA_IDLE] = {SERVER_TLS_ca_file, SERVER_TLS_mode, CONFIG_WARNING},
+    [FAULT_CRL_IDLE] = {SERVER_TLS_crl_file, SERVER_TLS_mode, CONFIG_WARNING},
 };
 
 static bool has_fault(const struct server_tls *tls, enum fault fault)
@@ -105,9 +105,9 @@ static bool has_fault(const struct server_tls *tls, enum fault fault)
 		/* A server that must be asked for TLS first would be lost. */
 		return tls->negotiation == SSLNEGOTIATION_DIRECT &&
 		       tls->mode < TLS_MODE_REQUIRE;
-	case FAULT_CA_UNUSED:
+	case FAULT_CA_IDLE:
 		return tls->ca_file[0] != '\0' && tls->mode < TLS_MODE_VERIFY_CA;
-	case FAULT_CRL_UNUSED:
+	case FAULT_CRL_IDLE:
 		return tls->crl_file[0] != '\0' && tls->mode < TLS_MODE_VERIFY_CA;
 	case FAULT_COUNT:
 		break;
@@ -141,11 +141,10 @@ static void describe(enum fault fault, const char *prefix, const struct server_t
 			 "more, not %s",
 			 prefix, prefix, mode);
 		return;
-	case FAULT_CA_UNUSED:
-	case FAULT_CRL_UNUSED:
-		snprintf(out, cap,
-			 "%s%s is not used: with %stls_sslmode %s nothing is verified",
-			 prefix, server_tls_key_name(faults[fault].at), prefix, mode);
+	case FAULT_CA_IDLE:
+	case FAULT_CRL_IDLE:
+		snprintf(out, cap, "%s%s verifies nothing: %stls_sslmode is %s", prefix,
+			 server_tls_key_name(faults[fault].at), prefix, mode);
 		return;
 	case FAULT_COUNT:
 		return;

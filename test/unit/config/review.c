@@ -234,10 +234,10 @@ static void tls_with_servers_needs_its_files(void **state)
 	    {SERVERS "server_tls_ca_file = a\nserver_tls_crl_file = r\n"
 		     "server_tls_sslmode = require\n",
 	     NULL,
-	     "r.ini:4: warning: server_tls_ca_file is not used: with server_tls_sslmode "
-	     "require nothing is verified\n"
-	     "r.ini:5: warning: server_tls_crl_file is not used: with server_tls_sslmode "
-	     "require nothing is verified"},
+	     "r.ini:4: warning: server_tls_ca_file verifies nothing: server_tls_sslmode "
+	     "is require\n"
+	     "r.ini:5: warning: server_tls_crl_file verifies nothing: server_tls_sslmode "
+	     "is require"},
 	};
 
 	EXPECT(state, cases);
@@ -268,8 +268,8 @@ static void tls_of_a_database_is_judged_with_what_it_inherits(void **state)
 	    {SERVERS, "a = host=h tls_cert_file=c\n",
 	     "r.ini:5: database \"a\": tls_cert_file needs tls_key_file"},
 	    {SERVERS, "a = host=h tls_ca_file=c tls_sslmode=require\n",
-	     "r.ini:5: warning: database \"a\": tls_ca_file is not used: with "
-	     "tls_sslmode require nothing is verified"},
+	     "r.ini:5: warning: database \"a\": tls_ca_file verifies nothing: "
+	     "tls_sslmode is require"},
 	    {SERVERS,
 	     "a = tls_sslmode=require\nb = host=/tmp tls_sslmode=require\n"
 	     "c = host=@x tls_protocols=all\n",
