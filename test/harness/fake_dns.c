@@ -17,6 +17,7 @@ enum {
 	HEADER_LEN = 12,
 	PACKET_MOST = 512,
 	TYPE_A = 1,
+	TYPE_PTR = 12,
 	TYPE_AAAA = 28,
 	STATUS_NO_NAME = 3,
 };
@@ -53,6 +54,14 @@ static const struct fake_name *find(const struct fake_dns *dns, const char *name
 	return NULL;
 }
 
+static const char *find_pointer(const struct fake_dns *dns, const char *name)
+{
+	for (const struct fake_pointer *p = dns->pointers; p && p->name; p++)
+		if (strcmp(p->name, name) == 0)
+			return p->pointer;
+	return NULL;
+}
+
 static void add_answer(struct packet *p, int type, const char *address)
 {
 	uint8_t bytes[16];
@@ -70,6 +79,37 @@ static void add_answer(struct packet *p, int type, const char *address)
 	p->bytes[7]++; /* answers */
 }
 
+/* A name as it stands in a packet: each label behind its length. */
+static size_t write_name(uint8_t *out, const char *name)
+{
+	size_t len = 1, label = 0; /* where the label's length is */
+
+	for (const char *at = name; *at; at++) {
+		if (*at == '.') {
+			out[label] = (uint8_t)(len - label - 1);
+			label = len++;
+			continue;
+		}
+		out[len++] = (uint8_t)*at;
+	}
+	out[label] = (uint8_t)(len - label - 1);
+	out[len++] = 0;
+	return len;
+}
+
+static void add_pointer(struct packet *p, const char *name)
+{
+	const uint8_t head[] = {0xc0, HEADER_LEN, 0, TYPE_PTR, 0, 1, 0, 0, 0, 60, 0};
+	uint8_t *at = p->bytes + p->len;
+
+	CHECK(strlen(name) + 2 < 256);
+	memcpy(at, head, sizeof(head));
+	size_t len = write_name(at + sizeof(head) + 1, name);
+	at[sizeof(head)] = (uint8_t)len;
+	p->len += sizeof(head) + 1 + len;
+	p->bytes[7]++; /* answers */
+}
+
 /* Turns a question into its answer. */
 static void answer(struct fake_dns *dns, struct packet *p)
 {
@@ -77,15 +117,20 @@ static void answer(struct fake_dns *dns, struct packet *p)
 	size_t name_len = read_name(p, name, sizeof(name));
 	int type = p->bytes[HEADER_LEN + name_len + 1];
 	const struct fake_name *known = find(dns, name);
+	const char *pointer = find_pointer(dns, name);
 
 	p->len = HEADER_LEN + name_len + 4;
 	p->bytes[2] = 0x81; /* an answer */
-	p->bytes[3] = known ? 0x80 : 0x80 | STATUS_NO_NAME;
+	p->bytes[3] = known || pointer ? 0x80 : 0x80 | STATUS_NO_NAME;
 	memset(p->bytes + 6, 0, 6);
 	for (int i = 0; known && i < 4 && known->addresses[i]; i++)
 		add_answer(p, type, known->addresses[i]);
+	if (type == TYPE_PTR && pointer)
+		add_pointer(p, pointer);
 	if (type == TYPE_A)
 		dns->questions++;
+	if (type == TYPE_PTR)
+		dns->pointer_questions++;
 }
 
 static void on_ready(struct loop *loop, struct loop_io *io, int events)
