@@ -16,19 +16,7 @@
 
 enum { INCLUDE_DEPTH_MAX = 10, INCLUDES_MAX = 1000 /* of one list */ };
 
-struct parse {
-	struct hba *hba;
-	struct config_errors *errors;
-	const char *file;
-	unsigned line;
-	bool is_bad; /* this rule */
-	bool is_out_of_memory;
-};
-
-static void complain(struct parse *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void complain(struct parse *p, const char *format, ...)
+void hba_complain(struct hba_parse *p, const char *format, ...)
 {
 	va_list args;
 
@@ -38,7 +26,7 @@ static void complain(struct parse *p, const char *format, ...)
 	p->is_bad = true;
 }
 
-static void *take(struct parse *p, size_t len)
+void *hba_take(struct hba_parse *p, size_t len)
 {
 	void *at = arena_take(&p->hba->arena, len);
 
@@ -60,10 +48,10 @@ struct names {
 	unsigned depth, included;
 };
 
-static void add_name(struct parse *p, struct names *names, enum hba_name_kind kind,
+static void add_name(struct hba_parse *p, struct names *names, enum hba_name_kind kind,
 		     const char *text)
 {
-	struct hba_name *name = take(p, sizeof(*name));
+	struct hba_name *name = hba_take(p, sizeof(*name));
 
 	if (!name)
 		return;
@@ -73,27 +61,30 @@ static void add_name(struct parse *p, struct names *names, enum hba_name_kind ki
 }
 
 /* Whether the word means something that cannot be honoured, which is told. */
-static bool refuse_word(struct parse *p, const struct names *names, const char *text)
+static bool refuse_word(struct hba_parse *p, const struct names *names, const char *text)
 {
 	if (!names->is_users &&
 	    (strcmp(text, "samerole") == 0 || strcmp(text, "samegroup") == 0))
-		complain(p, "\"%s\" is not supported: the pooler knows no roles", text);
+		hba_complain(p, "\"%s\" is not supported: the pooler knows no roles",
+			     text);
 	else if (names->is_users && text[0] == '+')
-		complain(p,
-			 "\"%s\" is not supported: the pooler knows no groups (put it in "
-			 "quotes if it is a name)",
-			 text);
+		hba_complain(
+		    p,
+		    "\"%s\" is not supported: the pooler knows no groups (put it in "
+		    "quotes if it is a name)",
+		    text);
 	else if (text[0] == '/')
-		complain(p,
-			 "\"%s\" is not supported: no regular expressions here (put it "
-			 "in quotes if it is a name)",
-			 text);
+		hba_complain(
+		    p,
+		    "\"%s\" is not supported: no regular expressions here (put it "
+		    "in quotes if it is a name)",
+		    text);
 	else
 		return false;
 	return true;
 }
 
-static void take_word(struct parse *p, struct names *names, const char *text)
+static void take_word(struct hba_parse *p, struct names *names, const char *text)
 {
 	if (refuse_word(p, names, text))
 		return;
@@ -108,22 +99,22 @@ static void take_word(struct parse *p, struct names *names, const char *text)
 }
 
 /* Where an included file is: beside the one that includes it. */
-static const char *include_path(struct parse *p, const char *name)
+static const char *include_path(struct hba_parse *p, const char *name)
 {
 	const char *slash = strrchr(p->file, '/');
 	int dir_len = slash && name[0] != '/' ? (int)(slash - p->file) + 1 : 0;
 	size_t len = (size_t)dir_len + strlen(name) + 1;
-	char *path = take(p, len);
+	char *path = hba_take(p, len);
 
 	if (path)
 		snprintf(path, len, "%.*s%s", dir_len, p->file, name);
 	return path;
 }
 
-static void take_names(struct parse *p, struct names *names, const struct token *t);
+static void take_names(struct hba_parse *p, struct names *names, const struct token *t);
 
 /* All tokens of a file count as written here. Recursion is bounded by depth. */
-static void include(struct parse *p, struct names *names, const char *name)
+static void include(struct hba_parse *p, struct names *names, const char *name)
 {
 	const char *path = include_path(p, name);
 	struct file_text text;
@@ -134,15 +125,15 @@ static void include(struct parse *p, struct names *names, const char *name)
 	if (!path || p->is_bad)
 		return;
 	if (names->depth >= INCLUDE_DEPTH_MAX || names->included++ >= INCLUDES_MAX) {
-		complain(p, "\"@%s\": files include each other too often", name);
+		hba_complain(p, "\"@%s\": files include each other too often", name);
 		return;
 	}
 	int rc = file_read(path, &text);
 	if (rc < 0) {
-		complain(p, "\"@%s\" cannot be read: %s", name, strerror(-rc));
+		hba_complain(p, "\"@%s\" cannot be read: %s", name, strerror(-rc));
 		return;
 	}
-	struct parse inner = *p;
+	struct hba_parse inner = *p;
 	inner.file = path;
 	struct tokens tokens =
 	    tokens_of(file_bytes(&text), path, &p->hba->arena, p->errors);
@@ -158,7 +149,7 @@ static void include(struct parse *p, struct names *names, const char *name)
 	file_forget(&text);
 }
 
-static void take_names(struct parse *p, struct names *names, const struct token *t)
+static void take_names(struct hba_parse *p, struct names *names, const struct token *t)
 {
 	for (; t; t = t->next) {
 		if (t->is_quoted)
@@ -206,7 +197,7 @@ static void mask_of(unsigned bits, uint8_t mask[16])
 }
 
 /* ADDRESS/BITS; false when the part before the slash is no address. */
-static bool take_cidr(struct parse *p, struct hba_rule *rule, const char *text)
+static bool take_cidr(struct hba_parse *p, struct hba_rule *rule, const char *text)
 {
 	char address[64];
 	const char *slash = strchr(text, '/');
@@ -216,27 +207,27 @@ static bool take_cidr(struct parse *p, struct hba_rule *rule, const char *text)
 	if (!parse_ip(address, &rule->network.address))
 		return false;
 	if (!parse_bits(slash + 1, rule->network.address.family == 6 ? 128 : 32, &bits))
-		complain(p, "invalid CIDR mask in address \"%s\"", text);
+		hba_complain(p, "invalid CIDR mask in address \"%s\"", text);
 	else
 		mask_of(bits, rule->network.mask);
 	return true;
 }
 
 /* The mask is a field of its own; returns the last field that was read. */
-static const struct field *take_mask(struct parse *p, struct hba_rule *rule,
+static const struct field *take_mask(struct hba_parse *p, struct hba_rule *rule,
 				     const struct field *field)
 {
 	const struct field *next = field->next;
 	struct hba_address mask;
 
 	if (!next) {
-		complain(p, "\"%s\" needs a mask behind it", field->tokens->text);
+		hba_complain(p, "\"%s\" needs a mask behind it", field->tokens->text);
 		return field;
 	}
 	if (next->tokens->next || !parse_ip(next->tokens->text, &mask))
-		complain(p, "invalid IP mask \"%s\"", next->tokens->text);
+		hba_complain(p, "invalid IP mask \"%s\"", next->tokens->text);
 	else if (mask.family != rule->network.address.family)
-		complain(p, "IP address and mask do not match");
+		hba_complain(p, "IP address and mask do not match");
 	else
 		memcpy(rule->network.mask, mask.bytes, sizeof(mask.bytes));
 	return next;
@@ -259,13 +250,13 @@ static bool is_host_name(const char *text)
 	return has_letter && len <= 253;
 }
 
-static const struct field *take_address(struct parse *p, struct hba_rule *rule,
+static const struct field *take_address(struct hba_parse *p, struct hba_rule *rule,
 					const struct field *field)
 {
 	const struct token *t = field->tokens;
 
 	if (t->next) {
-		complain(p, "more than one address");
+		hba_complain(p, "more than one address");
 		return field;
 	}
 	if (is_word(t, "all")) {
@@ -283,17 +274,17 @@ static const struct field *take_address(struct parse *p, struct hba_rule *rule,
 		rule->address_kind = HBA_HOST_NAME;
 		rule->host_name = t->text;
 	} else {
-		complain(p, "\"%s\" is no address and no host name", t->text);
+		hba_complain(p, "\"%s\" is no address and no host name", t->text);
 	}
 	return field;
 }
 
 /* ---- types and methods ---- */
 
-static void take_type(struct parse *p, struct hba_rule *rule, const struct token *t)
+static void take_type(struct hba_parse *p, struct hba_rule *rule, const struct token *t)
 {
 	if (strcmp(t->text, "hostgssenc") == 0) {
-		complain(p, "\"hostgssenc\" is not supported: there is no GSSAPI");
+		hba_complain(p, "\"hostgssenc\" is not supported: there is no GSSAPI");
 		return;
 	}
 	for (int type = HBA_LOCAL; type <= HBA_HOSTNOGSSENC && !t->next; type++)
@@ -301,7 +292,7 @@ static void take_type(struct parse *p, struct hba_rule *rule, const struct token
 			rule->type = (enum hba_type)type;
 			return;
 		}
-	complain(p, "invalid connection type \"%s\"", t->text);
+	hba_complain(p, "invalid connection type \"%s\"", t->text);
 }
 
 static bool find_method(const char *text, enum hba_type type, enum hba_method *out)
@@ -317,143 +308,41 @@ static bool find_method(const char *text, enum hba_type type, enum hba_method *o
 	return false;
 }
 
-static void take_method(struct parse *p, struct hba_rule *rule, const struct token *t)
+static void take_method(struct hba_parse *p, struct hba_rule *rule, const struct token *t)
 {
 	static const char *const unsupported[] = {"gss", "sspi", "ident", "radius",
 						  "bsd"};
 
 	if (!t->next && find_method(t->text, rule->type, &rule->method)) {
 		if (rule->method == HBA_PEER && rule->type != HBA_LOCAL)
-			complain(p, "peer authentication is only for local rules");
+			hba_complain(p, "peer authentication is only for local rules");
 		if (rule->method == HBA_CERT && rule->type != HBA_HOSTSSL)
-			complain(p, "cert authentication is only for hostssl rules");
+			hba_complain(p, "cert authentication is only for hostssl rules");
 		if (rule->method == HBA_CERT)
 			rule->clientcert = HBA_CLIENTCERT_FULL;
 		return;
 	}
 	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
 		if (strcmp(t->text, unsupported[i]) == 0) {
-			complain(p, "authentication method \"%s\" is not supported",
-				 t->text);
+			hba_complain(p, "authentication method \"%s\" is not supported",
+				     t->text);
 			return;
 		}
-	complain(p, "invalid authentication method \"%s\"", t->text);
-}
-
-/* ---- options ---- */
-
-static void take_clientcert(struct parse *p, struct hba_rule *rule, const char *value)
-{
-	if (rule->type != HBA_HOSTSSL)
-		complain(p, "clientcert is only for hostssl rules");
-	else if (strcmp(value, "verify-full") == 0)
-		rule->clientcert = HBA_CLIENTCERT_FULL;
-	else if (strcmp(value, "verify-ca") == 0 && rule->method == HBA_CERT)
-		complain(p, "clientcert of cert rules can only be verify-full");
-	else if (strcmp(value, "verify-ca") == 0)
-		rule->clientcert = HBA_CLIENTCERT_CA;
-	else
-		complain(p, "invalid value for clientcert: \"%s\"", value);
-}
-
-static void take_clientname(struct parse *p, struct hba_rule *rule, const char *value)
-{
-	if (rule->type != HBA_HOSTSSL)
-		complain(p, "clientname is only for hostssl rules");
-	else if (strcmp(value, "DN") == 0)
-		rule->is_by_dn = true;
-	else if (strcmp(value, "CN") == 0)
-		rule->is_by_dn = false;
-	else
-		complain(p, "invalid value for clientname: \"%s\"", value);
-}
-
-static bool is_ldap_option(const char *name)
-{
-	static const char *const names[] = {
-	    "ldapserver",       "ldapport",
-	    "ldapscheme",       "ldaptls",
-	    "ldapprefix",       "ldapsuffix",
-	    "ldapbasedn",       "ldapbinddn",
-	    "ldapbindpasswd",   "ldapsearchattribute",
-	    "ldapsearchfilter", "ldapurl",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
-static void keep_option(struct parse *p, struct hba_rule *rule, const char *name,
-			const char *value)
-{
-	struct hba_option **end = &rule->options, *option = take(p, sizeof(*option));
-
-	while (*end)
-		end = &(*end)->next;
-	if (!option)
-		return;
-	*option = (struct hba_option){.name = name, .value = value};
-	*end = option;
-}
-
-static void take_option(struct parse *p, struct hba_rule *rule, const char *name,
-			const char *value)
-{
-	bool has_map = rule->method == HBA_CERT || rule->method == HBA_PEER;
-
-	if (strcmp(name, "map") == 0 && has_map)
-		rule->map = value;
-	else if (strcmp(name, "map") == 0)
-		complain(p, "map is only for cert and peer");
-	else if (strcmp(name, "clientcert") == 0)
-		take_clientcert(p, rule, value);
-	else if (strcmp(name, "clientname") == 0)
-		take_clientname(p, rule, value);
-	else if ((rule->method == HBA_LDAP && is_ldap_option(name)) ||
-		 (rule->method == HBA_PAM && strcmp(name, "pamservice") == 0) ||
-		 (rule->method == HBA_PAM && strcmp(name, "pam_use_hostname") == 0))
-		keep_option(p, rule, name, value);
-	else
-		complain(p, "unrecognized authentication option name: \"%s\"", name);
-}
-
-static void take_options(struct parse *p, struct hba_rule *rule,
-			 const struct field *field)
-{
-	for (; field; field = field->next)
-		for (const struct token *t = field->tokens; t; t = t->next) {
-			const char *equals = strchr(t->text, '=');
-			const char *name = NULL;
-
-			if (equals)
-				name = arena_text(
-				    &p->hba->arena,
-				    slice_of(t->text, (size_t)(equals - t->text)));
-			if (!equals)
-				complain(p,
-					 "authentication option not in name=value "
-					 "format: %s",
-					 t->text);
-			else if (!name)
-				p->is_out_of_memory = p->is_bad = true;
-			else
-				take_option(p, rule, name, equals + 1);
-		}
+	hba_complain(p, "invalid authentication method \"%s\"", t->text);
 }
 
 /* ---- rules ---- */
 
-static const struct field *next_field(struct parse *p, const struct field *field,
+static const struct field *next_field(struct hba_parse *p, const struct field *field,
 				      const char *what)
 {
 	if (!field->next)
-		complain(p, "end of line before %s", what);
+		hba_complain(p, "end of line before %s", what);
 	return field->next;
 }
 
-static void take_rule(struct parse *p, struct hba_rule *rule, const struct field *field)
+static void take_rule(struct hba_parse *p, struct hba_rule *rule,
+		      const struct field *field)
 {
 	struct names databases = {.end = &rule->databases};
 	struct names users = {.end = &rule->users, .is_users = true};
@@ -474,10 +363,10 @@ static void take_rule(struct parse *p, struct hba_rule *rule, const struct field
 		return;
 	take_method(p, rule, field->tokens);
 	if (!p->is_bad)
-		take_options(p, rule, field->next);
+		hba_take_options(p, rule, field->next);
 }
 
-static void take_rules(struct parse *p, struct tokens *tokens)
+static void take_rules(struct hba_parse *p, struct tokens *tokens)
 {
 	struct hba_rule **end = &p->hba->rules;
 	struct token_line line;
@@ -487,7 +376,7 @@ static void take_rules(struct parse *p, struct tokens *tokens)
 	       result == TOKENS_BAD) {
 		if (result == TOKENS_BAD)
 			continue;
-		struct hba_rule *rule = take(p, sizeof(*rule));
+		struct hba_rule *rule = hba_take(p, sizeof(*rule));
 		if (!rule)
 			return;
 		p->line = rule->line = line.line;
@@ -501,7 +390,7 @@ static void take_rules(struct parse *p, struct tokens *tokens)
 
 struct hba *hba_parse(struct slice text, const char *file, struct config_errors *errors)
 {
-	struct parse p = {.file = file, .errors = errors};
+	struct hba_parse p = {.file = file, .errors = errors};
 	size_t before = errors->errors;
 
 	p.hba = calloc(1, sizeof(*p.hba));

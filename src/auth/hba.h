@@ -91,6 +91,9 @@ const struct hba_rule *hba_first(const struct hba *hba);
 const char *hba_type_name(enum hba_type type);
 const char *hba_method_name(enum hba_method method);
 
+/* Whether any rule says samehost or samenet: only then own networks need be known. */
+bool hba_uses_own(const struct hba *hba);
+
 /* ---- matching ---- */
 
 enum hba_peer_name {

@@ -9,6 +9,14 @@ const struct hba_rule *hba_first(const struct hba *hba)
 	return hba->rules;
 }
 
+bool hba_uses_own(const struct hba *hba)
+{
+	for (const struct hba_rule *r = hba->rules; r; r = r->next)
+		if (r->address_kind == HBA_SAMEHOST || r->address_kind == HBA_SAMENET)
+			return true;
+	return false;
+}
+
 static bool fits_type(const struct hba_rule *rule, const struct hba_connection *c)
 {
 	switch (rule->type) {

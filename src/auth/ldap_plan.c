@@ -82,6 +82,10 @@ static bool sort_pairs(const char *const *pairs, const char *given[OPTION_COUNT]
 	enum option option;
 
 	for (; pairs && pairs[0]; pairs += 2) {
+		/* What stands behind a password may be the rest of it. */
+		if (!find_option(pairs[0], &option) && given[BIND_PASSWORD])
+			return complain(c, "unrecognized LDAP option behind "
+					   "ldapbindpasswd");
 		if (!find_option(pairs[0], &option))
 			return complain(
 			    c, "unrecognized LDAP option \"%s\"",

@@ -186,6 +186,26 @@ static void one_bad_rule_refuses_the_whole_file(void **state)
 	    {"local all all peer x", "authentication option not in name=value format: x"},
 	    {"local all all md5 map=x", "map is only for cert and peer"},
 	    {"local all all md5 x=y", "unrecognized authentication option name: \"x\""},
+	    {"host all all all ldap ldapserver=h",
+	     "ldapbasedn, ldapprefix or ldapsuffix is missing"},
+	    {"host all all all ldap ldapserver=h ldapbasedn=b what=ever",
+	     "unrecognized LDAP option \"what\""},
+	    {"host all all all ldap ldapserver=h ldapbasedn=b ldapbasedn=c",
+	     "ldapbasedn is given twice"},
+	    {"host all all all ldap ldapserver=h ldapbasedn=b ldapprefix=c",
+	     "ldapbasedn cannot be used together with ldapprefix or ldapsuffix"},
+	    {"host all all all ldap ldapserver=h ldapbasedn=b ldapbindpasswd=my hush",
+	     "authentication option not in name=value format"},
+	    {"host all all all ldap ldapserver=h ldapbasedn=b ldapbindpasswd=my hush=x",
+	     "unrecognized LDAP option behind ldapbindpasswd"},
+	    {"host all all all pam pamservice=", "pamservice is empty"},
+	    {"host all all all pam pamservice=a pamservice=b",
+	     "pamservice is given twice"},
+	    {"host all all all pam pam_use_hostname=yes",
+	     "pam_use_hostname must be 0 or 1"},
+	    {"host all all all pam ldapserver=h",
+	     "unrecognized authentication option name: \"ldapserver\""},
+	    {"host all all all pam map=h", "map is only for cert and peer"},
 	    {"local all all md5 clientcert=verify-ca",
 	     "clientcert is only for hostssl rules"},
 	    {"hostssl all all all md5 clientcert=1",
@@ -230,8 +250,9 @@ static void rules_print_as_they_were_understood(void **state)
 	    "local all,\"all\",sameuser,replication a,\"b\"\"c\" ident map=m\n"
 	    "hostssl db all 10.0.0.0/8 cert clientname=DN map=\"x y\"\n"
 	    "hostssl db all ::1/128 md5 clientcert=verify-ca\n"
-	    "host db all .example.com ldap ldapserver=s ldapbindpasswd=hush\n"
-	    "host db all samenet pam pamservice=p\n";
+	    "host db all .example.com ldap ldapserver=s ldapbasedn=b "
+	    "ldapbindpasswd=hush\n"
+	    "host db all samenet pam pamservice=p pam_use_hostname=1\n";
 	static const char expected[] =
 	    "local all,\"all\",sameuser,replication \"a\",\"b\"\"c\"  peer \"map=m\" \n"
 	    "hostssl \"db\" all 10.0.0.0 255.0.0.0 cert \"map=x y\" "
@@ -239,8 +260,10 @@ static void rules_print_as_they_were_understood(void **state)
 	    "hostssl \"db\" all ::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff md5 "
 	    "\"clientcert=verify-ca\" \n"
 	    "host \"db\" all .example.com ldap \"ldapserver=s\" "
+	    "\"ldapbasedn=b\" "
 	    "\"ldapbindpasswd=****\" \n"
-	    "host \"db\" all samenet pam \"pamservice=p\" \n";
+	    "host \"db\" all samenet pam \"pamservice=p\" "
+	    "\"pam_use_hostname=1\" \n";
 	struct config_errors errors = {0};
 	struct hba *hba = parse(text, &errors);
 	struct buffer first = {0}, second = {0};
@@ -309,6 +332,29 @@ static void names_may_stand_in_files(void **state)
 	config_errors_fini(&errors);
 }
 
+static void own_networks_are_wanted_only_where_a_rule_says_so(void **state)
+{
+	static const struct {
+		const char *text;
+		bool wants;
+	} cases[] = {
+	    {"local all all md5\nhost all all all md5\n", false},
+	    {"local all all md5\nhost all all samehost md5\n", true},
+	    {"host all all samenet md5\nlocal all all md5\n", true},
+	    {"host all all \"samenet\" md5\n", false},
+	    {"", false},
+	};
+	struct config_errors errors = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct hba *hba = parse(cases[i].text, &errors);
+		assert_non_null(hba);
+		assert_int_equal(hba_uses_own(hba), cases[i].wants);
+		hba_free(hba);
+	}
+}
+
 static void an_empty_file_lets_nobody_in(void **state)
 {
 	struct config_errors errors = {0};
@@ -327,6 +373,7 @@ int main(void)
 	    cmocka_unit_test(one_bad_rule_refuses_the_whole_file),
 	    cmocka_unit_test(rules_print_as_they_were_understood),
 	    cmocka_unit_test(names_may_stand_in_files),
+	    cmocka_unit_test(own_networks_are_wanted_only_where_a_rule_says_so),
 	    cmocka_unit_test(an_empty_file_lets_nobody_in),
 	};
 

@@ -74,7 +74,7 @@ static bool load_users(void)
 static bool load_rules(void)
 {
 	static const char text[] = "local a,b c peer map=m\nhost all all \\\n 10.0.0.0/8 "
-				   "ldap ldapserver=x\nhost d e .f md5\n";
+				   "ldap ldapserver=x ldapbasedn=y\nhost d e .f md5\n";
 	struct config_errors errors = {0};
 	struct hba *hba = hba_parse(slice_of_text(text), "f", &errors);
 	unsigned rules = 0;
