@@ -165,6 +165,8 @@ static enum scram_result read_final(struct scram_server *s, struct slice message
 
 	if (!scram_take(&rest, 'c', &binding))
 		return malformed(s, "there is no channel binding attribute");
+	if (!is_our_binding(s, binding) && !s->is_plus)
+		return malformed(s, "unexpected channel binding attribute");
 	if (!is_our_binding(s, binding))
 		return fail(s, SCRAM_FAULT_BINDING, "SCRAM channel binding check failed");
 	if (!scram_take(&rest, 'r', &nonce))

@@ -27,6 +27,9 @@ struct userlist {
 	struct hash_key key;
 	struct user *users;
 	size_t kinds[SECRET_SCRAM + 1];
+	/* A vote among the verifiers: whoever has more than half of them wins. */
+	uint32_t iterations;
+	size_t lead;
 };
 
 struct parse {
@@ -67,6 +70,22 @@ static void drop(struct userlist *list, struct user *user)
 	free(user);
 }
 
+static void vote(struct userlist *list, const struct secret *secret)
+{
+	struct scram_verifier verifier;
+
+	if (secret->kind != SECRET_SCRAM ||
+	    !scram_verifier_parse(secret->text, &verifier))
+		return;
+	if (list->lead == 0)
+		list->iterations = verifier.salt.iterations;
+	if (list->iterations == verifier.salt.iterations)
+		list->lead++;
+	else
+		list->lead--;
+	crypto_wipe(&verifier, sizeof(verifier));
+}
+
 static bool add(struct userlist *list, struct slice name, const struct secret *secret)
 {
 	struct user *user = malloc(sizeof(*user) + name.len + secret->text.len);
@@ -86,6 +105,7 @@ static bool add(struct userlist *list, struct slice name, const struct secret *s
 		return false;
 	}
 	list->kinds[secret->kind]++;
+	vote(list, secret);
 	return true;
 }
 
@@ -281,4 +301,9 @@ enum secret_kind userlist_usual_kind(const struct userlist *list)
 			usual = kinds[i];
 		}
 	return usual;
+}
+
+uint32_t userlist_usual_iterations(const struct userlist *list)
+{
+	return list ? list->iterations : 0;
 }

@@ -30,5 +30,7 @@ bool userlist_find(const struct userlist *list, struct slice user, struct secret
 /* What most users have: unknown users are to look like them. SECRET_NONE in an empty
  * list; list may be NULL. */
 enum secret_kind userlist_usual_kind(const struct userlist *list);
+/* The iterations of most verifiers; 0 when there is none. list may be NULL. */
+uint32_t userlist_usual_iterations(const struct userlist *list);
 
 #endif

@@ -189,6 +189,16 @@ void client_fetch_secret(struct login *l)
 		ask_for_secret(l);
 }
 
+bool client_fetch_knows_users(const struct login *l)
+{
+	struct source_room room = {0};
+	struct lookup_source source;
+	bool knows = logins_of(l)->keyring->users || find_source(l, &source, &room);
+
+	source_done(&room);
+	return knows;
+}
+
 void client_fetch_distrust(struct login *l)
 {
 	struct source_room room = {0};

@@ -9,6 +9,10 @@
 #include "relay/login.h"
 
 void client_fetch_secret(struct login *l);
+
+/* Whether there is a place where users must be listed, even those who need no password. */
+bool client_fetch_knows_users(const struct login *l);
+
 void client_fetch_judgement(struct login *l, struct slice password);
 void client_fetch_peer(struct login *l);
 void client_fetch_name(struct login *l);

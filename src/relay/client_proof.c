@@ -160,8 +160,34 @@ static void follow(struct login *l, enum login_verdict verdict)
 
 /* ---- what was fetched ---- */
 
+/* Of a login without a password: who is not listed is nobody. */
+static void judge_existence(struct login *l, const struct secret *secret)
+{
+	if (secret)
+		succeed(l);
+	else
+		client_close_naming(l->client, CLOSE_NOT_ALLOWED, "no such user", l->user,
+				    "Users must be in auth_file, or be found by "
+				    "auth_query.");
+}
+
+/* The name is proved, or believed. */
+static void pass(struct login *l)
+{
+	if (l->method.exchange == EXCHANGE_ANY || !client_fetch_knows_users(l)) {
+		succeed(l);
+		return;
+	}
+	wait_for_us(l);
+	client_fetch_secret(l);
+}
+
 static void on_secret(struct login *l, const struct secret *secret)
 {
+	if (!l->exchange) {
+		judge_existence(l, secret);
+		return;
+	}
 	struct buffer *out = stream_cork_buffer(&l->client->stream);
 	const struct scram_salted *known =
 	    remembered_find(logins_of(l)->remembered, l->user);
@@ -180,7 +206,7 @@ static void on_peer(struct login *l, const char *system_name)
 		client_method_refuse(l, "peer authentication",
 				     "the system knows no such user");
 	else if (client_method_judge_peer(l, system_name))
-		succeed(l);
+		pass(l);
 }
 
 static void choose_method(struct login *l);
@@ -239,7 +265,7 @@ static void prove(struct login *l)
 		return;
 	switch (l->method.proof) {
 	case LOGIN_PROOF_CERT:
-		succeed(l);
+		pass(l);
 		return;
 	case LOGIN_PROOF_PEER:
 		wait_for_us(l);
@@ -248,7 +274,7 @@ static void prove(struct login *l)
 	case LOGIN_PROOF_EXCHANGE:
 		if (l->method.exchange == EXCHANGE_TRUST ||
 		    l->method.exchange == EXCHANGE_ANY)
-			succeed(l);
+			pass(l);
 		else if (!is_braked(l))
 			begin_exchange(l);
 		return;
@@ -294,6 +320,12 @@ size_t client_proof_feed(struct login *l, struct slice bytes)
 	struct client *c = l->client;
 	struct frame f;
 
+	/* What is no answer to our question ends here, whatever its length may say. */
+	if (bytes.len > 0 && bytes.data[0] != 'p') {
+		follow(l, exchange_feed(l->exchange, bytes.data[0], (struct slice){0},
+					stream_cork_buffer(&c->stream)));
+		return 0;
+	}
 	switch (frame_peek(bytes, exchange_max_len(l->exchange), &f)) {
 	case FRAME_SHORT:
 		return 0;

@@ -26,6 +26,7 @@ enum {
 static void mimic_users(struct logins *l)
 {
 	l->mock.kind = userlist_usual_kind(l->keyring->users);
+	l->mock.iterations = userlist_usual_iterations(l->keyring->users);
 }
 
 int logins_init(struct logins *l, const struct logins_ground *ground)
