@@ -103,6 +103,8 @@ static void admit(struct login_gate *gate)
 		leave_line(gate, first);
 		enter(gate, first);
 	}
+	/* Those who came in may be the first of whom there is something to wait for. */
+	arm(gate);
 }
 
 void login_gate_set_max(struct login_gate *gate, size_t max)
