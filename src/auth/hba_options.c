@@ -57,6 +57,9 @@ static void take_pam_option(struct hba_parse *p, struct hba_rule *rule, const ch
 	else if (strcmp(name, "pam_use_hostname") == 0 && strcmp(value, "0") != 0 &&
 		 strcmp(value, "1") != 0)
 		hba_complain(p, "pam_use_hostname must be 0 or 1");
+	else if (strcmp(name, "pam_use_hostname") == 0 && value[0] == '1')
+		hba_complain(p, "pam_use_hostname=1 is not supported: PAM is told the "
+				"address");
 	else if (strcmp(name, "pamservice") == 0 || strcmp(name, "pam_use_hostname") == 0)
 		keep_option(p, rule, name, value);
 	else

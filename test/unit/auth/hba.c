@@ -203,6 +203,8 @@ static void one_bad_rule_refuses_the_whole_file(void **state)
 	     "pamservice is given twice"},
 	    {"host all all all pam pam_use_hostname=yes",
 	     "pam_use_hostname must be 0 or 1"},
+	    {"host all all all pam pam_use_hostname=1",
+	     "pam_use_hostname=1 is not supported: PAM is told the address"},
 	    {"host all all all pam ldapserver=h",
 	     "unrecognized authentication option name: \"ldapserver\""},
 	    {"host all all all pam map=h", "map is only for cert and peer"},
@@ -252,7 +254,7 @@ static void rules_print_as_they_were_understood(void **state)
 	    "hostssl db all ::1/128 md5 clientcert=verify-ca\n"
 	    "host db all .example.com ldap ldapserver=s ldapbasedn=b "
 	    "ldapbindpasswd=hush\n"
-	    "host db all samenet pam pamservice=p pam_use_hostname=1\n";
+	    "host db all samenet pam pamservice=p pam_use_hostname=0\n";
 	static const char expected[] =
 	    "local all,\"all\",sameuser,replication \"a\",\"b\"\"c\"  peer \"map=m\" \n"
 	    "hostssl \"db\" all 10.0.0.0 255.0.0.0 cert \"map=x y\" "
@@ -263,7 +265,7 @@ static void rules_print_as_they_were_understood(void **state)
 	    "\"ldapbasedn=b\" "
 	    "\"ldapbindpasswd=****\" \n"
 	    "host \"db\" all samenet pam \"pamservice=p\" "
-	    "\"pam_use_hostname=1\" \n";
+	    "\"pam_use_hostname=0\" \n";
 	struct config_errors errors = {0};
 	struct hba *hba = parse(text, &errors);
 	struct buffer first = {0}, second = {0};
