@@ -35,6 +35,7 @@ struct entry {
 	uint64_t *failures_us; /* a ring */
 	unsigned capacity, first, count;
 	uint64_t last_us, blocked_until_us;
+	uint64_t order;
 	size_t key_len;
 	uint8_t key[];
 };
@@ -44,6 +45,7 @@ struct brake {
 	struct entry *table;
 	TAILQ_HEAD(, entry) by_age; /* the latest failure at the tail */
 	size_t count, entries_max;
+	uint64_t last_order;
 };
 
 struct brake *brake_create(size_t entries_max)
@@ -220,6 +222,7 @@ static void touch(struct brake *b, struct entry *e, uint64_t now_us)
 	TAILQ_REMOVE(&b->by_age, e, place);
 	TAILQ_INSERT_TAIL(&b->by_age, e, place);
 	e->last_us = now_us;
+	e->order = ++b->last_order;
 }
 
 bool brake_failed(struct brake *brake, const struct brake_rules *rules,
@@ -266,6 +269,27 @@ void brake_passed(struct brake *brake, const struct brake_who *who)
 		drop(brake, e);
 }
 
+static struct slice user_of(const struct entry *e)
+{
+	return slice_after(slice_of(e->key, e->key_len), 1 + (size_t)e->key[0]);
+}
+
+size_t brake_reset_user(struct brake *brake, struct slice user)
+{
+	struct entry *e = TAILQ_FIRST(&brake->by_age);
+	size_t before = brake->count;
+
+	if (user.len > LOGIN_USER_MAX)
+		user = slice_first(user, LOGIN_USER_MAX);
+	while (e) {
+		struct entry *next = TAILQ_NEXT(e, place);
+		if (slice_equal(user_of(e), user))
+			drop(brake, e);
+		e = next;
+	}
+	return before - brake->count;
+}
+
 /* ---- for the console ---- */
 
 size_t brake_count(const struct brake *brake)
@@ -281,15 +305,30 @@ bool brake_next(const struct brake *brake, const void **cursor, struct brake_row
 
 	if (!e)
 		return false;
-	struct slice key = slice_of(e->key, e->key_len);
-	size_t address_len = key.data[0];
 	*cursor = e;
 	*out = (struct brake_row){
-	    .user = slice_after(key, 1 + address_len),
-	    .address = slice_first(slice_after(key, 1), address_len),
+	    .user = user_of(e),
+	    .address = slice_of(e->key + 1, e->key[0]),
 	    .failures = e->count,
 	    .last_us = e->last_us,
 	    .blocked_until_us = e->blocked_until_us,
+	    .order = e->order,
 	};
 	return true;
+}
+
+const void *brake_cursor(const struct brake *brake, const struct brake_who *who,
+			 uint64_t order)
+{
+	struct key key = key_of(who);
+	const struct entry *e = find(brake, &key), *before = NULL;
+
+	if (e && e->order == order)
+		return e;
+	TAILQ_FOREACH (e, &brake->by_age, place) {
+		if (e->order > order)
+			break;
+		before = e;
+	}
+	return before;
 }

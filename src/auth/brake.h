@@ -53,6 +53,8 @@ void brake_passed(struct brake *brake, const struct brake_who *who);
 
 /* All entries are forgotten. */
 void brake_reset(struct brake *brake);
+/* Those of one user, from wherever; how many there were. */
+size_t brake_reset_user(struct brake *brake, struct slice user);
 
 /* ---- for the console ---- */
 
@@ -61,10 +63,16 @@ struct brake_row {
 	unsigned failures;          /* within the window that ends at the latest */
 	uint64_t last_us;           /* when the latest was */
 	uint64_t blocked_until_us;  /* 0: not blocked */
+	uint64_t order; /* grows from row to row; another failure, another one */
 };
 size_t brake_count(const struct brake *brake);
 /* Oldest first; *cursor is NULL at the start and this row's place afterwards, good until
  * the brake changes. False at the end. */
 bool brake_next(const struct brake *brake, const void **cursor, struct brake_row *out);
+
+/* The cursor behind a row that was seen before the brake changed, or, when that one has
+ * failed again or was forgotten, behind those that were before it. */
+const void *brake_cursor(const struct brake *brake, const struct brake_who *who,
+			 uint64_t order);
 
 #endif

@@ -299,6 +299,70 @@ static void the_table_keeps_its_bound(void **state)
 	brake_destroy(b);
 }
 
+static size_t count_from(const struct brake *b, const void *cursor, char *first)
+{
+	struct brake_row row;
+	size_t count = 0;
+
+	*first = '-';
+	for (; brake_next(b, &cursor, &row); count++)
+		if (count == 0)
+			*first = (char)row.user.data[0];
+	return count;
+}
+
+/* As the console does, which writes rows now and then. */
+static void a_walk_goes_on_after_changes(void **state)
+{
+	static const char *const users[] = {"a", "b", "c", "d", "e"};
+	struct brake *b = brake_create(10);
+	struct brake_who c = who_of("c"), d = who_of("d");
+	const void *cursor = NULL;
+	struct brake_row row;
+	char first;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		fail_at(b, users[i], 1000); /* all at one time */
+	for (size_t i = 0; i < 3; i++)
+		assert_true(brake_next(b, &cursor, &row));
+	assert_true(slice_is_text(row.user, "c"));
+	assert_ptr_equal(brake_cursor(b, &c, row.order), cursor);
+	brake_passed(b, &d);
+	assert_int_equal(count_from(b, brake_cursor(b, &c, row.order), &first), 1);
+	assert_int_equal(first, 'e');
+	/* It moves to the end, and comes once more. */
+	fail_at(b, "c", 1000);
+	assert_int_equal(count_from(b, brake_cursor(b, &c, row.order), &first), 2);
+	assert_int_equal(first, 'e');
+	brake_passed(b, &c);
+	assert_int_equal(count_from(b, brake_cursor(b, &c, row.order), &first), 1);
+	brake_reset(b);
+	assert_null(brake_cursor(b, &c, row.order));
+	brake_destroy(b);
+}
+
+static void a_user_is_let_in_again_from_everywhere(void **state)
+{
+	static const uint8_t bytes[] = {192, 168, 0, 1};
+	struct brake *b = brake_create(10);
+	const struct brake_who elsewhere = {slice_of_text("joe"), slice_of(bytes, 4)};
+
+	(void)state;
+	for (uint64_t now = 1000; now < 1003; now++) {
+		fail_at(b, "joe", now);
+		fail_at(b, "joey", now);
+		brake_failed(b, &rules, &elsewhere, now);
+	}
+	assert_int_equal(brake_reset_user(b, slice_of_text("jo")), 0);
+	assert_int_equal(brake_reset_user(b, slice_of_text("joe")), 2);
+	assert_int_equal(blocked_at(b, "joe", 1003), 0);
+	assert_int_equal(brake_blocked_us(b, &elsewhere, 1003), 0);
+	assert_true(blocked_at(b, "joey", 1003) > 0);
+	assert_int_equal(brake_count(b), 1);
+	brake_destroy(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +376,8 @@ int main(void)
 	    cmocka_unit_test(a_full_table_forgets_the_longest_ago),
 	    cmocka_unit_test(any_course_of_logins_goes_as_in_the_model),
 	    cmocka_unit_test(the_table_keeps_its_bound),
+	    cmocka_unit_test(a_walk_goes_on_after_changes),
+	    cmocka_unit_test(a_user_is_let_in_again_from_everywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
