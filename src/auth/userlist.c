@@ -224,6 +224,24 @@ static size_t longest_line(struct slice text)
 
 /* ---- lists ---- */
 
+static struct slice name_of(const struct user *user)
+{
+	return slice_of(user->bytes, user->name_len);
+}
+
+static int compare(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_name(const struct user *a, const struct user *b)
+{
+	return compare(name_of(a), name_of(b));
+}
+
 struct userlist *userlist_parse(struct slice text, const char *file,
 				struct config_errors *errors)
 {
@@ -236,6 +254,7 @@ struct userlist *userlist_parse(struct slice text, const char *file,
 	if (!p.is_out_of_memory) {
 		p.list->key = hash_key_make();
 		take_lines(&p, text, scratch);
+		HASH_SRT(hh, p.list->users, by_name);
 	}
 	if (scratch)
 		crypto_wipe(scratch, cap);
@@ -287,6 +306,21 @@ bool userlist_find(const struct userlist *list, struct slice user, struct secret
 	if (!found)
 		return false;
 	return secret_parse(secret_of(found), out);
+}
+
+bool userlist_next(const struct userlist *list, struct slice after, struct slice *out)
+{
+	const struct user *user = list ? list->users : NULL;
+	const struct user *same = user && after.len > 0 ? find(list, after) : NULL;
+
+	if (same)
+		user = same->hh.next;
+	while (!same && user && compare(name_of(user), after) <= 0)
+		user = user->hh.next;
+	if (!user)
+		return false;
+	*out = name_of(user);
+	return true;
 }
 
 enum secret_kind userlist_usual_kind(const struct userlist *list)

@@ -27,6 +27,11 @@ size_t userlist_count(const struct userlist *list);
 /* *out borrows from the list; false when there is no such user. list may be NULL. */
 bool userlist_find(const struct userlist *list, struct slice user, struct secret *out);
 
+/* The user whose name comes next after this one (an empty one: the first), in the order
+ * of their bytes; at once, if there is a user of that name. False at the end. list may be
+ * NULL. */
+bool userlist_next(const struct userlist *list, struct slice after, struct slice *out);
+
 /* What most users have: unknown users are to look like them. SECRET_NONE in an empty
  * list; list may be NULL. */
 enum secret_kind userlist_usual_kind(const struct userlist *list);

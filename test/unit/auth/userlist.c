@@ -221,6 +221,37 @@ static void files_are_read_whole_or_not_at_all(void **state)
 	config_errors_fini(&errors);
 }
 
+static void users_come_in_the_order_of_their_names(void **state)
+{
+	static const char *const order[] = {"A", "a", "ab", "b", "\303\274"};
+	struct config_errors errors = {0};
+	struct userlist *list = parse("\"b\" \"\"\n\"\303\274\" \"\"\n\"ab\" \"\"\n"
+				      "\"a\" \"\"\n\"A\" \"\"\n\"b\" \"x\"\n",
+				      &errors);
+	struct slice at = {0};
+
+	(void)state;
+	assert_non_null(list);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		assert_true(userlist_next(list, at, &at));
+		assert_slice_is(at, order[i]);
+		assert_secret(list, order[i], i == 3 ? "x" : "");
+	}
+	assert_false(userlist_next(list, at, &at));
+	/* Of a list before this one: there is no such user here. */
+	assert_true(userlist_next(list, slice_of_text("aa"), &at));
+	assert_slice_is(at, "ab");
+	assert_true(userlist_next(list, slice_of_text("0"), &at));
+	assert_slice_is(at, "A");
+	assert_false(userlist_next(list, slice_of_text("\377"), &at));
+	assert_false(userlist_next(NULL, (struct slice){0}, &at));
+	userlist_free(list);
+	list = parse("", &errors);
+	assert_false(userlist_next(list, (struct slice){0}, &at));
+	userlist_free(list);
+	config_errors_fini(&errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(unknown_users_can_look_like_most),
 	    cmocka_unit_test(ten_thousand_users_take_little_memory),
 	    cmocka_unit_test(files_are_read_whole_or_not_at_all),
+	    cmocka_unit_test(users_come_in_the_order_of_their_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
