@@ -711,14 +711,29 @@ static void a_question_from_before_a_reset_is_answered_but_not_kept(void **state
 	await_questions(s, 1);
 	lookups_reset(s->lookups);
 	lookups_reset(s->lookups);
+	s->server.manner = FAKE_SQL_ANSWER;
+	fake_sql_release(&s->server);
+	await(s, 1);
+	assert_string_equal(s->a->secret, "a password");
+	assert_int_equal(lookups_cached_count(s->lookups), 0);
+	assert_int_equal(lookups_connection_count(s->lookups), 0);
+}
+
+static void nobody_joins_a_question_from_before_a_reset(void **state)
+{
+	struct stage *s = *state;
+
+	s->source.cache_ttl_us = 30 * USEC_PER_SEC;
+	s->server.manner = FAKE_SQL_NOTHING;
+	ask(s, s->a, "plain");
+	await_questions(s, 1);
+	lookups_reset(s->lookups);
 	ask(s, s->b, "plain");
 	await_questions(s, 2);
-	s->server.manner = FAKE_SQL_NOTHING;
 	assert_int_equal(s->server.connections, 2);
 	s->server.manner = FAKE_SQL_ANSWER;
 	fake_sql_release(&s->server);
 	await(s, 2);
-	assert_string_equal(s->a->secret, "a password");
 	assert_string_equal(s->b->secret, "a password");
 	assert_int_equal(lookups_connection_count(s->lookups), 1);
 	ask_and_await(s, s->a, "plain");
@@ -790,6 +805,7 @@ int main(void)
 	    CASE(secrets_of_one_source_are_not_told_for_another),
 	    CASE(a_reset_forgets_and_closes),
 	    CASE(a_question_from_before_a_reset_is_answered_but_not_kept),
+	    CASE(nobody_joins_a_question_from_before_a_reset),
 	    CASE(every_request_for_memory_may_fail),
 	};
 
