@@ -123,7 +123,7 @@ static inline bool sqlclient_is_open(const struct sqlclient *client)
 
 /*
  * Takes out of the environment what libpq would use where the target is silent and what
- * is not meant for us (PGOPTIONS, PGHOSTADDR, PGSERVICE...). PGPASSFILE stays. To be
+ * is not meant for us (PGOPTIONS, PGHOSTADDR, PGPASSWORD...). PGPASSFILE stays. To be
  * called once, at start, before there are threads.
  */
 void sqlclient_clean_environment(void);
