@@ -314,6 +314,7 @@ static void who_goes_away_from_the_line_was_no_reason(void **state)
 	go(&h, 'b');
 	pass(&h, 2 * LOGIN_GATE_PATIENCE);
 	ASSERT_TALE(&h, "a");
+	assert_int_equal(loop_next_deadline(&h.loop), CLOCK_NEVER);
 	close_hall(&h);
 }
 
@@ -364,13 +365,17 @@ static void who_has_not_had_its_turn_is_not_displaced(void **state)
 
 	(void)state;
 	open_hall(&h, 2);
-	let_in(&h, "abc");
+	let_in(&h, "abcd");
 	ASSERT_TALE(&h, "ab");
 	ask(&h, "a");
 	/* A turn as long as the patience is our fault. */
 	pass(&h, LOGIN_GATE_PATIENCE);
 	ASSERT_TALE(&h, "-bac");
 	assert_int_equal(who(&h, 'a')->place, LOGIN_INSIDE);
+	assert_int_equal(who(&h, 'd')->place, LOGIN_IN_LINE);
+	/* And its client has all its time to answer what it is told now. */
+	pass(&h, LOGIN_GATE_PATIENCE - 1);
+	ASSERT_TALE(&h, "");
 	close_hall(&h);
 }
 
@@ -590,7 +595,7 @@ static void do_both(struct hall *h, struct model *m, struct dice *dice)
 		login_gate_set_max(&h->gate, m->max);
 		return;
 	default:
-		pass_both(h, m, dice_of(dice, LOGIN_GATE_PATIENCE * 2 / 3));
+		pass_both(h, m, dice_of(dice, LOGIN_GATE_PATIENCE * 5 / 4));
 		return;
 	}
 }
