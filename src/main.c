@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "config/ini.h"
+#include "net/sqlclient.h"
 #include "relay/keyring.h"
 
 enum { LINE_LEN = 1024 };
@@ -151,6 +152,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	ini_setup();
+	sqlclient_clean_environment();
 	const struct config *config = config_load(options.file, &errors);
 	print_errors(&errors);
 	config_errors_fini(&errors);

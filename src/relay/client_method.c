@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "net/interfaces.h"
 #include "net/tls.h"
 #include "proto/notice.h"
 #include "relay/client.h"
@@ -148,6 +149,25 @@ static void refuse_by_rules(struct login *l, const struct hba_rule *rule)
 	client_close_saying(c, CLOSE_NOT_ALLOWED, message, NULL, NULL);
 }
 
+/* NULL without memory: then samehost and samenet match nothing. */
+static struct hba_network *own_networks(size_t *out_count)
+{
+	struct interface_network *found;
+	size_t count;
+
+	if (interfaces_list(&found, &count) < 0)
+		return NULL;
+	struct hba_network *own = calloc(count + 1, sizeof(*own));
+	for (size_t i = 0; own && i < count; i++) {
+		own[i].address.family = found[i].family;
+		memcpy(own[i].address.bytes, found[i].address, sizeof(found[i].address));
+		memcpy(own[i].mask, found[i].mask, sizeof(found[i].mask));
+	}
+	free(found);
+	*out_count = own ? count : 0;
+	return own;
+}
+
 static enum hba_verdict match(const struct login *l, const struct hba_rule **out)
 {
 	const struct client *c = l->client;
@@ -165,6 +185,8 @@ static enum hba_verdict match(const struct login *l, const struct hba_rule **out
 		connection.peer_name_state =
 		    l->peer_name ? HBA_PEER_NAME_KNOWN : HBA_PEER_NAME_NONE;
 	}
+	if (hba_uses_own(l->keyring->hba))
+		own = own_networks(&connection.own_count);
 	connection.own = own;
 	enum hba_verdict verdict = hba_match(l->keyring->hba, &connection, out);
 	free(own);

@@ -37,11 +37,17 @@ static void judge_row(const struct connection *c, struct lookup_query *q,
 {
 	struct secret secret;
 
+	/* What a function with OUT parameters returns of nobody. */
+	if (fields[0].is_null && fields[1].is_null) {
+		q->verdict = LOOKUP_NO_USER;
+		return;
+	}
 	/* Never let anybody in with another's secret. */
 	if (fields[0].is_null || !slice_is_text(fields[0].text, q->user)) {
 		q->verdict = LOOKUP_FAILED;
 		q->problem =
-		    "auth_query returned another user than the one it was asked for";
+		    "auth_query returned another name than that of the user it was asked "
+		    "for";
 		return;
 	}
 	q->verdict = LOOKUP_FOUND;

@@ -32,6 +32,7 @@ static const struct fake_sql_row rows[] = {
     {"other", {"postgres", "the superuser's"}},
     {"longer", {"longer than asked", "another's"}},
     {"nameless", {NULL, "whose?"}},
+    {"nothing", {NULL, NULL}}, /* of a function with OUT parameters */
     {"twins", {"twins", "a"}},
     {"twins", {"twins", "b"}},
     {0},
@@ -223,14 +224,18 @@ static void what_the_query_returns_decides(void **state)
 	    {"null", LOOKUP_FOUND, SECRET_NONE, "", ""},
 	    {"empty", LOOKUP_FOUND, SECRET_NONE, "", ""},
 	    {"nobody", LOOKUP_NO_USER, SECRET_NONE, "", ""},
+	    {"nothing", LOOKUP_NO_USER, SECRET_NONE, "", ""},
 	    {"malformed", LOOKUP_FOUND, SECRET_NONE, "",
 	     "auth_query returned a malformed secret"},
 	    {"other", LOOKUP_FAILED, SECRET_NONE, "",
-	     "auth_query returned another user than the one it was asked for"},
+	     "auth_query returned another name than that of the user it was "
+	     "asked for"},
 	    {"longer", LOOKUP_FAILED, SECRET_NONE, "",
-	     "auth_query returned another user than the one it was asked for"},
+	     "auth_query returned another name than that of the user it was "
+	     "asked for"},
 	    {"nameless", LOOKUP_FAILED, SECRET_NONE, "",
-	     "auth_query returned another user than the one it was asked for"},
+	     "auth_query returned another name than that of the user it was "
+	     "asked for"},
 	    {"twins", LOOKUP_FAILED, SECRET_NONE, "",
 	     "auth_query must return one row of user name and secret: the query returned "
 	     "more than one row"},
