@@ -7,9 +7,12 @@
 
 #include "auth/hba.h"
 #include "auth/ident.h"
+#include "auth/ldap_options.h"
 #include "auth/userlist.h"
 #include "config/config.h"
 #include "relay/encryption.h"
+
+enum { PROBLEM_LEN = 256 };
 
 struct keyring *keyring_ref(struct keyring *k)
 {
@@ -26,6 +29,21 @@ void keyring_unref(struct keyring *k)
 	ident_free(k->ident);
 	encryption_free(k->encryption);
 	free(k);
+}
+
+/* There is no file of it, but it must be good all the same. */
+static void check_ldap(const struct settings *s, struct config_errors *errors)
+{
+	struct ldap_options options = {0};
+	char why[PROBLEM_LEN];
+
+	if (s->auth_type != AUTH_TYPE_LDAP)
+		return;
+	if (ldap_options_parse(s->auth_ldap_options, &options, why, sizeof(why)))
+		ldap_options_fini(&options);
+	else
+		config_errors_add(errors, CONFIG_ERROR, "", 0, "auth_ldap_options: %s",
+				  why);
 }
 
 struct keyring *keyring_load(const struct config *config, struct config_errors *errors)
@@ -46,6 +64,7 @@ struct keyring *keyring_load(const struct config *config, struct config_errors *
 		k->hba = hba_load(s->auth_hba_file, errors);
 	if (s->auth_type == AUTH_TYPE_HBA && s->auth_ident_file[0])
 		k->ident = ident_load(s->auth_ident_file, errors);
+	check_ldap(s, errors);
 	k->encryption = encryption_load(config, errors);
 	if (errors->errors == before)
 		return k;
