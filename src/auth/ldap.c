@@ -331,6 +331,14 @@ static void ask_servers_of_domain(struct inquiry *i)
 	ldap_memfree(domain);
 }
 
+/* Where there are no certificates this fails, and each connection will say so. */
+void ldap_prepare(void)
+{
+	const int is_server = 0;
+
+	ldap_set_option(NULL, LDAP_OPT_X_TLS_NEWCTX, &is_server);
+}
+
 void ldap_judge(const struct ldap_question *question, struct work_answer *out)
 {
 	struct ldap_plan plan;

@@ -19,6 +19,11 @@ struct ldap_question {
 	const char *user, *password;
 };
 
+/* Once in the life of the process, before the first question and while nobody else asks:
+ * libldap makes what its connections share of TLS without a lock. The certificates of
+ * authorities are read here. */
+void ldap_prepare(void);
+
 /* The next server is asked only when one cannot be. */
 void ldap_judge(const struct ldap_question *question, struct work_answer *out);
 

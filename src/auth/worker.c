@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "auth/ldap.h"
 #include "auth/work.h"
 #include "base/check.h"
 
@@ -38,6 +39,9 @@ struct shared {
 	bool is_ending;
 	bool is_left_behind; /* the last thread frees all */
 	int fd;
+
+	pthread_mutex_t ldap_lock; /* of what follows */
+	bool has_prepared_ldap;
 };
 
 struct workers {
@@ -58,6 +62,7 @@ static struct shared *shared_create(unsigned threads, unsigned line_max)
 		return NULL;
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->ldap_lock, NULL);
 	pthread_cond_init(&s->may_work, NULL);
 	TAILQ_INIT(&s->line);
 	TAILQ_INIT(&s->done);
@@ -84,6 +89,7 @@ static void shared_destroy(struct shared *s)
 	drop_all(&s->line);
 	drop_all(&s->done);
 	pthread_cond_destroy(&s->may_work);
+	pthread_mutex_destroy(&s->ldap_lock);
 	pthread_mutex_destroy(&s->lock);
 	close(s->fd);
 	free(s);
@@ -136,6 +142,18 @@ static void finish_work(struct shared *s, struct work *work)
 	ring(s);
 }
 
+/* By the first thread that asks a directory; the others wait for it. */
+static void prepare(struct shared *s, const struct work *work)
+{
+	if (work->kind != WORK_LDAP)
+		return;
+	pthread_mutex_lock(&s->ldap_lock);
+	if (!s->has_prepared_ldap)
+		ldap_prepare();
+	s->has_prepared_ldap = true;
+	pthread_mutex_unlock(&s->ldap_lock);
+}
+
 /* Under the lock, which it gives back. */
 static void end_thread(struct thread *t)
 {
@@ -165,6 +183,7 @@ static void *run_thread(void *argument)
 	pthread_mutex_lock(&s->lock);
 	while ((work = next_work(s))) {
 		pthread_mutex_unlock(&s->lock);
+		prepare(s, work);
 		work_do(work);
 		pthread_mutex_lock(&s->lock);
 		finish_work(s, work);

@@ -428,6 +428,7 @@ int main(void)
 {
 	/* The machine's own ldap.conf is not under test. */
 	setenv("LDAPNOINIT", "1", 1);
+	ldap_prepare();
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers_become_verdicts),
 	    cmocka_unit_test(an_empty_password_is_never_right),
