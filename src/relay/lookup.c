@@ -195,6 +195,16 @@ size_t lookups_connection_count(const struct lookups *l)
 	return l->connection_count;
 }
 
+size_t lookups_waiting_count(const struct lookups *l)
+{
+	const struct source *s;
+	size_t count = 0;
+
+	for (s = l->sources; s; s = s->hh.next)
+		count += s->waiting_count;
+	return count;
+}
+
 size_t lookups_cached_count(const struct lookups *l)
 {
 	return secret_cache_count(&l->cache);

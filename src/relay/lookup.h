@@ -95,6 +95,8 @@ void lookup_forget(struct lookups *lookups, const struct lookup_source *source,
 void lookups_reset(struct lookups *lookups);
 
 size_t lookups_connection_count(const struct lookups *lookups);
+/* Users whose query has not begun. */
+size_t lookups_waiting_count(const struct lookups *lookups);
 size_t lookups_cached_count(const struct lookups *lookups);
 
 #endif

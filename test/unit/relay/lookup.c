@@ -377,6 +377,7 @@ static void a_thousand_users_may_wait(void **state)
 		assert_int_equal(s->askers[i].answers, i >= MOST);
 	assert_int_equal(s->askers[MOST].verdict, LOOKUP_FULL);
 	assert_int_equal(s->askers[MOST + 1].verdict, LOOKUP_FULL);
+	assert_int_equal(lookups_waiting_count(s->lookups), LOOKUP_WAITING_MOST);
 	/* Who wants to know the same is welcome, and room is room. */
 	ask(s, &s->askers[MOST], "user7");
 	lookup_cancel(&s->askers[6].lookup);
@@ -388,6 +389,7 @@ static void a_thousand_users_may_wait(void **state)
 	assert_int_equal(s->askers[MOST].verdict, LOOKUP_NO_USER);
 	assert_int_equal(s->askers[MOST + 1].verdict, LOOKUP_NO_USER);
 	assert_int_equal(s->askers[6].answers, 0);
+	assert_int_equal(lookups_waiting_count(s->lookups), 0);
 }
 
 static void other_sources_have_other_connections(void **state)
