@@ -14,6 +14,7 @@
 #include "console/control.h"
 #include "console/extended.h"
 #include "console/session.h"
+#include "net/tls.h"
 #include "proto/frame.h"
 #include "proto/notice.h"
 #include "proto/writer.h"
@@ -79,6 +80,7 @@ static void help(struct console *s)
 	    "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
 	    "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
 	    "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
+	    "\n\tSHOW HBA|FAILED_LOGINS"
 	    "\n\tSET key = arg"
 	    "\n\tRELOAD"
 	    "\n\tPAUSE [<db>]"
@@ -89,6 +91,7 @@ static void help(struct console *s)
 	    "\n\tWAIT_CLOSE [<db>]"
 	    "\n\tKILL [<db>]"
 	    "\n\tKILL_CLIENT <client_id>"
+	    "\n\tUNBLOCK [<user>]"
 	    "\n\tSHUTDOWN"
 	    "\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS");
 	session_complete(s, "SHOW");
@@ -337,11 +340,14 @@ static void count_login(struct console_service *service)
 static void log_login(const struct client *client)
 {
 	char prefix[CLIENT_PREFIX_LEN];
+	struct tls_facts tls = {.protocol = "no"};
 
-	if (client->dispatcher->config->settings.log_connections)
-		log_write(LOG_LEVEL_LOG, client_prefix(client, prefix),
-			  "login attempt: db=%s user=%s tls=no replication=no",
-			  client_database_name(client), client_user_name(client));
+	if (!client->dispatcher->config->settings.log_connections)
+		return;
+	tls_facts(&client->stream, &tls);
+	log_write(LOG_LEVEL_LOG, client_prefix(client, prefix),
+		  "login attempt: db=%s user=%s tls=%s replication=no",
+		  client_database_name(client), client_user_name(client), tls.protocol);
 }
 
 static void on_login(struct client *client, void *context)

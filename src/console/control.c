@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "auth/brake.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/mask.h"
 #include "console/session.h"
 #include "proto/notice.h"
 #include "relay/control.h"
@@ -57,6 +59,7 @@ static const char *own_name_problem(enum command_verb verb)
 	case COMMAND_SHOW:
 	case COMMAND_SET:
 	case COMMAND_KILL_CLIENT:
+	case COMMAND_UNBLOCK:
 	case COMMAND_RELOAD:
 	case COMMAND_SHUTDOWN:
 		break;
@@ -289,6 +292,7 @@ static void control_database(struct console *s, const struct command *command)
 	case COMMAND_SHOW:
 	case COMMAND_SET:
 	case COMMAND_KILL_CLIENT:
+	case COMMAND_UNBLOCK:
 	case COMMAND_RELOAD:
 	case COMMAND_SHUTDOWN:
 		let_go(s, database);
@@ -336,6 +340,20 @@ static void kill_client(struct console *s, const char *argument)
 	client_close(c, CLOSE_KILLED);
 }
 
+static void unblock(struct console *s, const char *user)
+{
+	struct brake *brake = dispatcher_of(s)->logins.brake;
+
+	if (!user[0]) {
+		brake_reset(brake);
+	} else if (brake_reset_user(brake, slice_of_text(user)) == 0) {
+		fail_naming(s, SQLSTATE_NOT_IN_STATE, "user ", user,
+			    " has no failed logins");
+		return;
+	}
+	session_complete(s, "UNBLOCK");
+}
+
 static void reload(struct console *s)
 {
 	const struct console_app_ops *app = s->service->app;
@@ -354,6 +372,7 @@ static void set(struct console *s, const struct command *command)
 	const struct console_app_ops *app = s->service->app;
 	char problem[PROBLEM_LEN] = "";
 	char tag[sizeof(command->argument) + sizeof(command->value) + 8];
+	char value[sizeof(command->value)];
 
 	if (!app->set(app->context, command->argument, command->value, problem,
 		      sizeof(problem))) {
@@ -361,7 +380,9 @@ static void set(struct console *s, const struct command *command)
 			     problem[0] ? problem : NULL, NULL);
 		return;
 	}
-	snprintf(tag, sizeof(tag), "SET %s=%s", command->argument, command->value);
+	/* Tags find their way into histories and tickets. */
+	mask_ldap_options(command->value, value, sizeof(value));
+	snprintf(tag, sizeof(tag), "SET %s=%s", command->argument, value);
 	session_complete(s, tag);
 }
 
@@ -397,6 +418,9 @@ static void control(struct console *s, const struct command *command)
 	switch (command->verb) {
 	case COMMAND_KILL_CLIENT:
 		kill_client(s, command->argument);
+		return;
+	case COMMAND_UNBLOCK:
+		unblock(s, command->argument);
 		return;
 	case COMMAND_RELOAD:
 		reload(s);

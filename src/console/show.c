@@ -11,12 +11,18 @@
 #include "config/hint.h"
 #include "console/console.h"
 #include "proto/writer.h"
+#include "relay/keyring.h"
 
 static const struct show_table *const tables[] = {
-    &show_active_sockets, &show_clients, &show_config, &show_databases,
-    &show_lists,          &show_mem,     &show_pools,  &show_servers,
-    &show_sockets,        &show_state,   &show_stats,  &show_stats_averages,
-    &show_stats_totals,   &show_totals,  &show_users,  &show_version,
+    &show_active_sockets, &show_clients,
+    &show_config,         &show_databases,
+    &show_failed_logins,  &show_hba,
+    &show_lists,          &show_mem,
+    &show_pools,          &show_servers,
+    &show_sockets,        &show_state,
+    &show_stats,          &show_stats_averages,
+    &show_stats_totals,   &show_totals,
+    &show_users,          &show_version,
 };
 
 enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };
@@ -30,6 +36,11 @@ const struct show_table *show_find(const char *name)
 		if (text_equal_nocase(name, show_driver_tables[i].name))
 			return &show_driver_tables[i];
 	return NULL;
+}
+
+const struct show_table *show_table_at(size_t i)
+{
+	return i < TABLE_COUNT ? tables[i] : NULL;
 }
 
 const char *show_nearest(const char *name)
@@ -55,6 +66,7 @@ bool show_begin(struct show *show, const struct show_table *table,
 void show_end(struct show *show)
 {
 	names_fini(&show->names);
+	keyring_unref(show->keyring);
 	*show = (struct show){0};
 }
 
@@ -71,6 +83,7 @@ enum show_progress show_slice(struct show *show, struct writer *w, size_t slice_
 	show->now_us = dispatcher_now(show->dispatcher);
 	show->wall_us = app->wall_now(app->context);
 	show->clients.is_found = show->servers.is_found = false;
+	show->failures.is_found = false;
 	for (int steps = 0; is_more && steps < STEPS_MOST && row.written < most &&
 			    buffer_len(w->out) < slice_len;
 	     steps++)

@@ -8,12 +8,16 @@
 #ifndef POOLER_CONSOLE_SHOW_H
 #define POOLER_CONSOLE_SHOW_H
 
+#include "auth/brake.h"
+#include "auth/login.h"
 #include "base/clock.h"
 #include "console/names.h"
 #include "console/rows.h"
 #include "relay/dispatcher.h"
 
 struct console_service;
+struct hba_rule;
+struct keyring;
 struct show;
 
 struct show_table {
@@ -37,6 +41,17 @@ struct show_place {
 	bool is_found;
 };
 
+/* A place among the failed logins. */
+struct show_failures {
+	size_t steps_left;
+	uint64_t order; /* of the latest one that was looked at; 0: none was */
+	uint8_t user_len, address_len;
+	char user[LOGIN_USER_MAX];
+	uint8_t address[BRAKE_ADDRESS_MAX];
+	const void *cursor; /* valid within a slice only */
+	bool is_found;
+};
+
 /* One walk over a table. Zero is valid: none. */
 struct show {
 	const struct show_table *table;
@@ -47,11 +62,17 @@ struct show {
 	size_t step;        /* rows or names done */
 	struct names names; /* what is walked over, where that is names */
 	struct show_place clients, servers;
+	struct show_failures failures;
+	struct keyring *keyring;       /* counted; NULL: not needed */
+	const struct hba_rule *rule;   /* of the keyring, the next one */
+	char user[LOGIN_USER_MAX + 1]; /* of auth_file, the latest one */
 	uint64_t binary;
 };
 
 /* The table of that name, in any case; NULL when there is none. */
 const struct show_table *show_find(const char *name);
+/* All of them but those for drivers' sake; NULL at the end. */
+const struct show_table *show_table_at(size_t i);
 /* The name nearest to it; NULL when none is near. */
 const char *show_nearest(const char *name);
 
@@ -85,7 +106,8 @@ void show_time(struct row *row, const struct show *show, uint64_t at_us);
 /* Whole seconds, and the microseconds beyond. */
 void show_wait(struct row *row, uint64_t wait_us);
 
-/* Adds the names of all databases that are configured or in use; of all users. */
+/* Adds the names of all databases that are configured or in use; of all users, but for
+ * those that are only in auth_file. */
 bool show_begin_databases(struct show *show);
 bool show_begin_users(struct show *show);
 bool show_begin_pools(struct show *show);
@@ -97,6 +119,7 @@ extern const struct show_table show_clients, show_servers, show_sockets,
     show_active_sockets;
 extern const struct show_table show_pools;
 extern const struct show_table show_databases, show_users;
+extern const struct show_table show_hba, show_failed_logins;
 extern const struct show_table show_stats, show_stats_totals, show_stats_averages,
     show_totals;
 extern const struct show_table show_config, show_state, show_version, show_lists,

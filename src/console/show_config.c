@@ -2,11 +2,15 @@
  * SHOW CONFIG, STATE, VERSION, LISTS and MEM, and what drivers ask for: short tables
  * about the process as a whole.
  */
+#include "auth/userlist.h"
+#include "auth/worker.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "console/console.h"
 #include "console/show.h"
 #include "net/resolver.h"
+#include "relay/keyring.h"
+#include "relay/lookup.h"
 
 /* ---- CONFIG ---- */
 
@@ -99,9 +103,28 @@ static size_t count_names(const struct show *show, bool (*begin)(struct show *sh
 	return count;
 }
 
+/* Those of auth_file, too, each once. */
+static size_t count_users(const struct show *show)
+{
+	const struct userlist *list = show->dispatcher->logins.keyring->users;
+	struct show counting = {.dispatcher = show->dispatcher, .service = show->service};
+	size_t count = list ? userlist_count(list) : 0;
+	struct secret unused;
+
+	if (show_begin_users(&counting)) {
+		for (size_t i = 0; i < counting.names.count; i++) {
+			const char *name = names_first(&counting.names, i);
+			count += !userlist_find(list, slice_of_text(name), &unused);
+		}
+	}
+	names_fini(&counting.names);
+	return count;
+}
+
 static bool next_list(struct show *show, struct row *row)
 {
 	const struct dispatcher *d = show->dispatcher;
+	const struct logins *l = &d->logins;
 	const struct resolver *r = d->resolver;
 	size_t step = show->step++;
 	const struct {
@@ -109,7 +132,7 @@ static bool next_list(struct show *show, struct row *row)
 		size_t count;
 	} lists[] = {
 	    {"databases", step == 0 ? count_names(show, show_begin_databases) + 1 : 0},
-	    {"users", step == 1 ? count_names(show, show_begin_users) : 0},
+	    {"users", step == 1 ? count_users(show) : 0},
 	    {"peers", 0},
 	    {"pools", d->pools.count + 1},
 	    {"peer_pools", 0},
@@ -125,6 +148,14 @@ static bool next_list(struct show *show, struct row *row)
 	    /* ours */
 	    {"console_clients", d->console_count},
 	    {"cancel_requests", d->cancel_count},
+	    {"logins_in_progress", l->gate.count},
+	    {"logins_in_line", l->gate.line_len},
+	    {"failed_logins", brake_count(l->brake)},
+	    {"auth_query_connections", lookups_connection_count(l->lookups)},
+	    {"auth_query_waiting", lookups_waiting_count(l->lookups)},
+	    {"auth_query_cached", lookups_cached_count(l->lookups)},
+	    {"auth_threads_busy", l->workers ? workers_busy(l->workers) : 0},
+	    {"auth_threads_waiting", l->workers ? workers_waiting(l->workers) : 0},
 	};
 
 	if (step >= sizeof(lists) / sizeof(lists[0]))

@@ -1,10 +1,16 @@
 /*
  * SHOW DATABASES and SHOW USERS: what is configured, and what of it is used.
+ *
+ * Users are those of the configuration and those seen, as they were when the command
+ * came, merged with those of auth_file, which are too many to be copied first.
  */
 #include <stdio.h>
 
+#include "auth/userlist.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "console/show.h"
+#include "relay/keyring.h"
 
 static const struct column database_columns[] = {
     {"name", COLUMN_TEXT},
@@ -152,11 +158,37 @@ static void show_size(struct row *row, bool is_set, int size)
 	row_text(row, text);
 }
 
+static const struct userlist *list_of(const struct show *show)
+{
+	return show->dispatcher->logins.keyring->users;
+}
+
+/* The next of both, in the order of their bytes; NULL at the end. */
+static const char *next_user_name(struct show *show)
+{
+	bool is_seen = show->step < show->names.count;
+	const char *seen = is_seen ? names_first(&show->names, show->step) : NULL;
+	char listed[sizeof(show->user)];
+	struct slice name;
+
+	if (!userlist_next(list_of(show), slice_of_text(show->user), &name))
+		return show_next_name(show);
+	text_copy(listed, sizeof(listed), name);
+	int order = seen ? strcmp(seen, listed) : 1;
+	if (order <= 0)
+		show->step++;
+	if (order < 0)
+		return seen;
+	text_copy(show->user, sizeof(show->user), slice_of_text(listed));
+	return show->user;
+}
+
 static bool next_user(struct show *show, struct row *row)
 {
 	static const struct overrides nothing;
 	const struct config *config = show->dispatcher->config;
-	const char *name = show_next_name(show);
+	const char *name = next_user_name(show);
+	struct secret unused;
 
 	if (!name)
 		return false;
@@ -164,7 +196,8 @@ static bool next_user(struct show *show, struct row *row)
 	const struct usage *usage =
 	    usages_find(&show->dispatcher->pools.users, slice_of_text(name));
 	const struct overrides *over = user ? &user->over : &nothing;
-	if (!user && !usage)
+	if (!user && !usage &&
+	    !userlist_find(list_of(show), slice_of_text(name), &unused))
 		return true;
 	row_begin(row);
 	row_text(row, name);

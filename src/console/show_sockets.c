@@ -5,10 +5,13 @@
  * their ids, so the place is found again by the id of the one that was looked at last; a
  * client that is still there is found at once by its cancel key.
  */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "config/config.h"
 #include "console/show.h"
 #include "net/address.h"
+#include "net/tls.h"
 
 #define CONNECTION_COLUMNS                                                               \
 	{"type", COLUMN_TEXT}, {"user", COLUMN_TEXT}, {"database", COLUMN_TEXT},         \
@@ -24,12 +27,23 @@
 		"id", COLUMN_INT4                                                        \
 	}
 
-static const struct column connection_columns[] = {CONNECTION_COLUMNS};
+#define OWN_COLUMNS                                                                      \
+	{"tls_alpn", COLUMN_TEXT}, {"tls_subject", COLUMN_TEXT},                         \
+	{                                                                                \
+		"tls_session", COLUMN_TEXT                                               \
+	}
 
-static const struct column socket_columns[] = {
-    CONNECTION_COLUMNS,          {"recv_pos", COLUMN_INT4},  {"pkt_pos", COLUMN_INT4},
-    {"pkt_remain", COLUMN_INT4}, {"send_pos", COLUMN_INT4},  {"send_remain", COLUMN_INT4},
-    {"pkt_avail", COLUMN_INT4},  {"send_avail", COLUMN_INT4}};
+static const struct column connection_columns[] = {CONNECTION_COLUMNS, OWN_COLUMNS};
+
+static const struct column socket_columns[] = {CONNECTION_COLUMNS,
+					       {"recv_pos", COLUMN_INT4},
+					       {"pkt_pos", COLUMN_INT4},
+					       {"pkt_remain", COLUMN_INT4},
+					       {"send_pos", COLUMN_INT4},
+					       {"send_remain", COLUMN_INT4},
+					       {"pkt_avail", COLUMN_INT4},
+					       {"send_avail", COLUMN_INT4},
+					       OWN_COLUMNS};
 
 /* ---- the common part of a row ---- */
 
@@ -54,6 +68,29 @@ static void show_local_address(struct row *row, const struct stream *stream,
 	if (address.family == ADDRESS_UNIX)
 		address.port = unix_port;
 	show_address(row, &address);
+}
+
+static void show_tls(struct row *row, const struct stream *stream)
+{
+	char text[128] = "";
+	struct tls_facts tls;
+
+	if (tls_facts(stream, &tls))
+		snprintf(text, sizeof(text), "%s/%s", tls.protocol, tls.cipher);
+	row_text(row, text);
+}
+
+/* What a certificate says of its holder may be long, but not for ever. */
+static void show_more_tls(struct row *row, const struct stream *stream)
+{
+	char subject[2048];
+	struct tls_facts tls;
+	bool is_on = tls_facts(stream, &tls);
+
+	tls_peer_subject(stream, subject, sizeof(subject));
+	row_text(row, is_on ? tls.alpn : "");
+	row_text(row, subject);
+	row_text(row, !is_on ? "" : tls.is_resumed ? "resumed" : "new");
 }
 
 static void show_application(struct row *row, const struct params *params)
@@ -95,7 +132,7 @@ static void show_client(struct row *row, const struct show *show, const struct c
 	row_pointer(row, c->id);
 	row_pointer(row, c->server ? c->server->id : 0);
 	row_int(row, client_process_id(c));
-	row_text(row, "");
+	show_tls(row, &c->stream);
 	show_application(row, c->params);
 	row_count(row, 0);
 	row_count(row, show_shown_id(c->id));
@@ -151,6 +188,7 @@ static bool next_client_row(struct show *show, struct row *row)
 		return true;
 	row_begin(row);
 	show_client(row, show, c, "");
+	show_more_tls(row, &c->stream);
 	row_end(row);
 	return true;
 }
@@ -190,7 +228,7 @@ static void show_server(struct row *row, const struct show *show, const struct s
 	row_pointer(row, s->id);
 	row_pointer(row, s->client ? s->client->id : 0);
 	row_count(row, server_process_id(s));
-	row_text(row, "");
+	show_tls(row, &s->stream);
 	show_application(row, s->params);
 	row_count(row, 0);
 	row_count(row, show_shown_id(s->id));
@@ -222,6 +260,7 @@ static bool next_server_row(struct show *show, struct row *row)
 		return false;
 	row_begin(row);
 	show_server(row, show, s, state_of(show, s));
+	show_more_tls(row, &s->stream);
 	row_end(row);
 	return true;
 }
@@ -276,7 +315,9 @@ static bool next_socket(struct show *show, struct row *row, bool only_active)
 		show_client(row, show, c, "cl_");
 	else
 		show_server(row, show, s, socket_state(show, s));
-	show_buffers(row, c ? &c->stream : &s->stream, c ? c->rest : s->rest);
+	const struct stream *stream = c ? &c->stream : &s->stream;
+	show_buffers(row, stream, c ? c->rest : s->rest);
+	show_more_tls(row, stream);
 	row_end(row);
 	return true;
 }

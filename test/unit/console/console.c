@@ -1,293 +1,15 @@
 /*
- * Conversations with the console: a dispatcher without sockets and without a clock of its
- * own, clients with fake far ends.
+ * Conversations with the console.
  */
 #include "console/console.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/log.h"
-#include "config/config.h"
-#include "config/ini.h"
-#include "console/session.h"
-#include "harness/fake_peer.h"
-#include "proto/frame.h"
+#include "base/text.h"
+#include "console/command.h"
 #include "relay/control.h"
-#include "relay/events.h"
-#include "relay/keeper.h"
-
-/* ---- the ground ---- */
-
-enum { PEERS_MOST = 3000, START_US = 1000000000 };
-
-struct ground {
-	struct loop loop;
-	struct dispatcher dispatcher;
-	struct console_service service;
-	struct console_app_ops app;
-	const struct config *config;
-	struct fake_peer *peers[PEERS_MOST];
-	size_t peer_count;
-	struct slot busy; /* a server at work, as far as PAUSE is concerned */
-	struct pool *pool;
-	unsigned reloads, sets, progress;
-	int shut_down; /* the mode, -1 before */
-	bool refuses;
-	char last_set[128];
-};
-
-static bool app_reload(void *context, char *problem, size_t cap)
-{
-	struct ground *g = context;
-
-	g->reloads++;
-	if (g->refuses)
-		snprintf(problem, cap, "line 3 is bad");
-	return !g->refuses;
-}
-
-static bool app_set(void *context, const char *key, const char *value, char *problem,
-		    size_t cap)
-{
-	struct ground *g = context;
-
-	g->sets++;
-	snprintf(g->last_set, sizeof(g->last_set), "%s=%s", key, value);
-	if (g->refuses)
-		snprintf(problem, cap, "no such setting");
-	return !g->refuses;
-}
-
-static void app_shut_down(void *context, enum shutdown_mode mode)
-{
-	((struct ground *)context)->shut_down = (int)mode;
-}
-
-static void app_on_progress(void *context)
-{
-	((struct ground *)context)->progress++;
-}
-
-static uint64_t app_wall_now(void *context)
-{
-	(void)context;
-	return UINT64_C(1769860800) * USEC_PER_SEC; /* 2026-01-31 12:00:00 UTC */
-}
-
-static const char config_text[] =
-    "[pooler]\nauth_type = trust\nadmin_users = admin\nstats_users = stats\n"
-    "listen_addr = 127.0.0.1\nmax_client_conn = 5000\nunix_socket_dir = /tmp\n"
-    "log_connections = 0\nlog_disconnections = 0\nlog_pooler_errors = 0\n"
-    "[databases]\napp = host=127.0.0.1 port=1 pool_size=3\n"
-    "other = host=127.0.0.1 port=1 dbname=elsewhere user=carol\n"
-    "[users]\nbob = pool_size=4 pool_mode=statement\n";
-
-static const struct config *load_config(void)
-{
-	char path[] = "/tmp/pooler-console.XXXXXX";
-	int fd = mkstemp(path);
-	struct config_errors errors = {0};
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, config_text, sizeof(config_text) - 1),
-			 (ssize_t)sizeof(config_text) - 1);
-	close(fd);
-	const struct config *config = config_load(path, &errors);
-	unlink(path);
-	if (!config)
-		print_message("# %s\n", errors.count ? errors.items[0].text : "?");
-	assert_non_null(config);
-	config_errors_fini(&errors);
-	return config;
-}
-
-static int begin(void **state)
-{
-	struct ground *g = calloc(1, sizeof(*g));
-
-	assert_non_null(g);
-	ini_setup();
-	log_apply(&(struct log_settings){.file = "/dev/null"});
-	setenv("TZ", "UTC", 1);
-	g->shut_down = -1;
-	g->config = load_config();
-	assert_int_equal(loop_init_without_events(&g->loop, START_US), 0);
-	g->app = (struct console_app_ops){.version = "pooler 9.8.7",
-					  .reload = app_reload,
-					  .set = app_set,
-					  .shut_down = app_shut_down,
-					  .on_progress = app_on_progress,
-					  .wall_now = app_wall_now,
-					  .context = g};
-	console_service_init(&g->service, &g->dispatcher, &g->app);
-	const struct dispatcher_ground ground = {
-	    .loop = &g->loop,
-	    .config = g->config,
-	    .ops = &events_relay_ops,
-	    .console = console_service_ops(&g->service),
-	    .client_ceiling = 100000,
-	};
-	assert_int_equal(dispatcher_init(&g->dispatcher, &ground), 0);
-	*state = g;
-	return 0;
-}
-
-static void finish_work(struct ground *g)
-{
-	if (g->busy.pool)
-		pool_remove(g->pool, &g->busy, g->loop.now_us);
-	g->busy = (struct slot){0};
-	dispatcher_note_progress(&g->dispatcher);
-	loop_turn(&g->loop, g->loop.now_us + 1);
-}
-
-static int end(void **state)
-{
-	struct ground *g = *state;
-
-	finish_work(g);
-	dispatcher_fini(&g->dispatcher);
-	loop_fini(&g->loop);
-	config_unref(g->config);
-	for (size_t i = 0; i < g->peer_count; i++) {
-		fake_peer_fini(g->peers[i]);
-		free(g->peers[i]);
-	}
-	log_reset();
-	free(g);
-	return 0;
-}
-
-static void settle(struct ground *g)
-{
-	/* Slices are put off to a later turn. */
-	for (int i = 0; i < 4; i++) {
-		fake_peers_settle(&g->loop, g->peers, g->peer_count);
-		loop_turn(&g->loop, g->loop.now_us + 1000);
-	}
-	fake_peers_settle(&g->loop, g->peers, g->peer_count);
-}
-
-/* ---- clients ---- */
-
-static struct fake_peer *connect_peer(struct ground *g)
-{
-	struct fake_peer *peer = calloc(1, sizeof(*peer));
-
-	assert_non_null(peer);
-	assert_true(g->peer_count < PEERS_MOST);
-	fake_peer_init(peer);
-	struct client *c =
-	    events_accept(&g->dispatcher, -1, &transport_fake, CLIENT_BY_TCP);
-	assert_non_null(c);
-	fake_peer_attach(peer, &c->stream);
-	g->peers[g->peer_count++] = peer;
-	return peer;
-}
-
-static void push_startup(struct fake_peer *peer, const char *user, const char *database)
-{
-	uint8_t bytes[256] = {0};
-	int len = 8 + snprintf((char *)bytes + 8, sizeof(bytes) - 8,
-			       "user%c%s%cdatabase%c%s", 0, user, 0, 0, database);
-
-	len += 2; /* the value's NUL, and the last one */
-	bytes[3] = (uint8_t)len;
-	bytes[5] = 3;
-	fake_peer_push(peer, slice_of(bytes, (size_t)len));
-}
-
-/* What the peer has received: the letters of the messages, in order. */
-static const char *letters(const struct fake_peer *peer)
-{
-	static char out[4096];
-	struct slice rest = fake_peer_received(peer);
-	struct frame f;
-	size_t count = 0;
-
-	while (rest.len > 0 && frame_peek(rest, SIZE_MAX >> 1, &f) == FRAME_OK &&
-	       count + 1 < sizeof(out)) {
-		assert_true(frame_is_whole(&f));
-		out[count++] = (char)f.letter;
-		rest = slice_after(rest, f.total_len);
-	}
-	assert_int_equal(rest.len, 0);
-	out[count] = '\0';
-	return out;
-}
-
-static void drop_all(struct fake_peer *peer)
-{
-	fake_peer_drop(peer, fake_peer_received(peer).len);
-}
-
-static bool has(const struct fake_peer *peer, const char *text)
-{
-	struct slice got = fake_peer_received(peer);
-
-	return got.len > 0 && memmem(got.data, got.len, text, strlen(text));
-}
-
-static struct fake_peer *console_of(struct ground *g, const char *user)
-{
-	struct fake_peer *peer = connect_peer(g);
-
-	push_startup(peer, user, "pooler");
-	settle(g);
-	assert_int_equal(letters(peer)[0], 'R');
-	drop_all(peer);
-	return peer;
-}
-
-static struct fake_peer *admin(struct ground *g)
-{
-	return console_of(g, "admin");
-}
-
-static void push_message(struct fake_peer *peer, char letter, const void *body,
-			 size_t len)
-{
-	uint8_t head[5] = {(uint8_t)letter, 0, 0, (uint8_t)((len + 4) >> 8),
-			   (uint8_t)(len + 4)};
-
-	fake_peer_push(peer, slice_of(head, 5));
-	fake_peer_push(peer, slice_of(body, len));
-}
-#define PUSH(peer, letter, body) push_message(peer, letter, body, sizeof(body) - 1)
-
-static void push_query(struct fake_peer *peer, const char *text)
-{
-	push_message(peer, 'Q', text, strlen(text) + 1);
-}
-
-/* The letters of the answer to one query. */
-static const char *ask(struct ground *g, struct fake_peer *peer, const char *text)
-{
-	drop_all(peer);
-	push_query(peer, text);
-	settle(g);
-	return letters(peer);
-}
-
-static struct client *client_of(const struct fake_peer *peer)
-{
-	return client_of_stream(peer->stream);
-}
-
-/* A pool with a server at work, so that PAUSE has to wait. */
-static void begin_work(struct ground *g)
-{
-	g->pool =
-	    keeper_pool(&g->dispatcher, slice_of_text("app"), slice_of_text("alice"));
-	assert_non_null(g->pool);
-	pool_add(g->pool, &g->busy, g->loop.now_us);
-}
+#include "unit/console/ground.h"
 
 /* ---- logging in ---- */
 
@@ -332,6 +54,8 @@ static const char *const commands[] = {
     "KILL",
     "KILL app",
     "KILL_CLIENT 1",
+    "UNBLOCK",
+    "UNBLOCK alice",
     "RELOAD",
     "SET max_queue = 1",
     "SHUTDOWN",
@@ -340,24 +64,73 @@ static const char *const commands[] = {
 };
 
 static const char *const tables[] = {
-    "VERSION",        "POOLS",        "CLIENTS",
-    "SERVERS",        "DATABASES",    "USERS",
-    "STATS",          "STATS_TOTALS", "STATS_AVERAGES",
-    "TOTALS",         "CONFIG",       "STATE",
-    "LISTS",          "MEM",          "SOCKETS",
-    "ACTIVE_SOCKETS", "timezone",     "client_encoding",
+    "VERSION",
+    "POOLS",
+    "CLIENTS",
+    "SERVERS",
+    "DATABASES",
+    "USERS",
+    "STATS",
+    "STATS_TOTALS",
+    "STATS_AVERAGES",
+    "TOTALS",
+    "CONFIG",
+    "STATE",
+    "LISTS",
+    "MEM",
+    "SOCKETS",
+    "ACTIVE_SOCKETS",
+    "HBA",
+    "FAILED_LOGINS",
+    "timezone",
+    "client_encoding",
 };
 
-static void push_extended(struct fake_peer *peer, const char *text)
+/* So that a new command is not left out below. */
+static void all_commands_are_in_the_list(void **state)
 {
-	uint8_t parse[256] = {0};
+	bool seen[COMMAND_SHUTDOWN + 1] = {[COMMAND_SHOW] = true};
+	struct command command;
 
-	memcpy(parse + 1, text, strlen(text));
-	push_message(peer, 'P', parse, strlen(text) + 4);
-	PUSH(peer, 'B', "\0\0\0\0\0\0\0\0");
-	PUSH(peer, 'D', "P\0");
-	PUSH(peer, 'E', "\0\0\0\0\0");
-	PUSH(peer, 'S', "");
+	(void)state;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		assert_int_equal(command_parse(slice_of_text(commands[i]), &command),
+				 COMMAND_OK);
+		seen[command.verb] = true;
+	}
+	for (size_t verb = 0; verb <= COMMAND_SHUTDOWN; verb++)
+		assert_true(seen[verb]);
+}
+
+static void all_tables_are_in_the_list(void **state)
+{
+	size_t found = 0, count = 0;
+
+	(void)state;
+	while (show_table_at(count))
+		count++;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (size_t k = 0; k < count; k++)
+			found += text_equal_nocase(tables[i], show_table_at(k)->name);
+	assert_true(count > 0);
+	assert_int_equal(found, count);
+}
+
+static void nobody_gets_as_far_as_a_command(void **state)
+{
+	struct ground *g = *state;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		struct fake_peer *peer = connect_peer(g);
+		push_startup(peer, "alice", "pooler");
+		push_query(peer, commands[i]);
+		settle(g);
+		assert_string_equal(letters(peer), "E");
+		assert_true(has(peer, "FATAL"));
+	}
+	assert_int_equal(g->reloads + g->sets, 0);
+	assert_int_equal(g->shut_down, -1);
+	assert_int_equal(g->dispatcher.pools.paused_all, 0);
 }
 
 static void a_stats_user_may_not_command(void **state)
@@ -443,6 +216,8 @@ static void an_admin_may_command(void **state)
 	    {"KILL_CLIENT 0x7", "EZ", "invalid client pointer supplied"},
 	    {"KILL_CLIENT 99999999999", "EZ", "invalid client pointer supplied"},
 	    {"KILL_CLIENT 77", "EZ", "client not found"},
+	    {"UNBLOCK", "CZ", "UNBLOCK"},
+	    {"UNBLOCK nobody", "EZ", "user nobody has no failed logins"},
 	    {"RELOAD", "CZ", "RELOAD"},
 	    {"SET a = '1 2'", "CZ", "SET a=1 2"},
 	    {"SHUTDOWN NOW", "EZ", "use SHOW HELP;"},
@@ -485,7 +260,7 @@ static void rows_tell_what_is_there(void **state)
 	assert_true(has(peer, "alice"));
 	assert_string_equal(ask(g, peer, "SHOW DATABASES"), "TDDDCZ");
 	assert_true(has(peer, "elsewhere") && has(peer, "carol"));
-	assert_string_equal(ask(g, peer, "SHOW USERS"), "TDDDCZ");
+	assert_string_equal(ask(g, peer, "SHOW USERS"), "TDDDDCZ");
 	assert_true(has(peer, "        4")); /* nine wide */
 	assert_string_equal(ask(g, peer, "SHOW VERSION"), "TDCZ");
 	assert_true(has(peer, "pooler 9.8.7"));
@@ -673,7 +448,7 @@ static void one_may_kill_oneself(void **state)
 
 /* ---- long results ---- */
 
-enum { MANY = 2000 };
+enum { MANY = 2000, ID_COLUMN = 20 };
 
 static void add_clients(struct ground *g, size_t count)
 {
@@ -684,28 +459,6 @@ static void add_clients(struct ground *g, size_t count)
 	settle(g);
 	for (size_t i = first; i < g->peer_count; i++)
 		drop_all(g->peers[i]);
-}
-
-static size_t count_letter(const struct fake_peer *peer, char letter)
-{
-	struct slice rest = fake_peer_received(peer);
-	struct frame f;
-	size_t count = 0;
-
-	while (frame_peek(rest, SIZE_MAX >> 1, &f) == FRAME_OK && frame_is_whole(&f)) {
-		count += f.letter == letter;
-		rest = slice_after(rest, f.total_len);
-	}
-	return count;
-}
-
-static void read_on(struct ground *g, struct fake_peer *peer, size_t piece)
-{
-	for (int i = 0; i < 10000 && count_letter(peer, 'Z') == 0; i++) {
-		peer->room = piece;
-		fake_peer_poke(peer);
-		loop_turn(&g->loop, g->loop.now_us + 1000);
-	}
 }
 
 static void a_slow_reader_makes_for_small_queues(void **state)
@@ -768,17 +521,8 @@ static void clients_may_come_and_go_while_they_are_shown(void **state)
 	read_on(g, peer, 70000);
 
 	struct slice rest = fake_peer_received(peer);
-	struct frame f;
-	while (frame_peek(rest, SIZE_MAX >> 1, &f) == FRAME_OK && frame_is_whole(&f)) {
-		rest = slice_after(rest, f.total_len);
-		if (f.letter != 'D')
-			continue;
-		/* The id is the last column; its length stands before it. */
-		char id[16] = "";
-		size_t len = 1;
-		while (f.body.data[f.body.len - len - 1] != len)
-			len++;
-		memcpy(id, f.body.data + f.body.len - len, len);
+	char id[16];
+	while (next_row(&rest, ID_COLUMN, id, sizeof(id))) {
 		uint64_t value = strtoull(id, NULL, 10);
 		assert_true(value > last);
 		last = value;
@@ -920,7 +664,7 @@ static void a_portal_gives_as_many_rows_as_asked_for(void **state)
 	PUSH(peer, 'E', "p\0\0\0\0\0");
 	PUSH(peer, 'S', "");
 	settle(g);
-	assert_string_equal(letters(peer), "12DDDDDsDDDDDsDDDDDDCCZEZ");
+	assert_string_equal(letters(peer), "12DDDDDsDDDDDsDDDDDDDDDDDDDDCCZEZ");
 	assert_true(has(peer, "34000"));
 }
 
@@ -1094,13 +838,16 @@ static void random_bytes_do_no_harm(void **state)
 	assert_int_equal(g->dispatcher.client_count, 1);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, ground_begin, ground_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(a_login_is_greeted_like_by_a_server),
 	    CASE(who_is_in_neither_list_is_not_let_in),
+	    CASE(all_commands_are_in_the_list),
+	    CASE(all_tables_are_in_the_list),
+	    CASE(nobody_gets_as_far_as_a_command),
 	    CASE(a_stats_user_may_not_command),
 	    CASE(everybody_on_the_console_may_look),
 	    CASE(an_admin_may_command),
