@@ -48,13 +48,19 @@ static void log_errors(const struct config_errors *errors)
 
 static void say_first(const struct config_errors *errors, char *problem, size_t cap)
 {
-	snprintf(problem, cap, "out of memory");
-	for (size_t i = 0; i < errors->count; i++) {
-		if (errors->items[i].severity != CONFIG_ERROR)
-			continue;
-		config_error_print(&errors->items[i], problem, cap);
+	size_t i = 0;
+
+	while (i < errors->count && errors->items[i].severity != CONFIG_ERROR)
+		i++;
+	if (i == errors->count) {
+		snprintf(problem, cap, "out of memory");
 		return;
 	}
+	config_error_print(&errors->items[i], problem, cap);
+	size_t len = strlen(problem);
+	if (errors->errors > 1)
+		snprintf(problem + len, cap - len, " (and %zu more, see the log)",
+			 errors->errors - 1);
 }
 
 void reload_watch(struct pooler *p)
