@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Memory may be short: then a configuration is not taken, and we go on. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "config/config.h"
@@ -125,12 +128,13 @@ static struct way *add_way(struct encryption *e, const struct server_tls *tls)
 	if (!way)
 		return NULL;
 	way->name = name_of(tls, &way->name_len);
-	if (!way->name) {
-		free(way);
-		return NULL;
-	}
-	HASH_ADD_KEYPTR(hh, e->ways, way->name, way->name_len, way);
-	return way;
+	if (way->name)
+		HASH_ADD_KEYPTR(hh, e->ways, way->name, way->name_len, way);
+	if (way->hh.tbl)
+		return way;
+	free(way->name);
+	free(way);
+	return NULL;
 }
 
 static void make_context(struct way *way, const struct server_tls *tls,
