@@ -5,9 +5,11 @@
 #include <openssl/crypto.h>
 
 #include "auth/answer.h"
+#include "auth/brake.h"
 #include "auth/exchange.h"
 #include "auth/hba.h"
 #include "auth/ident.h"
+#include "auth/ldap_options.h"
 #include "auth/userlist.h"
 #include "base/buffer.h"
 #include "config/errors.h"
@@ -100,6 +102,37 @@ static bool load_maps(void)
 	return is_ok;
 }
 
+static bool load_ldap_options(void)
+{
+	struct ldap_options o = {0};
+	char why[200] = "";
+	bool is_ok = ldap_options_parse("ldapserver=a ldapprefix=b \"ldapsuffix=c d\"",
+					&o, why, sizeof(why));
+
+	if (is_ok)
+		assert_string_equal(o.pairs[5], "c d");
+	else
+		assert_string_equal(why, "out of memory");
+	ldap_options_fini(&o);
+	return is_ok;
+}
+
+/* What cannot be counted is not; what was counted stays. */
+static bool count_failures(void)
+{
+	struct brake_rules rules = {.failure_limit = 6, .window_us = 10, .block_us = 10};
+	struct brake_who who = {.user = slice_of_text("joe")};
+	struct brake *b = brake_create(2);
+	bool has_blocked = false;
+
+	for (int i = 0; b && i < 6; i++)
+		has_blocked = brake_failed(b, &rules, &who, 1000);
+	if (b)
+		assert_int_equal(brake_blocked_us(b, &who, 1000), has_blocked ? 10 : 0);
+	brake_destroy(b);
+	return has_blocked;
+}
+
 /* A login by the method, with the password given in any of its forms. */
 static bool log_in(enum exchange_method method, const char *stored)
 {
@@ -168,6 +201,18 @@ static void rules_are_loaded_whole_or_not_at_all(void **state)
 	fail_each(load_rules);
 }
 
+static void options_for_ldap_are_taken_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	fail_each(load_ldap_options);
+}
+
+static void failures_that_cannot_be_counted_do_no_harm(void **state)
+{
+	(void)state;
+	fail_each(count_failures);
+}
+
 static void maps_are_loaded_whole_or_not_at_all(void **state)
 {
 	(void)state;
@@ -187,6 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(users_are_loaded_whole_or_not_at_all),
 	    cmocka_unit_test(rules_are_loaded_whole_or_not_at_all),
+	    cmocka_unit_test(options_for_ldap_are_taken_whole_or_not_at_all),
+	    cmocka_unit_test(failures_that_cannot_be_counted_do_no_harm),
 	    cmocka_unit_test(maps_are_loaded_whole_or_not_at_all),
 	    cmocka_unit_test(logins_fail_for_lack_of_memory_and_say_so),
 	};
