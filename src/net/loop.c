@@ -98,14 +98,15 @@ static void start_nexts(struct loop *loop)
 {
 	struct loop_task *task;
 
+	/* Also if what it was for has been taken back. */
+	if (loop->ev)
+		ev_idle_stop(loop->ev, &loop->hurry);
 	if (TAILQ_EMPTY(&loop->nexts))
 		return;
 	TAILQ_FOREACH (task, &loop->nexts, place)
 		task->is_next = false;
 	TAILQ_CONCAT(&loop->nexts, &loop->runs, place);
 	TAILQ_CONCAT(&loop->runs, &loop->nexts, place);
-	if (loop->ev)
-		ev_idle_stop(loop->ev, &loop->hurry);
 }
 
 void loop_post_flush(struct loop *loop, struct loop_task *task)

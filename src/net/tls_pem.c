@@ -121,6 +121,16 @@ static int refuse_password(char *out, int cap, int is_writing, void *was_asked)
 	return -1;
 }
 
+/* OpenSSL's decoders do not tell a broken key from none. */
+static bool has_key(const struct tls_file *file)
+{
+	static const char mark[] = "PRIVATE KEY-----";
+	struct slice bytes = buffer_bytes(&file->bytes);
+
+	return bytes.len > 0 &&
+	       memmem(bytes.data, bytes.len, mark, sizeof(mark) - 1) != NULL;
+}
+
 EVP_PKEY *tls_pem_key(const struct tls_file *file, struct tls_problem problem)
 {
 	bool was_asked = false;
@@ -135,7 +145,7 @@ EVP_PKEY *tls_pem_key(const struct tls_file *file, struct tls_problem problem)
 		say(file, problem,
 		    "is encrypted; remove its passphrase, there is nobody to ask for it");
 	else
-		say(file, problem, was_end() ? "holds no private key" : "is broken");
+		say(file, problem, has_key(file) ? "is broken" : "holds no private key");
 	ERR_clear_error();
 	return NULL;
 }

@@ -170,6 +170,57 @@ static void what_later_phases_post_is_done_in_the_same_turn(void **state)
 	assert_string_equal(d->text, "faR");
 }
 
+static void what_is_put_off_runs_first_in_the_next_turn(void **state)
+{
+	struct diary *d = *state;
+	struct step a = step_of(d, 'a'), b = step_of(d, 'b'), c = step_of(d, 'c');
+
+	loop_post_next(&d->loop, &a.task);
+	loop_post_next(&d->loop, &b.task);
+	loop_post_next(&d->loop, &a.task);
+	loop_post(&d->loop, &a.task);
+	loop_post(&d->loop, &c.task);
+	loop_turn(&d->loop, 1001);
+	assert_string_equal(d->text, "abc");
+	loop_turn(&d->loop, 1002);
+	assert_string_equal(d->text, "abc");
+}
+
+struct restless {
+	struct loop_task task; /* first */
+	struct diary *diary;
+	unsigned left;
+};
+
+static void put_off_again(struct loop_task *task)
+{
+	struct restless *r = (struct restless *)task;
+
+	note(r->diary, 'n');
+	if (--r->left > 0)
+		loop_post_next(&r->diary->loop, task);
+	else
+		loop_stop(&r->diary->loop);
+}
+
+static void a_task_that_puts_itself_off_runs_once_a_turn(void **state)
+{
+	struct diary *d = *state;
+	struct restless r = {.task.run = put_off_again, .diary = d, .left = 3};
+
+	loop_post(&d->loop, &r.task);
+	loop_turn(&d->loop, 1001);
+	assert_string_equal(d->text, "n");
+	loop_turn(&d->loop, 1002);
+	assert_string_equal(d->text, "nn");
+	loop_unpost(&d->loop, &r.task);
+	loop_turn(&d->loop, 1003);
+	assert_string_equal(d->text, "nn");
+	loop_post(&d->loop, &r.task);
+	loop_turn(&d->loop, 1004);
+	assert_string_equal(d->text, "nnn");
+}
+
 static void deadlines_come_in_order_of_time(void **state)
 {
 	struct diary *d = *state;
@@ -276,6 +327,43 @@ static void stop_loop(struct deadline *due, uint64_t now_us)
 	loop_stop(&step->diary->loop);
 }
 
+/* Nothing is ready and nothing is due: a turn that waited would wait for ever. */
+static void what_is_put_off_does_not_wait(void **state)
+{
+	struct diary *d = *state;
+	struct restless r = {.task.run = put_off_again, .diary = d, .left = 5};
+
+	loop_post_next(&d->loop, &r.task);
+	loop_run(&d->loop);
+	assert_string_equal(d->text, "nnnnn");
+	assert_false(ev_is_active(&d->loop.hurry));
+}
+
+static void note_and_stop(struct deadline *due, uint64_t now_us)
+{
+	struct step *step =
+	    (struct step *)(void *)((char *)due - offsetof(struct step, due));
+
+	(void)now_us;
+	note(step->diary, ev_is_active(&step->diary->loop.hurry) ? 'h' : 'w');
+	loop_stop(&step->diary->loop);
+}
+
+static void what_is_taken_back_hurries_nobody(void **state)
+{
+	struct diary *d = *state;
+	struct step a = step_of(d, 'a'), due = step_of(d, 'd');
+
+	due.due.on_due = note_and_stop;
+	assert_true(loop_reserve_deadline(&d->loop));
+	loop_arm(&d->loop, &due.due, clock_monotonic_now() + 2000);
+	loop_post_next(&d->loop, &a.task);
+	loop_unpost(&d->loop, &a.task);
+	loop_run(&d->loop);
+	assert_string_equal(d->text, "w");
+	loop_release_deadline(&d->loop, &due.due);
+}
+
 static void deadlines_ring_in_order_and_not_early(void **state)
 {
 	struct diary *d = *state;
@@ -375,10 +463,14 @@ int main(void)
 	    FAKE(posting_twice_runs_once_and_in_order),
 	    FAKE(a_task_posted_while_tasks_run_runs_before_the_flush),
 	    FAKE(what_later_phases_post_is_done_in_the_same_turn),
+	    FAKE(what_is_put_off_runs_first_in_the_next_turn),
+	    FAKE(a_task_that_puts_itself_off_runs_once_a_turn),
 	    FAKE(deadlines_come_in_order_of_time),
 	    FAKE(a_turn_calls_a_bounded_number_of_deadlines),
 	    FAKE(without_libev_watching_is_only_noted),
 	    REAL(what_is_ready_is_called),
+	    REAL(what_is_put_off_does_not_wait),
+	    REAL(what_is_taken_back_hurries_nobody),
 	    REAL(deadlines_ring_in_order_and_not_early),
 	    REAL(more_deadlines_than_a_turn_does_ring_without_waiting),
 	    REAL(what_was_posted_when_the_loop_stops_is_still_done),

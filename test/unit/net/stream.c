@@ -35,7 +35,8 @@ struct probe {
 	struct buffer seen; /* all bytes consumed, in order */
 	size_t consume_most;
 	size_t last_offer, biggest_offer;
-	unsigned offers, drains, ends, depth, deepest;
+	unsigned offers, drains, ends, depth, deepest, asks;
+	bool refuses; /* to be read */
 	enum stream_end how;
 	int error;
 	void (*in_data)(struct probe *probe);
@@ -92,6 +93,17 @@ static void on_end(struct stream *stream, enum stream_end how, int error)
 
 static const struct stream_ops ops = {
     .on_data = on_data, .on_drained = on_drained, .on_end = on_end};
+
+static bool may_read(struct stream *stream)
+{
+	struct probe *p = probe_of(stream);
+
+	p->asks++;
+	return !p->refuses;
+}
+
+static const struct stream_ops paced_ops = {
+    .on_data = on_data, .on_drained = on_drained, .on_end = on_end, .may_read = may_read};
 
 static void probe_open(struct probe *p, struct loop *loop)
 {
@@ -1024,6 +1036,222 @@ static void consuming_more_than_was_offered_stops_the_program(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+/* ---- reads that wait for the owner ---- */
+
+static void hold(struct stage *s)
+{
+	stream_set_ops(&s->a.stream, &paced_ops);
+	s->a.refuses = true;
+	fake_peer_push(&s->a.peer, slice_of_text("hello"));
+	fake_peer_poke(&s->a.peer);
+	assert_int_equal(s->a.asks, 1);
+	assert_int_equal(s->a.peer.reads, 0);
+}
+
+static void an_owner_is_asked_before_each_read(void **state)
+{
+	struct stage *s = *state;
+
+	stream_set_ops(&s->a.stream, &paced_ops);
+	for (unsigned i = 1; i < 4; i++) {
+		fake_peer_push(&s->a.peer, slice_of_text("x"));
+		fake_peer_poke(&s->a.peer);
+		assert_int_equal(s->a.asks, i);
+		assert_int_equal(s->a.peer.reads, i);
+	}
+	assert_int_equal(buffer_len(&s->a.seen), 3);
+}
+
+static void a_held_stream_is_read_at_once_when_released(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
+	stream_release(&s->a.stream);
+	assert_int_equal(s->a.peer.reads, 1);
+	assert_true(slice_is_text(buffer_bytes(&s->a.seen), "hello"));
+	stream_release(&s->a.stream);
+	assert_int_equal(s->a.peer.reads, 1);
+	assert_int_equal(s->a.asks, 1);
+}
+
+static void a_held_stream_is_watched_until_it_is_ready_again(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	fake_peer_poke(&s->a.peer);
+	assert_int_equal(loop_io_events(&s->a.stream.io), 0);
+	assert_int_equal(s->a.asks, 1);
+	assert_int_equal(s->a.peer.reads, 0);
+	stream_pump(&s->a.stream);
+	turn(s);
+	assert_int_equal(s->a.peer.reads, 0);
+	stream_release(&s->a.stream);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
+	assert_int_equal(s->a.peer.reads, 1);
+}
+
+static void a_held_stream_still_writes(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	stream_write(&s->a.stream, slice_of_text("wait"));
+	assert_true(slice_is_text(fake_peer_received(&s->a.peer), "wait"));
+}
+
+static struct stream *to_release;
+
+static void release_other(struct probe *p)
+{
+	(void)p;
+	stream_release(to_release);
+}
+
+static void a_release_inside_of_a_read_is_put_off(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	to_release = &s->a.stream;
+	s->b.in_data = release_other;
+	fake_peer_push(&s->b.peer, slice_of_text("your turn"));
+	fake_peer_poke(&s->b.peer);
+	assert_int_equal(s->a.peer.reads, 0);
+	turn(s);
+	assert_int_equal(s->a.peer.reads, 1);
+	assert_int_equal(s->a.asks, 1);
+	assert_true(slice_is_text(buffer_bytes(&s->a.seen), "hello"));
+}
+
+static void release_in_may_read(struct probe *p)
+{
+	stream_release(&p->stream);
+}
+
+static bool may_read_releasing(struct stream *stream)
+{
+	release_in_may_read(probe_of(stream));
+	return false;
+}
+
+static void a_release_while_asked_reads_once(void **state)
+{
+	static const struct stream_ops releasing = {
+	    .on_data = on_data, .on_end = on_end, .may_read = may_read_releasing};
+	struct stage *s = *state;
+
+	stream_set_ops(&s->a.stream, &releasing);
+	fake_peer_push(&s->a.peer, slice_of_text("x"));
+	fake_peer_poke(&s->a.peer);
+	assert_int_equal(s->a.peer.reads, 1);
+}
+
+static void a_held_stream_that_finishes_is_read_unasked(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	stream_finish(&s->a.stream);
+	s->a.peer.has_closed = true;
+	settle(s);
+	assert_int_equal(s->a.asks, 1);
+	assert_int_equal(s->a.ends, 1);
+	assert_int_equal(buffer_len(&s->a.seen), 0);
+}
+
+static void a_held_stream_may_be_closed(void **state)
+{
+	struct stage *s = *state;
+
+	hold(s);
+	stream_close(&s->a.stream);
+	stream_release(&s->a.stream);
+	turn(s);
+	assert_int_equal(s->a.peer.reads, 0);
+}
+
+/* ---- transports that keep bytes to themselves ---- */
+
+static void show_all(struct probe *p)
+{
+	p->stream.wire &= (uint8_t)~STREAM_WIRE_READABLE;
+}
+
+static void hidden_bytes_are_read_without_readiness(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.in_data = show_all;
+	fake_peer_push(&s->a.peer, slice_of_text("hidden"));
+	s->a.stream.wire = STREAM_WIRE_READABLE;
+	stream_rewire(&s->a.stream);
+	assert_int_equal(s->a.peer.reads, 0);
+	turn(s);
+	assert_true(slice_is_text(buffer_bytes(&s->a.seen), "hidden"));
+	turn(s);
+	assert_int_equal(s->a.peer.reads, 1);
+}
+
+static void hidden_bytes_wait_for_room(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.consume_most = 0;
+	stream_set_keep_max(&s->a.stream, 3);
+	fake_peer_push(&s->a.peer, slice_of_text("abcdef"));
+	s->a.stream.wire = STREAM_WIRE_READABLE;
+	stream_rewire(&s->a.stream);
+	turn(s);
+	turn(s);
+	assert_int_equal(s->a.peer.reads, 1);
+	s->a.in_data = show_all;
+	s->a.consume_most = SIZE_MAX;
+	stream_pump(&s->a.stream);
+	s->a.stream.wire = STREAM_WIRE_READABLE;
+	stream_rewire(&s->a.stream);
+	turn(s);
+	assert_true(slice_is_text(buffer_bytes(&s->a.seen), "abcdef"));
+}
+
+static void marks_say_what_is_watched(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.peer.room = 0;
+	stream_write(&s->a.stream, slice_of_text("later"));
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ | LOOP_WRITE);
+	s->a.stream.wire = STREAM_WIRE_SHUT;
+	stream_rewire(&s->a.stream);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
+	s->a.stream.wire = STREAM_WIRE_SHUT | STREAM_WIRE_UNSENT;
+	stream_rewire(&s->a.stream);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ | LOOP_WRITE);
+	s->a.peer.room = SIZE_MAX;
+	s->a.stream.wire = 0;
+	stream_rewire(&s->a.stream);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
+	assert_int_equal(s->a.drains, 1);
+	assert_true(slice_is_text(fake_peer_received(&s->a.peer), "later"));
+}
+
+static void a_transports_failure_is_told_by_the_loop(void **state)
+{
+	struct stage *s = *state;
+
+	fake_peer_push(&s->a.peer, slice_of_text("why"));
+	stream_fail(&s->a.stream, EPROTO);
+	stream_fail(&s->a.stream, EPIPE);
+	assert_int_equal(s->a.ends, 0);
+	turn(s);
+	assert_int_equal(s->a.ends, 1);
+	assert_int_equal(s->a.how, STREAM_END_BROKEN);
+	assert_int_equal(s->a.error, EPROTO);
+	assert_true(slice_is_text(buffer_bytes(&s->a.seen), "why"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
 int main(void)
@@ -1075,6 +1303,18 @@ int main(void)
 	    CASE(finishing_a_broken_stream_ends_it),
 	    CASE(finishing_lets_the_other_stream_go),
 	    CASE(consuming_more_than_was_offered_stops_the_program),
+	    CASE(an_owner_is_asked_before_each_read),
+	    CASE(a_held_stream_is_read_at_once_when_released),
+	    CASE(a_held_stream_is_watched_until_it_is_ready_again),
+	    CASE(a_held_stream_still_writes),
+	    CASE(a_release_inside_of_a_read_is_put_off),
+	    CASE(a_release_while_asked_reads_once),
+	    CASE(a_held_stream_that_finishes_is_read_unasked),
+	    CASE(a_held_stream_may_be_closed),
+	    CASE(hidden_bytes_are_read_without_readiness),
+	    CASE(hidden_bytes_wait_for_room),
+	    CASE(marks_say_what_is_watched),
+	    CASE(a_transports_failure_is_told_by_the_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
