@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/hba.h"
 #include "base/buffer.h"
@@ -97,7 +98,16 @@ static bool print_address(const struct hba_rule *rule, struct buffer *out)
 	return false;
 }
 
-/* With a blank before all but the first; the whole option is quoted. */
+/* Whether it is one token as it stands. */
+static bool is_plain(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_.-=:/*";
+
+	return text[strspn(text, plain)] == '\0';
+}
+
+/* With a blank before all but the first; in quotes as a whole, where it must be. */
 static bool put_option(struct buffer *out, size_t start, const char *name,
 		       const char *value)
 {
@@ -107,7 +117,7 @@ static bool put_option(struct buffer *out, size_t start, const char *name,
 		return false;
 	if (asprintf(&text, "%s=%s", name, value) < 0)
 		return false;
-	bool is_ok = put_quoted(out, text);
+	bool is_ok = is_plain(text) ? put(out, text) : put_quoted(out, text);
 	free(text);
 	return is_ok;
 }

@@ -256,16 +256,16 @@ static void rules_print_as_they_were_understood(void **state)
 	    "ldapbindpasswd=hush\n"
 	    "host db all samenet pam pamservice=p pam_use_hostname=0\n";
 	static const char expected[] =
-	    "local all,\"all\",sameuser,replication \"a\",\"b\"\"c\"  peer \"map=m\" \n"
+	    "local all,\"all\",sameuser,replication \"a\",\"b\"\"c\"  peer map=m \n"
 	    "hostssl \"db\" all 10.0.0.0 255.0.0.0 cert \"map=x y\" "
-	    "\"clientcert=verify-full\" \"clientname=DN\" \n"
+	    "clientcert=verify-full clientname=DN \n"
 	    "hostssl \"db\" all ::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff md5 "
-	    "\"clientcert=verify-ca\" \n"
-	    "host \"db\" all .example.com ldap \"ldapserver=s\" "
-	    "\"ldapbasedn=b\" "
-	    "\"ldapbindpasswd=****\" \n"
-	    "host \"db\" all samenet pam \"pamservice=p\" "
-	    "\"pam_use_hostname=0\" \n";
+	    "clientcert=verify-ca \n"
+	    "host \"db\" all .example.com ldap ldapserver=s "
+	    "ldapbasedn=b "
+	    "ldapbindpasswd=**** \n"
+	    "host \"db\" all samenet pam pamservice=p "
+	    "pam_use_hostname=0 \n";
 	struct config_errors errors = {0};
 	struct hba *hba = parse(text, &errors);
 	struct buffer first = {0}, second = {0};
