@@ -13,6 +13,7 @@
 struct pam_handle {
 	char service[20], user[200];
 	const struct pam_conv *conversation;
+	void (*delay)(int, unsigned, void *); /* NULL: sleep */
 };
 
 static struct {
@@ -100,7 +101,11 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
 
 int pam_set_item(pam_handle_t *handle, int item, const void *value)
 {
-	(void)handle;
+	if (item == PAM_FAIL_DELAY) {
+		assert_non_null(value);
+		memcpy(&handle->delay, &value, sizeof(handle->delay));
+		return PAM_SUCCESS;
+	}
 	assert_int_equal(item, PAM_RHOST);
 	pthread_mutex_lock(&fake.lock);
 	snprintf(fake.remote_host, sizeof(fake.remote_host), "%s", (const char *)value);
@@ -174,7 +179,12 @@ int pam_authenticate(pam_handle_t *handle, int flags)
 		return rc;
 	bool is_right = strcmp(said, "swordfish ") == 0;
 	explicit_bzero(said, sizeof(said));
-	return is_right ? PAM_SUCCESS : PAM_AUTH_ERR;
+	if (is_right)
+		return PAM_SUCCESS;
+	/* As the library does; the test would take that long. */
+	assert_non_null(handle->delay);
+	handle->delay(PAM_AUTH_ERR, 100000000, NULL);
+	return PAM_AUTH_ERR;
 }
 
 int pam_acct_mgmt(pam_handle_t *handle, int flags)
