@@ -75,6 +75,8 @@ void fuzz_corpus(fuzz_run_fn run)
 	INPUT("host sameuser \\\n all 10.0.0.0 255.0.0.0 \\\n scram-sha-256");
 	INPUT("hostnossl replication all .example.com reject\n");
 	INPUT("host all all samenet ldap ldapserver=a ldapport=1 ldapbasedn=b");
+	INPUT("host all all all ldap \"ldapurl=ldap://h:3/dc=x?uid?sub\" ldaptls=1");
+	INPUT("host all all all ldap ldapserver=a ldapprefix=uid= ldapsuffix=\",b\"");
 	INPUT("host all all samehost pam \"pamservice=a b\"");
 	INPUT("host all all 1.2.3.4/99 md5\nlocal all +x md5\n");
 	INPUT("m abc b\nm /^(.*)c$ \\1\nm x all\n");
