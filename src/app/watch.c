@@ -24,11 +24,13 @@ static struct stat look_at(const char *path)
 	return found;
 }
 
+/* Who may read it counts: a new file may be put in place first and given to us then. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_mode == b->st_mode &&
+	       a->st_uid == b->st_uid && a->st_gid == b->st_gid;
 }
 
 /* What happened in the directory does not matter, only whether the file is another. */
