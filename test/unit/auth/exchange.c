@@ -188,58 +188,58 @@ static void run(const struct scene *scene, enum outcome expected)
 	pair_end(&p);
 }
 
+static const struct {
+	enum exchange_method method;
+	const char *stored, *typed;
+	enum outcome outcome;
+} method_cases[] = {
+    {EXCHANGE_TRUST, NULL, NULL, IN},
+    {EXCHANGE_ANY, NULL, NULL, IN},
+    {EXCHANGE_PLAIN, PASSWORD, PASSWORD, IN},
+    {EXCHANGE_PLAIN, MD5, PASSWORD, IN},
+    {EXCHANGE_PLAIN, SCRAM, PASSWORD, IN},
+    {EXCHANGE_PLAIN, PASSWORD, "x", OUT},
+    {EXCHANGE_PLAIN, MD5, "x", OUT},
+    {EXCHANGE_PLAIN, SCRAM, "x", OUT},
+    {EXCHANGE_PLAIN, "", PASSWORD, OUT},
+    {EXCHANGE_PLAIN, NULL, PASSWORD, OUT},
+    {EXCHANGE_PLAIN, PASSWORD, NULL, UNABLE},
+    {EXCHANGE_PLAIN, PASSWORD, MD5, UNABLE},
+    {EXCHANGE_PLAIN, PASSWORD, SCRAM, UNABLE},
+    {EXCHANGE_MD5, PASSWORD, PASSWORD, IN},
+    {EXCHANGE_MD5, MD5, PASSWORD, IN},
+    {EXCHANGE_MD5, SCRAM, PASSWORD, IN},
+    {EXCHANGE_MD5, MD5, MD5, IN},
+    {EXCHANGE_MD5, PASSWORD, MD5, IN},
+    {EXCHANGE_MD5, PASSWORD, "x", OUT},
+    {EXCHANGE_MD5, MD5, "x", OUT},
+    {EXCHANGE_MD5, SCRAM, "x", OUT},
+    {EXCHANGE_MD5, "", PASSWORD, OUT},
+    {EXCHANGE_MD5, NULL, PASSWORD, OUT},
+    {EXCHANGE_MD5, PASSWORD, NULL, UNABLE},
+    {EXCHANGE_MD5, SCRAM, MD5, UNABLE},
+    {EXCHANGE_MD5, PASSWORD, SCRAM, UNABLE},
+    {EXCHANGE_SCRAM, PASSWORD, PASSWORD, IN},
+    {EXCHANGE_SCRAM, SCRAM, PASSWORD, IN},
+    {EXCHANGE_SCRAM, MD5, PASSWORD, OUT},
+    {EXCHANGE_SCRAM, PASSWORD, "x", OUT},
+    {EXCHANGE_SCRAM, SCRAM, "x", OUT},
+    {EXCHANGE_SCRAM, "", PASSWORD, OUT},
+    {EXCHANGE_SCRAM, NULL, PASSWORD, OUT},
+    {EXCHANGE_SCRAM, SCRAM, NULL, UNABLE},
+    {EXCHANGE_SCRAM, SCRAM, MD5, UNABLE},
+    {EXCHANGE_SCRAM, SCRAM, SCRAM, UNABLE},
+};
+
 static void every_method_takes_every_secret_it_can(void **state)
 {
-	static const struct {
-		enum exchange_method method;
-		const char *stored, *typed;
-		enum outcome outcome;
-	} cases[] = {
-	    {EXCHANGE_TRUST, NULL, NULL, IN},
-	    {EXCHANGE_ANY, NULL, NULL, IN},
-	    {EXCHANGE_PLAIN, PASSWORD, PASSWORD, IN},
-	    {EXCHANGE_PLAIN, MD5, PASSWORD, IN},
-	    {EXCHANGE_PLAIN, SCRAM, PASSWORD, IN},
-	    {EXCHANGE_PLAIN, PASSWORD, "x", OUT},
-	    {EXCHANGE_PLAIN, MD5, "x", OUT},
-	    {EXCHANGE_PLAIN, SCRAM, "x", OUT},
-	    {EXCHANGE_PLAIN, "", PASSWORD, OUT},
-	    {EXCHANGE_PLAIN, NULL, PASSWORD, OUT},
-	    {EXCHANGE_PLAIN, PASSWORD, NULL, UNABLE},
-	    {EXCHANGE_PLAIN, PASSWORD, MD5, UNABLE},
-	    {EXCHANGE_PLAIN, PASSWORD, SCRAM, UNABLE},
-	    {EXCHANGE_MD5, PASSWORD, PASSWORD, IN},
-	    {EXCHANGE_MD5, MD5, PASSWORD, IN},
-	    {EXCHANGE_MD5, SCRAM, PASSWORD, IN},
-	    {EXCHANGE_MD5, MD5, MD5, IN},
-	    {EXCHANGE_MD5, PASSWORD, MD5, IN},
-	    {EXCHANGE_MD5, PASSWORD, "x", OUT},
-	    {EXCHANGE_MD5, MD5, "x", OUT},
-	    {EXCHANGE_MD5, SCRAM, "x", OUT},
-	    {EXCHANGE_MD5, "", PASSWORD, OUT},
-	    {EXCHANGE_MD5, NULL, PASSWORD, OUT},
-	    {EXCHANGE_MD5, PASSWORD, NULL, UNABLE},
-	    {EXCHANGE_MD5, SCRAM, MD5, UNABLE},
-	    {EXCHANGE_MD5, PASSWORD, SCRAM, UNABLE},
-	    {EXCHANGE_SCRAM, PASSWORD, PASSWORD, IN},
-	    {EXCHANGE_SCRAM, SCRAM, PASSWORD, IN},
-	    {EXCHANGE_SCRAM, MD5, PASSWORD, OUT},
-	    {EXCHANGE_SCRAM, PASSWORD, "x", OUT},
-	    {EXCHANGE_SCRAM, SCRAM, "x", OUT},
-	    {EXCHANGE_SCRAM, "", PASSWORD, OUT},
-	    {EXCHANGE_SCRAM, NULL, PASSWORD, OUT},
-	    {EXCHANGE_SCRAM, SCRAM, NULL, UNABLE},
-	    {EXCHANGE_SCRAM, SCRAM, MD5, UNABLE},
-	    {EXCHANGE_SCRAM, SCRAM, SCRAM, UNABLE},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++)
+	for (size_t i = 0; i < COUNT_OF(method_cases); i++)
 		for (int mock = SECRET_NONE; mock <= SECRET_SCRAM; mock++) {
-			enum outcome outcome = cases[i].outcome;
-			const struct scene scene = {.method = cases[i].method,
-						    .stored = cases[i].stored,
-						    .typed = cases[i].typed,
+			enum outcome outcome = method_cases[i].outcome;
+			const struct scene scene = {.method = method_cases[i].method,
+						    .stored = method_cases[i].stored,
+						    .typed = method_cases[i].typed,
 						    .mock = (enum secret_kind)mock};
 
 			run(&scene, outcome);
@@ -397,6 +397,33 @@ static void bytes_may_come_in_any_portions(void **state)
 			buffer_fini(&w.to_server);
 			pair_end(&p);
 		}
+	}
+}
+
+/* The same, whether a message comes whole or one byte at a time. */
+static void every_method_takes_messages_cut_at_every_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(method_cases); i++) {
+		const struct scene scene = {.method = method_cases[i].method,
+					    .stored = method_cases[i].stored,
+					    .typed = method_cases[i].typed};
+		struct wires w = {0};
+		struct pair p;
+		struct secret typed;
+
+		pair_begin(&p, &scene, &typed);
+		/* Trust says nothing until the welcome. */
+		if (p.server == LOGIN_DONE)
+			say_ok(&p.to_client);
+		w.to_client = p.to_client;
+		p.to_client = (struct buffer){0};
+		for (unsigned turn = 0; turn < 1000; turn++)
+			arrive(&p, &w, 1);
+		check_outcome(&p, method_cases[i].outcome);
+		buffer_fini(&w.to_client);
+		buffer_fini(&w.to_server);
+		pair_end(&p);
 	}
 }
 
@@ -883,6 +910,7 @@ int main(void)
 	    cmocka_unit_test(reject_says_so_at_once),
 	    cmocka_unit_test(others_may_judge_the_password),
 	    cmocka_unit_test(bytes_may_come_in_any_portions),
+	    cmocka_unit_test(every_method_takes_messages_cut_at_every_byte),
 	    cmocka_unit_test(a_damaged_message_ends_the_login),
 	    cmocka_unit_test(broken_answers_are_told_as_such),
 	    cmocka_unit_test(the_first_message_may_come_after_an_empty_challenge),
