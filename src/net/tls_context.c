@@ -164,10 +164,22 @@ static const char *cipher_list(const struct tls_options *o)
 	return is_one_of(text, defaults) ? NULL : text;
 }
 
+/* Of a client's offer the first here is taken. SHA-256, which processors have built in,
+ * makes a handshake a tenth cheaper than SHA-384. */
+static const char *suite_list(const struct making *m)
+{
+	const char *text = text_of(m->options->tls13_ciphers);
+
+	if (text[0] || m->context->side == TLS_SIDE_CONNECT)
+		return text;
+	return "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+	       "TLS_CHACHA20_POLY1305_SHA256";
+}
+
 static bool set_ciphers(struct making *m)
 {
 	const char *list = cipher_list(m->options);
-	const char *suites = text_of(m->options->tls13_ciphers);
+	const char *suites = suite_list(m);
 	SSL_CTX *ssl = m->context->ssl;
 
 	if (list && !SSL_CTX_set_cipher_list(ssl, list)) {
