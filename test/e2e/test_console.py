@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.account import popen_as
+from harness.logins import ADMIN_RULE
 from harness.waiting import holds_for, wait_until
 from harness.wire import (Closed, Refused, Wire, bind, execute, extended, message, parse, query,
                           startup, sync)
@@ -28,13 +29,20 @@ SOCKETS = (texts("type", "user", "database", "replication", "state", "addr") + i
            + ints("wait", "wait_us", "close_needed") + texts("ptr", "link") + ints("remote_pid")
            + texts("tls", "application_name") + ints("prepared_statements", "id"))
 
+OWN = texts("tls_alpn", "tls_subject", "tls_session")
+
 COUNTED = ("server_assignment_count", "xact_count", "query_count")
 PARSED = ("client_parse_count", "server_parse_count", "bind_count", "client_login_count")
 
 COLUMNS = {
     "VERSION": texts("version"),
-    "CLIENTS": SOCKETS,
-    "SERVERS": SOCKETS,
+    "CLIENTS": SOCKETS + OWN,
+    "SERVERS": SOCKETS + OWN,
+    "SOCKETS": SOCKETS + ints("recv_pos", "pkt_pos", "pkt_remain", "send_pos", "send_remain",
+                              "pkt_avail", "send_avail") + OWN,
+    "HBA": ints("line") + texts("type", "database", "user", "address", "method", "options"),
+    "FAILED_LOGINS": texts("user", "address")
+    + ints("failures", "last_failure_s", "blocked_s"),
     "POOLS": texts("database", "user")
     + ints("cl_active", "cl_waiting", "cl_active_cancel_req", "cl_waiting_cancel_req",
            "sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used",
@@ -60,11 +68,14 @@ COLUMNS = {
 
 LISTS = ["databases", "users", "peers", "pools", "peer_pools", "free_clients", "used_clients",
          "login_clients", "free_servers", "used_servers", "dns_names", "dns_zones",
-         "dns_queries", "dns_pending"]
+         "dns_queries", "dns_pending", "console_clients", "cancel_requests",
+         "logins_in_progress", "logins_in_line", "failed_logins", "auth_query_connections",
+         "auth_query_waiting", "auth_query_cached", "auth_threads_busy", "auth_threads_waiting"]
 
 COMMANDS = ["PAUSE", "RESUME", "RECONNECT", "KILL", "RELOAD", "SET max_client_conn = 10",
             "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS", "SHUTDOWN WAIT_FOR_CLIENTS", "PAUSE app",
-            "KILL app", "RECONNECT app", "RESUME app"]
+            "KILL app", "RECONNECT app", "RESUME app", "DISABLE app", "ENABLE app",
+            "WAIT_CLOSE", "KILL_CLIENT 1", "UNBLOCK", "UNBLOCK alice"]
 
 
 NONSENSE = [
@@ -539,6 +550,108 @@ def test_set_takes_effect_on_timeouts_of_clients_that_are_connected(pooler):
     pooler.ask_console("SET query_timeout = '300ms'")
     wire.send(query("select pg_sleep(20)"))
     assert wire.rest().error["C"] == "57014"
+
+
+BROKEN = {
+    "auth_file": ('"admin" "x"\n"bob" "sEcReT\n"carol"\n', ":2: "),
+    "auth_hba_file": (ADMIN_RULE + "host all all all ldap ldapserver=x ldapbindpasswd=sEcReT "
+                      "what=1\nnonsense\n", ":2: "),
+    "auth_ident_file": ("m a b\nm a\nm\n", ":2: "),
+    "client_tls_cert_file": ("sEcReT", '" holds no certificate'),
+    "client_tls_ca_file": ("sEcReT", '" holds no certificate'),
+}
+
+
+@pytest.mark.parametrize("file", BROKEN)
+def test_reload_tells_the_first_error_with_its_place_and_how_many_more(
+        make_login_pooler, write_file, certs, file):
+    pooler = make_login_pooler("hba", {"alice": "x"}, hba="host all all all scram-sha-256\n",
+                               ident="m a b\n", **certs.client_tls("allow"))
+    text, place = BROKEN[file]
+    path = write_file("broken", text)
+    pooler.change(**{file: path})
+    error = pooler.ask_console("RELOAD").error
+    assert error["C"] == "F0000" and path + place in error["D"], error
+    several = text.count("\n") > 1
+    assert ("(and 1 more, see the log)" in error["D"]) == several, error
+    assert "sEcReT" not in str(error) + pooler.output()
+    assert pooler.wire().login("alice", "app", "x").value("select 1") == "1"
+
+
+def test_reload_tells_how_many_errors_of_the_configuration_there_are(pooler):
+    pooler.write_config(pooler.config_text().replace("[databases]", "a = 1\nb = 2\n[databases]")
+                        + "[nonsense]\n")
+    error = pooler.ask_console("RELOAD").error
+    assert "(and 2 more, see the log)" in error["D"], error
+    assert error["D"].startswith(pooler.conf + ":"), error
+
+
+# Logins
+
+def test_unblock_lets_in_again(make_login_pooler):
+    pooler = make_login_pooler("scram-sha-256", {"alice": "x", "bob": "y"},
+                               auth_failure_limit=2)
+
+    def fail(user):
+        for _ in range(2):
+            with pooler.wire() as wire, pytest.raises(Refused) as refused:
+                wire.login(user, "app", "wrong")
+            assert refused.value.fields["C"] == "28P01"
+
+    def may(user, password):
+        try:
+            return pooler.wire().login(user, "app", password).value("select 1") == "1"
+        except Refused as refused:
+            assert refused.fields["C"] == "28000"
+            return False
+    for user in ("alice", "bob"):
+        fail(user)
+    assert not may("alice", "x") and not may("bob", "y")
+    assert pooler.ask_console("UNBLOCK alice").tags == ["UNBLOCK"]
+    assert may("alice", "x") and not may("bob", "y")
+    assert "has no failed logins" in pooler.ask_console("UNBLOCK alice").error["M"]
+    fail("alice")
+    assert pooler.ask_console("UNBLOCK").tags == ["UNBLOCK"]
+    assert may("alice", "x") and may("bob", "y")
+    assert not pooler.show("FAILED_LOGINS")
+
+
+def test_users_of_the_list_are_shown_before_they_come(make_login_pooler):
+    pooler = make_login_pooler("scram-sha-256", {f"u{n:04d}": "x" for n in range(3000)})
+    names = [row["name"] for row in pooler.show("USERS")]
+    assert names == sorted(names)
+    assert set(names) >= {f"u{n:04d}" for n in range(3000)} | {"admin"}
+    assert only(pooler.show("LISTS"), list="users")["items"] == str(len(names))
+
+
+SECRET_OPTIONS = ("ldapserver=localhost ldapbasedn=dc=x ldapbinddn=cn=x "
+                  "ldapbindpasswd=sEcReT")
+
+
+def test_no_command_shows_or_logs_a_secret(make_login_pooler):
+    pooler = make_login_pooler(
+        "hba", {"alice": "sEcReT-too"}, hba=f"host all bob all ldap {SECRET_OPTIONS}\n"
+        "host all all all scram-sha-256\n", verbose=3, auth_ldap_options=SECRET_OPTIONS,
+        databases={"app": {"user": "alice", "password": "sEcReT-db"}})
+    said = []
+    with pooler.console() as console:
+        for what in COLUMNS:
+            said.append(console.ask(f"SHOW {what}"))
+            said.append(console.ask(extended(f"SHOW {what}")))
+        for value in (SECRET_OPTIONS, SECRET_OPTIONS + " what=1", "ldapbindpasswd=sEcReT",
+                      "ldapbindpasswd = sEcReT", '"ldapbindpasswd=a sEcReT"'):
+            said.append(console.ask(f"SET auth_ldap_options = '{value}'"))
+        said.append(console.ask("RELOAD"))
+        pooler.write_config(pooler.config_text()
+                            + "[databases]\nx = password=sEcReT-x what=1\n"
+                              "y = host=z password='sEcReT-y\n[pooler]\n"
+                              f"auth_ldap_options = {SECRET_OPTIONS} what=1\n")
+        said.append(console.ask("RELOAD"))
+    assert said[-1].error and not said[-2].error, said[-2:]
+    told = str([(reply.rows, reply.tags, reply.errors, reply.notices) for reply in said])
+    assert "ldapbindpasswd" in told and "sEcReT" not in told
+    assert "SET auth_ldap_options command issued" in pooler.output()
+    assert "sEcReT" not in pooler.output()
 
 
 # SHUTDOWN
