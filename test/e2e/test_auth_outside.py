@@ -1,6 +1,7 @@
 """Passwords that PAM or a directory judges: on threads, so that nobody else waits."""
 
 import re
+import signal
 import time
 
 import pytest
@@ -10,6 +11,13 @@ from harness.waiting import wait_until
 from harness.wire import Refused, Wire
 
 SECRETS = {}
+
+
+def spawn(pooler):
+    """Starts a pooler whose console nobody can log in to."""
+    pooler.is_checked = False
+    pooler.spawn()
+    wait_until(lambda: port_answers(pooler), 10)
 
 
 def attempt(pooler, user="alice", password=None, dbname="app", timeout=20):
@@ -38,7 +46,7 @@ def test_pam_lets_in_who_has_the_password(make_pam, pam):
     assert pooler.wire().login("bob", "app", "bob-pw").value("select current_user") == "bob"
     for user, password in (("alice", "bob-pw"), ("alice", "x" * 500), ("nobody", "x")):
         fields = attempt(pooler, user, password)
-        assert fields["C"] in ("28P01", "28000"), fields
+        assert fields["C"] == "28P01", fields
     assert "auth alice 127.0.0.1" in pam.calls()
 
 
@@ -48,7 +56,7 @@ def test_pam_wrong_password_is_28P01(make_pam):
 
 def test_pam_account_that_has_expired_stays_outside(make_pam):
     fields = attempt(make_pam(), "expired")
-    assert fields["C"] in ("28P01", "28000"), fields
+    assert fields["C"] == "28P01", fields
 
 
 def test_pam_never_sees_an_empty_password(make_pam, pam):
@@ -61,10 +69,9 @@ def test_pam_never_sees_an_empty_password(make_pam, pam):
 def test_pam_service_that_does_not_exist_lets_nobody_in(make_login_pooler):
     pooler = make_login_pooler("pam", None, auth_pam_service="pooler-e2e-no-such-service",
                                start=False)
-    pooler.spawn()
-    wait_until(lambda: port_answers(pooler), 10)
-    assert attempt(pooler)["C"] in ("28P01", "28000")
-    pooler.kill()
+    spawn(pooler)
+    # The system's service "other" speaks for it, where there is one.
+    assert attempt(pooler)["C"] in ("28P01", "57P03")
 
 
 def port_answers(pooler):
@@ -79,8 +86,9 @@ def test_slow_login_by_pam_holds_up_nobody_else(make_pam, pam, later):
     pooler = make_pam()
     wire = pooler.wire().login("alice", "app", "alice-pw")
     pam.hold()
+    before = len(pam.calls())
     slow = later(attempt, pooler, "slow")
-    wait_until(lambda: "auth slow 127.0.0.1" in pam.calls(), 5)
+    wait_until(lambda: "auth slow 127.0.0.1" in pam.calls()[before:], 5)
     began = time.monotonic()
     for _ in range(50):
         assert wire.value("select 1") == "1"
@@ -96,27 +104,16 @@ def test_slow_login_by_pam_holds_up_nobody_else(make_pam, pam, later):
 def test_full_line_is_53300_at_once(make_pam, pam, later):
     pooler = make_pam(auth_threads=1, auth_thread_queue=2)
     pam.hold()
-    slow = [later(attempt, pooler, "slow") for _ in range(3)]
-    before = len(pam.calls())
-    wait_until(lambda: len(pam.calls()) > before or "auth slow 127.0.0.1" in pam.calls(), 5)
-
-    def is_full():
-        fields = attempt(pooler, "slow", timeout=1) if sum(s.done() for s in slow) == 0 else None
-        return fields and fields.get("C") == "53300"
-
-    def probe():
-        try:
-            return is_full()
-        except TimeoutError:
-            return False
-    began = time.monotonic()
-    wait_until(probe, 8, "the line never fills")
-    assert time.monotonic() - began < 8
+    slow = [later(attempt, pooler, "slow") for _ in range(6)]
+    wait_until(lambda: sum(job.done() for job in slow) >= 3, 5, "nobody is turned away")
+    turned_away = [job.result() for job in slow if job.done()]
+    assert [fields["C"] for fields in turned_away] == ["53300"] * 3, turned_away
+    assert attempt(pooler, "bob")["C"] == "53300"
     pam.let_go()
     for job in slow:
         fields = job.result(15)
         assert fields is None or fields["C"] != "28P01", fields
-    assert attempt(pooler) is None
+    assert attempt(pooler, "bob") is None
 
 
 def test_client_that_leaves_while_pam_looks_at_it(make_pam, pam):
@@ -124,11 +121,10 @@ def test_client_that_leaves_while_pam_looks_at_it(make_pam, pam):
     pam.hold()
     for _ in range(5):
         wire = Wire(pooler.address)
-        try:
-            wire.socket.settimeout(0.3)
+        wire.socket.settimeout(0.3)
+        with pytest.raises(Refused) as refused:
             wire.login("slow", "app", "slow-pw")
-        except TimeoutError:
-            pass
+        assert refused.value.fields == {}  # nothing came
         wire.reset()
     pam.let_go()
     assert attempt(pooler) is None
@@ -136,15 +132,13 @@ def test_client_that_leaves_while_pam_looks_at_it(make_pam, pam):
 
 def test_shutdown_while_pam_looks_at_a_client(make_pam, pam, later):
     pooler = make_pam()
+    before = len(pam.calls())
     pam.hold()
     slow = later(attempt, pooler, "slow")
-    wait_until(lambda: any(c.startswith("auth slow") for c in pam.calls()), 5)
-    pooler.process.terminate()
-    time.sleep(0.1)
+    wait_until(lambda: "auth slow 127.0.0.1" in pam.calls()[before:], 5)
+    pooler.send_signal(signal.SIGQUIT)
+    assert slow.result(15) is not None
     pam.let_go()
-    fields = slow.result(15)
-    assert fields is not None and fields.get("C") in (None, "57P01", "57P03", "28000", "28P01")
-    pooler.process.terminate()
     assert pooler.wait(15) == 0
     pooler.check_output()
 
@@ -177,7 +171,7 @@ WAYS = ("simple", "search", "url", "StartTLS", "ldaps", "two servers")
 
 def options_of(ldap, way):
     if way == "StartTLS":
-        return ldap.simple(ldaptls=1).replace("127.0.0.1", "localhost")
+        return ldap.simple(ldaptls=1)
     if way == "two servers":
         return options(ldapserver="127.0.0.2 127.0.0.1", ldapport=ldap.port, ldapprefix="cn=",
                        ldapsuffix="," + PEOPLE)
@@ -212,11 +206,9 @@ def test_ldap_never_takes_an_empty_password(make_ldap, ldap, way):
 def test_ldap_by_tls_refuses_a_directory_that_nobody_knows(make_login_pooler, ldap, certs, way):
     pooler = make_login_pooler("ldap", None, auth_ldap_options=options_of(ldap, way), start=False,
                                env={"LDAPTLS_CACERT": certs.stranger.ca_file})
-    pooler.spawn()
-    wait_until(lambda: port_answers(pooler), 10)
-    assert attempt(pooler)["C"] in ("28P01", "28000")
+    spawn(pooler)
+    assert attempt(pooler)["C"] == "57P03"
     assert re.search("(?i)ldap", pooler.output())
-    pooler.kill()
 
 
 @pytest.mark.parametrize("user", [
@@ -225,12 +217,14 @@ def test_ldap_by_tls_refuses_a_directory_that_nobody_knows(make_login_pooler, ld
 @pytest.mark.parametrize("way", ["simple", "search"])
 def test_ldap_names_are_never_more_than_names(make_ldap, ldap, way, user):
     pooler = make_ldap(options_of(ldap, way))
-    assert attempt(pooler, user, "alice-pw")["C"] in ("28P01", "28000")
+    # For a directory blanks around a name do not count; for PostgreSQL they do.
+    expected = "28000" if user.strip() == "alice" else "28P01"
+    assert attempt(pooler, user, "alice-pw")["C"] == expected
 
 
 def test_ldap_search_that_finds_two_lets_in_neither(make_ldap, ldap):
     pooler = make_ldap(ldap.search(ldapsearchattribute="uid"))
-    assert attempt(pooler, "twin", "twin-pw")["C"] in ("28P01", "28000")
+    assert attempt(pooler, "twin", "twin-pw")["C"] == "28P01"
     one = make_ldap(ldap.search(ldapbasedn=PEOPLE))
     fields = attempt(one, "twin", "twin-pw")  # there is no role twin
     assert fields is None or fields["C"] != "28P01"
@@ -254,7 +248,7 @@ def test_ldap_directory_that_is_down_and_comes_back(make_ldap, ldap):
     assert attempt(pooler) is None
     ldap.stop()
     began = time.monotonic()
-    assert attempt(pooler, "bob")["C"] in ("28P01", "28000")
+    assert attempt(pooler, "bob")["C"] == "57P03"
     assert time.monotonic() - began < 10
     assert re.search("(?i)ldap", pooler.output())
     ldap.start()
@@ -271,7 +265,7 @@ def test_ldap_directory_that_hangs_costs_a_bounded_time_and_no_others(make_ldap,
     for _ in range(20):
         assert wire.value("select 1") == "1"
     assert time.monotonic() - began < 1
-    assert stuck.result(20)["C"] in ("28P01", "28000")
+    assert stuck.result(20)["C"] == "57P03"
     assert time.monotonic() - began < 15
     ldap.thaw()
     assert attempt(pooler, "bob") is None
@@ -282,8 +276,9 @@ def test_ldap_directory_that_hangs_costs_a_bounded_time_and_no_others(make_ldap,
     f'ldapurl="http://127.0.0.1/{BASE}"', 'ldapserver="open'])
 def test_ldap_options_that_make_no_sense_are_a_refusal_to_start(make_login_pooler, text):
     pooler = make_login_pooler("ldap", None, auth_ldap_options=text, start=False)
+    pooler.is_checked = False
     pooler.spawn()
-    assert pooler.wait() == 1
+    assert pooler.wait(3) == 1
     assert "auth_ldap_options" in pooler.output(), pooler.output()
 
 

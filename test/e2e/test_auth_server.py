@@ -157,16 +157,17 @@ def test_verifier_and_clear_password_cannot_be_mixed_up(make_to_secure, secure):
 
 def test_reconnect_does_not_pay_for_the_password_again(make_to_secure, secure):
     secure.sql("create role costly login password '"
-               + scram.verifier(PASSWORD, iterations=400000) + "'")
+               + scram.verifier(PASSWORD, iterations=100000) + "'")
     try:
         pooler = make_to_secure("trust", {"costly": PASSWORD})
         wire = pooler.wire().login("costly", "app")
-        first = pooler.cpu_seconds()
-        for _ in range(5):
+        before = pooler.cpu_seconds()
+        for _ in range(20):
             pid = wire.value("select pg_backend_pid()")
             pooler.ask_console("RECONNECT")
             wait_until(lambda: wire.value("select pg_backend_pid()") != pid, 5)
-        assert pooler.cpu_seconds() - first < max(0.1, first), "PBKDF2 each time"
+        spent = pooler.cpu_seconds() - before
+        assert spent < 0.15, f"{spent} s: PBKDF2 each time"
     finally:
         secure.close_connections()
         secure.sql("drop role costly")

@@ -306,6 +306,8 @@ def test_console_tells_the_tls_of_servers(make_to_tls):
 @pytest.fixture
 def make_pair(make_login_pooler, certs, secure):
     """A pooler in front of a pooler, TLS all the way."""
+    made = []
+
     def make(negotiation="postgres", inner_settings=None, **settings):
         inner = make_login_pooler("scram-sha-256", {"alice": PASSWORD},
                                   databases={"app": secure.target()},
@@ -314,8 +316,11 @@ def make_pair(make_login_pooler, certs, secure):
             "trust", {"alice": PASSWORD}, server_tls_sslmode="verify-full",
             server_tls_ca_file=certs.ca_file, server_tls_sslnegotiation=negotiation,
             databases={"app": f"host=localhost port={inner.port}"}, **settings)
+        made.append(outer)
         return outer, inner
-    return make
+    yield make
+    for outer in made:
+        outer.stop()  # before the pooler that it is a client of
 
 
 @pytest.mark.parametrize("protocols", ["tlsv1.2", "tlsv1.3"])
@@ -364,6 +369,7 @@ def test_direct_tls_per_entry(make_login_pooler, certs, secure):
         assert outer.wire().login("alice", dbname).value("select 1") == "1"
     rows = {row["database"]: str(row) for row in outer.show("SERVERS")}
     assert "postgresql" in rows["app"]
+    outer.stop()
 
 
 # ---- cancel, reload ------------------------------------------------------------------------

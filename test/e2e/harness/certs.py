@@ -77,6 +77,9 @@ class Authority:
                                self.root_key, ca=0)
         self.ca_file = self.write(f"{name}.crt", self.root.public_bytes(
             serialization.Encoding.PEM))
+        # Both authorities, for those who want the chain of their own certificate from there.
+        self.chain_file = self.write(f"{name}-chain.crt", b"".join(
+            cert.public_bytes(serialization.Encoding.PEM) for cert in (self.cert, self.root)))
         self.revoked = []
         self.crl_file = os.path.join(directory, f"{name}.crl")
         self.write_crl()

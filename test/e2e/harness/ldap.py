@@ -20,7 +20,7 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {directory}/slapd.pid
-TLSCACertificateFile {certs.ca_file}
+TLSCACertificateFile {certs.authority.chain_file}
 TLSCertificateFile {certs.server_rsa.cert_file}
 TLSCertificateKeyFile {certs.server_rsa.key_file}
 database mdb
@@ -141,7 +141,8 @@ class Ldap:
                        ldapbindpasswd=ROOT_PASSWORD, **more)
 
     def ldaps(self):
-        return options(ldapserver="localhost", ldapport=self.tls_port, ldapscheme="ldaps",
+        # Not localhost: libldap takes that for the name of the machine.
+        return options(ldapserver="127.0.0.1", ldapport=self.tls_port, ldapscheme="ldaps",
                        ldapprefix="cn=", ldapsuffix="," + PEOPLE)
 
 

@@ -117,8 +117,9 @@ def make_login_pooler(make_pooler, write_file, certs):
         made.append(auth_type)
         files = {}
         if secrets is not None:
+            ours = {getpass.getuser(): ""} if auth_type == "peer" else {}
             files["auth_file"] = write_file(f"users{number}", userlist(
-                {"admin": ADMIN_PASSWORD, **secrets}))
+                {"admin": ADMIN_PASSWORD, **ours, **secrets}))
         if hba is not None:
             files["auth_hba_file"] = write_file(f"hba{number}", ADMIN_RULE + hba)
         if ident is not None:

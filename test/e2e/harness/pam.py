@@ -46,8 +46,13 @@ class Pam:
         self._write("expired", "expired\n")
         self._write("calls", "")
         with open(self.path, "x") as service:
-            service.write(f"auth required pam_exec.so quiet expose_authtok {self.check}\n"
-                          f"account required pam_exec.so quiet {self.account_check}\n")
+            # pam_exec calls a script that says no a fault of the system; pam_deny does not.
+            service.write(f"auth [success=1 default=ignore] pam_exec.so quiet expose_authtok "
+                          f"{self.check}\n"
+                          "auth requisite pam_deny.so\nauth required pam_permit.so\n"
+                          f"account [success=1 default=ignore] pam_exec.so quiet "
+                          f"{self.account_check}\n"
+                          "account requisite pam_deny.so\naccount required pam_permit.so\n")
 
     def _write(self, name, text, mode=0o600):
         path = os.path.join(self.directory, name)

@@ -11,6 +11,8 @@ import java.sql.Statement;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /** Logs in with JDBC, once for every line of standard input: see ../drivers.py. */
 public class Login {
@@ -59,6 +61,8 @@ public class Login {
 	}
 
 	public static void main(String[] args) throws Exception {
+		Logger quiet = Logger.getLogger("org.postgresql"); // held, or it would be forgotten
+		quiet.setLevel(Level.OFF);
 		BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
 		for (String line = in.readLine(); line != null; line = in.readLine()) {
 			System.out.println(login(words(line)));
