@@ -109,12 +109,15 @@ enum { MANY = 3000 };
 /* The text is the caller's. */
 static char *many_rules(const char *user)
 {
-	char *text = malloc(64 * (MANY + 1));
-	size_t len = (size_t)sprintf(text, "host all admin all trust\n");
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
 
-	assert_non_null(text);
+	assert_non_null(out);
+	fputs("host all admin all trust\n", out);
 	for (int i = 1; i < MANY; i++)
-		len += (size_t)sprintf(text + len, "host all %s all trust\n", user);
+		fprintf(out, "host all %s all trust\n", user);
+	assert_int_equal(fclose(out), 0);
 	return text;
 }
 
@@ -206,6 +209,29 @@ static void failures_are_shown_with_their_times(void **state)
 	ask(g, peer, "SHOW FAILED_LOGINS");
 	assert_rows(peer, 5, last, 1);
 	assert_int_equal(items_of(g, peer, "failed_logins"), 3);
+}
+
+static int begin_with_short_window(void **state)
+{
+	const struct ground_files files = {.settings = "auth_failure_window = 20\n"};
+
+	return ground_begin_with(state, &files);
+}
+
+static void who_is_blocked_is_shown_however_long_ago_it_was(void **state)
+{
+	struct ground *g = *state;
+	struct fake_peer *peer = admin(g);
+	static const char *const shown[] = {"alice|unix|3|100|20"};
+
+	for (int i = 0; i < 3; i++)
+		fail_login(g, "alice", NULL);
+	fail_login(g, "bob", NULL);
+	pass_time(g, 100 * USEC_PER_SEC);
+	ask(g, peer, "SHOW FAILED_LOGINS");
+	assert_rows(peer, 5, shown, 1);
+	pass_time(g, 20 * USEC_PER_SEC);
+	assert_string_equal(ask(g, peer, "SHOW FAILED_LOGINS"), "TCZ");
 }
 
 static void name_failure(int i, char name[32])
@@ -360,12 +386,15 @@ static void users_of_the_list_are_shown_among_the_others(void **state)
 
 static char *many_users(int from, int step)
 {
-	char *text = malloc(32 * MANY + 64);
-	size_t len = (size_t)sprintf(text, "\"admin\" \"\"\n");
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
 
-	assert_non_null(text);
+	assert_non_null(out);
+	fputs("\"admin\" \"\"\n", out);
 	for (int i = from; i < MANY; i += step)
-		len += (size_t)sprintf(text + len, "\"user%04d\" \"\"\n", i);
+		fprintf(out, "\"user%04d\" \"\"\n", i);
+	assert_int_equal(fclose(out), 0);
 	return text;
 }
 
@@ -577,6 +606,8 @@ int main(void)
 	    CASE(there_are_no_rules_where_none_count),
 	    CASE_ON(rules_are_those_of_one_moment, begin_with_rules),
 	    CASE(failures_are_shown_with_their_times),
+	    CASE_ON(who_is_blocked_is_shown_however_long_ago_it_was,
+		    begin_with_short_window),
 	    CASE(failures_may_go_on_while_they_are_shown),
 	    CASE(an_attack_does_not_keep_the_console_for_ever),
 	    CASE(administrators_let_in_again),
