@@ -328,10 +328,15 @@ bool actor_step(struct actor *a)
 		return true;
 	}
 	read_startup(a);
-	if (a->has_startup && !a->has_greeted && w->logs_in) {
+	if (a->has_startup && !a->has_greeted && w->logs_in &&
+	    w->examination.method == EXCHANGE_TRUST) {
 		actor_greet(a);
 		return true;
 	}
+	if (a->has_startup && !a->has_greeted && w->logs_in && examiner_step(a))
+		return true;
+	if (prover_step(a))
+		return true;
 	if (a->kind == ACTOR_CLIENT && a->peer.was_shut_down && !a->stays)
 		a->peer.has_closed = true;
 	if (a->answers && a->has_greeted && answering_step(a))
@@ -596,5 +601,7 @@ void actor_forget(struct actor *a)
 	TAILQ_REMOVE(&a->world->actors, a, place);
 	fake_peer_fini(&a->peer);
 	answering_free(a->answering);
+	prover_free(a->prover);
+	examiner_free(a->examiner);
 	free(a);
 }

@@ -23,6 +23,7 @@
 #include "harness/fake_peer.h"
 #include "net/connector.h"
 #include "relay/dispatcher.h"
+#include "scenario/proving.h"
 #include "scenario/script.h"
 
 enum actor_kind { ACTOR_CLIENT, ACTOR_SERVER, ACTOR_CANCEL };
@@ -43,6 +44,8 @@ struct actor {
 	bool answers;     /* server: answers by itself; see answering.h */
 	uint8_t key[8];   /* client: that it was greeted with */
 	struct answering *answering; /* server: what that needs */
+	struct prover *prover;       /* client: proves who it is; see proving.h */
+	struct examiner *examiner;   /* server: asks for that */
 	char startup[256];           /* server: in the words of script_write_startup() */
 	char told[SCRIPT_TEXT_LEN];
 };
@@ -60,8 +63,9 @@ struct world {
 	bool accepts; /* they take connections */
 	bool logs_in; /* they greet who comes */
 	bool answers; /* false at the beginning: servers opened from here on answer */
-	const char *greeting; /* before K and Z */
-	bool is_begun;        /* the dispatcher is whole */
+	const char *greeting;           /* before K and Z */
+	struct examination examination; /* what comes before it, from here on */
+	bool is_begun;                  /* the dispatcher is whole */
 };
 
 /* The world's own messages to who logs in, in words. */
