@@ -77,6 +77,12 @@ static int close_one(void **state)
 
 /* ---- steps ---- */
 
+static struct tls *inside(const struct stream *stream)
+{
+	assert_true(tls_is_on(stream));
+	return stream->transport_state;
+}
+
 static struct tls_context *make_context(enum tls_side side, const struct tls_options *o)
 {
 	char problem[300] = "";
@@ -183,11 +189,11 @@ static void a_client_of_tls_13_costs_no_library_object(void **state)
 
 	set_usual_contexts(s, "tlsv1.3");
 	shake(s, false, &localhost);
-	assert_null(tls_of(&s->pair.server.stream)->ssl);
-	assert_null(tls_of(&s->pair.server.stream)->start);
+	assert_null(inside(&s->pair.server.stream)->ssl);
+	assert_null(inside(&s->pair.server.stream)->start);
 	talk(s);
-	assert_null(tls_of(&s->pair.server.stream)->carry.data);
-	assert_null(tls_of(&s->pair.server.stream)->unsent.data);
+	assert_null(inside(&s->pair.server.stream)->carry.data);
+	assert_null(inside(&s->pair.server.stream)->unsent.data);
 }
 
 static void every_suite_of_tls_13_works(void **state)
@@ -900,7 +906,7 @@ static void two_pieces_go_in_one_record(void **state)
 
 static void renew_client_key(struct stage *s, int kind)
 {
-	struct tls *t = tls_of(&s->pair.client.stream);
+	struct tls *t = inside(&s->pair.client.stream);
 
 	assert_int_equal(SSL_key_update(t->ssl, kind), 1);
 	tls_end_write(&s->pair.client, "x");
@@ -926,7 +932,7 @@ static void worn_keys_are_renewed(void **state)
 
 	set_usual_contexts(s, "tlsv1.3");
 	shake(s, false, &localhost);
-	struct tls *t = tls_of(&s->pair.server.stream);
+	struct tls *t = inside(&s->pair.server.stream);
 	uint8_t before = t->out.secret[0], changes = 0;
 	for (int i = 0; i < 8; i++) {
 		/* As if so many had gone; the client's count must agree. */
@@ -950,7 +956,7 @@ static void a_flood_of_empty_records_ends_the_connection(void **state)
 	set_usual_contexts(s, "tlsv1.3");
 	shake(s, false, &localhost);
 	for (int i = 0; i < 40 && s->pair.server.ends == 0; i++) {
-		struct tls *t = tls_of(&s->pair.client.stream);
+		struct tls *t = inside(&s->pair.client.stream);
 
 		SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 		SSL_do_handshake(t->ssl);
@@ -1087,7 +1093,7 @@ static void a_client_that_will_not_negotiate_again_is_refused(void **state)
 	set_usual_contexts(s, "tlsv1.2");
 	SSL_CTX_clear_options(s->connect->ssl, SSL_OP_NO_RENEGOTIATION);
 	shake(s, false, &localhost);
-	struct tls *t = tls_of(&s->pair.client.stream);
+	struct tls *t = inside(&s->pair.client.stream);
 	assert_int_equal(SSL_renegotiate(t->ssl), 1);
 	SSL_do_handshake(t->ssl);
 	tls_wire_flush(t);
