@@ -3,7 +3,7 @@
 import pytest
 
 from harness.waiting import wait_until
-from harness.wire import Refused, Wire
+from harness.wire import Refused, Wire, cstring, password_message, startup
 
 PASSWORD = "right"
 USERS = {"alice": PASSWORD, "bob": PASSWORD}
@@ -115,7 +115,6 @@ def test_console_shows_who_failed(make_login_pooler):
 
 def test_going_away_in_the_middle_is_no_failure(make_login_pooler):
     pooler = make_login_pooler("scram-sha-256", USERS, auth_failure_limit=2)
-    from harness.wire import startup
     for _ in range(10):
         with pooler.wire() as wire:
             wire.send(startup({"user": "alice", "database": "app"}))
@@ -131,3 +130,18 @@ def test_blocked_logins_are_logged_sparingly(make_login_pooler):
     assert "alice" in pooler.output()
     assert "wrong" not in [word for line in pooler.output().splitlines()
                            for word in line.split("'")]
+
+
+def test_guesses_made_at_the_same_time_count_too(make_login_pooler):
+    """Who opens many logins first and guesses in all of them then gains nothing."""
+    pooler = make_login_pooler("plain", USERS, auth_failure_limit=3)
+    wires = [pooler.wire() for _ in range(10)]
+    for wire in wires:
+        wire.send(startup({"user": "alice", "database": "app"}))
+        assert wire.read().type == "R"
+    for wire in wires[:9]:
+        wire.send(password_message(cstring("wrong")))
+        assert wire.rest().error["C"].startswith("28")
+    wires[9].send(password_message(cstring(PASSWORD)))
+    reply = wires[9].rest()
+    assert reply.types == "E", reply.messages

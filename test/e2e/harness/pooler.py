@@ -157,6 +157,11 @@ class Pooler:
     def sockets(self):
         return sum(1 for target in self.fds() if target.startswith("socket:"))
 
+    def is_sanitized(self):
+        """Whether memory is watched, and more of it taken."""
+        with open(self.binary, "rb") as program:
+            return b"__asan_init" in program.read()
+
     def rss(self):
         """Resident memory in bytes."""
         with open(f"/proc/{self.pid}/statm") as statm:
