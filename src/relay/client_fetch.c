@@ -36,6 +36,13 @@ static void log_problem(const struct login *l, const char *what, const char *pro
 		  problem ? problem : "no reason given");
 }
 
+/* What its client has said meanwhile has its turn now, in whatever state it is. */
+static void go_on(struct client *c)
+{
+	if (c->closing == CLOSE_NOT)
+		loop_post(c->stream.loop, &c->pump);
+}
+
 /* ---- auth_query ---- */
 
 static const char *first_of(const char *own, const char *global)
@@ -162,8 +169,7 @@ static void on_lookup(struct lookup *lookup, const struct lookup_answer *answer)
 		client_close(c, CLOSE_LOOKUPS_FULL);
 		return;
 	}
-	if (c->state == CLIENT_STARTUP)
-		stream_pump(&c->stream);
+	go_on(c);
 }
 
 static void ask_for_secret(struct login *l)
@@ -234,8 +240,7 @@ static void on_judged(void *context, enum work_verdict verdict, const char *text
 		client_close(c, CLOSE_NO_JUDGEMENT_NOW);
 	else
 		l->ops->on_judgement(l, verdict == WORK_RIGHT);
-	if (c->state == CLIENT_STARTUP)
-		stream_pump(&c->stream);
+	go_on(c);
 }
 
 static void ask_pam(struct login *l, struct work_order *order)
@@ -295,6 +300,7 @@ static void on_user_name(void *context, enum work_verdict verdict, const char *t
 	if (verdict == WORK_BROKEN)
 		log_problem(l, "system user", text);
 	l->ops->on_peer(l, verdict == WORK_RIGHT ? text : NULL);
+	go_on(c);
 }
 
 void client_fetch_peer(struct login *l)
@@ -332,6 +338,7 @@ static void on_name(struct peername_query *query, const char *name)
 		}
 	}
 	l->ops->on_name(l);
+	go_on(c);
 }
 
 void client_fetch_name(struct login *l)
