@@ -72,6 +72,7 @@ struct prover {
 	struct answer_means means;
 	struct secret secret;
 	char user[NAME_LEN], password[PASSWORD_LEN];
+	unsigned answers_left;
 	bool is_content, is_over;
 };
 
@@ -81,11 +82,17 @@ void prover_prepare(struct actor *a, const char *user, const char *password)
 
 	CHECK(p && !a->prover);
 	a->prover = p;
+	p->answers_left = UINT_MAX;
 	snprintf(p->user, sizeof(p->user), "%s", user);
 	snprintf(p->password, sizeof(p->password), "%s", password);
 	p->secret = (struct secret){SECRET_PLAIN, slice_of_text(p->password)};
 	p->means =
 	    (struct answer_means){.user = slice_of_text(p->user), .secret = &p->secret};
+}
+
+void prover_stop_after(struct actor *a, unsigned answers)
+{
+	a->prover->answers_left = answers;
 }
 
 /* AuthenticationOk stays for who listens. */
@@ -101,12 +108,13 @@ bool prover_step(struct actor *a)
 	struct prover *p = a->prover;
 	struct frame f;
 
-	if (!p || p->is_over || a->peer.was_closed ||
+	if (!p || p->is_over || p->answers_left == 0 || a->peer.was_closed ||
 	    frame_peek(fake_peer_received(&a->peer), INT32_MAX, &f) != FRAME_OK ||
 	    !frame_is_whole(&f) || f.letter != 'R')
 		return false;
 	enum login_verdict verdict =
 	    answer_feed(&p->answer, f.body, &p->means, &a->peer.sent);
+	p->answers_left--;
 	p->is_over = verdict != LOGIN_MORE;
 	p->is_content = verdict == LOGIN_DONE;
 	if (!is_ok(f.body))

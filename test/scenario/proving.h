@@ -33,6 +33,8 @@ const char *proving_file(const char *name, const char *text);
 
 /* This client answers what it is asked, as user with password ("": an empty one). */
 void prover_prepare(struct actor *a, const char *user, const char *password);
+/* It falls silent after so many answers. */
+void prover_stop_after(struct actor *a, unsigned answers);
 /* Answers one question; whether there was one. */
 bool prover_step(struct actor *a);
 /* Whether it has seen AuthenticationOk, and all that must come before it. */
