@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 #include <sys/queue.h>
+
+/* Without memory nothing is kept. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(obj) ((void)(obj))
 #include <uthash.h>
 
 #include "auth/login.h"
@@ -91,6 +95,10 @@ static struct entry *add(struct remembered *r, struct slice user)
 	memcpy(e->user, user.data, user.len);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, r->table, e->user, e->user_len,
 				    hash_short(&r->key, user), e);
+	if (!e->hh.tbl) {
+		free(e);
+		return NULL;
+	}
 	TAILQ_INSERT_TAIL(&r->by_use, e, place);
 	r->count++;
 	return e;
