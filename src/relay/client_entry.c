@@ -175,13 +175,13 @@ static bool may_enter(const struct login *l, const struct pool *pool)
 
 /* What lets servers be logged in to as this client. Those that a forced user stands for
  * have shown nothing of that user. */
-static void hand_over_proof(const struct login *l, struct pool *pool)
+static bool hand_over_proof(const struct login *l, struct pool *pool)
 {
 	const struct scram_keys *keys = l->exchange ? exchange_keys(l->exchange) : NULL;
 
-	if (!pool->database->user[0])
-		credential_learn(&known_of(pool)->credential, buffer_bytes(&l->password),
-				 buffer_bytes(&l->secret), keys);
+	return pool->database->user[0] ||
+	       credential_learn(&known_of(pool)->credential, buffer_bytes(&l->password),
+				buffer_bytes(&l->secret), keys);
 }
 
 static void log_attempt(const struct login *l, const struct pool *pool)
@@ -203,7 +203,10 @@ static void enter_pool(const struct login *l, struct pool *pool)
 	struct client *c = l->client;
 
 	dispatcher_join_pool(c, pool);
-	hand_over_proof(l, pool);
+	if (!hand_over_proof(l, pool)) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
 	log_attempt(l, pool);
 	if (known_of(pool)->welcome)
 		client_entry_welcome(c);

@@ -21,16 +21,17 @@ static void wipe(struct slice *owned)
 	*owned = (struct slice){0};
 }
 
-static void replace(struct slice *owned, struct slice with)
+static bool replace(struct slice *owned, struct slice with)
 {
 	if (with.len == 0 || slice_equal(*owned, with))
-		return;
+		return true;
 	uint8_t *copy = malloc(with.len);
 	wipe(owned);
 	if (!copy)
-		return;
+		return false;
 	memcpy(copy, with.data, with.len);
 	*owned = slice_of(copy, with.len);
+	return true;
 }
 
 void credential_fini(struct credential *c)
@@ -40,15 +41,17 @@ void credential_fini(struct credential *c)
 	crypto_wipe(c, sizeof(*c));
 }
 
-void credential_learn(struct credential *c, struct slice password, struct slice secret,
+bool credential_learn(struct credential *c, struct slice password, struct slice secret,
 		      const struct scram_keys *keys)
 {
-	replace(&c->password, password);
-	replace(&c->secret, secret);
+	bool is_kept = replace(&c->password, password);
+
+	is_kept = replace(&c->secret, secret) && is_kept;
 	if (keys) {
 		c->keys = *keys;
 		c->has_keys = true;
 	}
+	return is_kept;
 }
 
 /* A password in clear serves every method, whatever else there is. */

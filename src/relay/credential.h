@@ -28,8 +28,9 @@ struct credential {
 void credential_fini(struct credential *c);
 
 /* A client has come in: takes over what it has shown. password and secret are copied;
- * empty ones leave what there is. Without memory nothing is kept. */
-void credential_learn(struct credential *c, struct slice password, struct slice secret,
+ * empty ones leave what there is. False when memory is short: then that one is not kept,
+ * nor what was there in its place. */
+bool credential_learn(struct credential *c, struct slice password, struct slice secret,
 		      const struct scram_keys *keys);
 
 /* What a login to a server of this pool can use: *out, and *secret which it points to.

@@ -103,8 +103,8 @@ static void learn(struct stage *s, const char *password, const char *secret,
 	uint8_t *a = exact_copy(slice_of_text(password));
 	uint8_t *b = exact_copy(slice_of_text(secret));
 
-	credential_learn(&s->credential, slice_of(a, strlen(password)),
-			 slice_of(b, strlen(secret)), keys);
+	assert_true(credential_learn(&s->credential, slice_of(a, strlen(password)),
+				     slice_of(b, strlen(secret)), keys));
 	free(a);
 	free(b);
 }
@@ -269,8 +269,8 @@ static void without_memory_the_old_one_is_not_kept_for_the_new(void **state)
 	stage_begin(&s, "", "", NULL);
 	learn(&s, "one", "", NULL);
 	memory_is_short = true;
-	credential_learn(&s.credential, slice_of_text("another"), (struct slice){0},
-			 NULL);
+	assert_false(credential_learn(&s.credential, slice_of_text("another"),
+				      (struct slice){0}, NULL));
 	memory_is_short = false;
 	assert_uses(&s, SECRET_NONE, NULL);
 	learn(&s, "another", "", NULL);
