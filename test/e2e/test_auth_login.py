@@ -1,6 +1,7 @@
 """Logging in by password: what is asked, what is answered, and in which order things are
 checked. Spoken by hand, since drivers never do what is wrong."""
 
+import os
 import struct
 import time
 
@@ -244,6 +245,48 @@ def test_secrets_never_reach_log_or_console(make_login_pooler, method):
         told += str(pooler.show(what))
     for part in (secret, verifier.split("$")[2], scram.md5_secret("alice", secret)[3:]):
         assert part not in told
+
+
+# ---- secrets do not linger ------------------------------------------------------------------
+
+def lingers(pooler, text):
+    if os.getuid() != 0:
+        pytest.skip("only root may look into the memory of another user's process")
+    assert pooler.has_in_memory(b"pooler.ini"), "nothing at all is found"
+    return pooler.has_in_memory(text.encode())
+
+
+def test_wrong_password_is_nowhere_in_memory_afterwards(make_login_pooler):
+    pooler = make_login_pooler("plain", SECRETS)
+    for user in ("alice", "bob", "carol", "nobody"):
+        login_error(pooler, user, "wRoNg-sEcReT-of-" + user)
+        assert not lingers(pooler, "wRoNg-sEcReT")
+
+
+def test_wrong_password_over_tls_is_nowhere_in_memory_afterwards(make_login_pooler, certs):
+    pooler = make_login_pooler("plain", SECRETS, **certs.client_tls("require"))
+    wire = pooler.wire().start_tls(certs.context())
+    with pytest.raises(Refused):
+        wire.login("alice", "app", "wRoNg-sEcReT")
+    assert not lingers(pooler, "wRoNg-sEcReT")
+
+
+def test_password_that_no_server_can_ask_for_is_nowhere_in_memory(make_login_pooler):
+    """Its user's pool logs in as another."""
+    pooler = make_login_pooler("plain", {"alice": scram.verifier("pAsS-of-alice")},
+                               databases={"app": {"user": "bob"}})
+    wire = pooler.wire().login("alice", "app", "pAsS-of-alice")
+    assert wire.value("select current_user") == "bob"
+    assert not lingers(pooler, "pAsS-of-alice")
+
+
+def test_secret_that_has_left_the_file_is_nowhere_in_memory(make_login_pooler):
+    pooler = make_login_pooler("scram-sha-256", {"alice": "oLd-sEcReT", "bob": PASSWORD})
+    pooler.wire().login("alice", "app", "oLd-sEcReT").close()
+    assert lingers(pooler, "oLd-sEcReT"), "the test would never fail"
+    change_users(pooler, {"bob": PASSWORD})
+    pooler.reload()
+    assert not lingers(pooler, "oLd-sEcReT")
 
 
 # ---- messages out of place -----------------------------------------------------------------

@@ -385,3 +385,27 @@ def test_users_change_between_the_file_and_the_query(make_asking):
     change_users(pooler, {"looker": PASSWORD})
     pooler.reload()
     assert login_or_fields(pooler, "alice") == {}
+
+
+def test_console_is_open_to_admins_whom_the_query_finds(make_asking, role):
+    """Where auth_dbname says in which database to ask."""
+    role("boss")
+    pooler = make_asking("plain", auth_dbname="app", admin_users="admin, boss")
+    assert not login(pooler, "boss", dbname="pooler").ask("SHOW POOLS").errors
+    assert refusal(pooler, "boss", "wrong", dbname="pooler")["C"] == "28P01"
+    assert refusal(pooler, "alice", dbname="pooler")["C"] == "28000"
+
+
+def test_password_changed_in_postgres_is_taken_up_for_servers_too(make_asking, role, secure):
+    """The new secret takes the old one's place for the servers to come."""
+    role("dave")
+    pooler = make_asking("scram-sha-256")
+    old = login(pooler, "dave")
+    secure.sql("alter role dave password 'changed'")
+    pooler.ask_console("RECONNECT")
+    new = login(pooler, "dave", "changed")
+    assert new.value("select current_user") == "dave"
+    pid = new.value("select pg_backend_pid()")
+    secure.sql("select pg_terminate_backend(%s)", (int(pid),))
+    wait_until(lambda: not pooler.pool("app", "dave")["sv_idle"], 5)
+    assert new.value("select 1") == old.value("select 1") == "1"

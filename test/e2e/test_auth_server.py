@@ -4,13 +4,14 @@ hear when it may not."""
 import re
 import struct
 
+import psycopg
 import pytest
 
 from harness import scram
 from harness.backend import GREETING, OK, PARAMS, READY, KEY, error
 from harness.logins import change_users
 from harness.secure import PASSWORD
-from harness.waiting import wait_until
+from harness.waiting import holds_for, wait_until
 from harness.wire import Closed, Refused, cstring, message
 
 METHODS = ("trusty", "passwordy", "md5y", "scramy", "tlsy")
@@ -202,6 +203,14 @@ def first_try(pooler):
             return refused.fields
 
 
+def test_refusal_of_the_server_reaches_all_who_wait(make_to_secure, later):
+    pooler = make_to_secure("trust", {"alice": ""}, database={"user": "rejecty"})
+    waiting = [later(first_error, pooler, "alice") for _ in range(8)]
+    for job in waiting:
+        fields = job.result(10)
+        assert fields["C"] == "28000" and "rejects connection" in fields["M"], fields
+
+
 def test_password_that_was_wrong_and_is_put_right(make_to_secure, secure):
     pooler = make_to_secure("trust", {"alice": ""},
                             database={"user": "scramy", "password": "wrong"})
@@ -219,6 +228,23 @@ def test_passwords_never_reach_log_or_console(make_to_secure):
     for what in ("DATABASES", "SERVERS", "CONFIG", "USERS", "POOLS"):
         told += str(pooler.show(what))
     assert "sEcReT" not in told
+
+
+def test_server_that_is_full_of_others_is_waited_for(make_to_secure, secure, later):
+    """Not one connection is to be had at first: the clients queue, and hear no error."""
+    secure.sql("create role one login connection limit 1 password 'x'")
+    try:
+        other = psycopg.connect(host="127.0.0.1", port=secure.port, dbname="app", user="one",
+                                password="x")
+        pooler = make_to_secure("trust", {"one": "x"})
+        waiting = [later(lambda: pooler.wire().login("one", "app").value("select 1"))
+                   for _ in range(3)]
+        wait_until(lambda: "too many connections for role" in pooler.output(), 5)
+        assert holds_for(lambda: not any(job.done() for job in waiting), 0.7)
+        other.close()
+        assert [job.result(10) for job in waiting] == ["1"] * 3
+    finally:
+        secure.close_connections()
 
 
 def test_too_many_connections_is_no_failure(make_to_secure, secure, later):
@@ -282,16 +308,18 @@ def scram_server(peer, first=None, final=None, password=PASSWORD):
     last = server.final(peer.read().body.decode())
     last = final(last) if final else last
     peer.send(auth(12, last.encode()), GREETING)
+    peer.serve()  # as if all were well
 
 
 def test_scripted_scram_works_when_it_is_right(make_to_backend):
-    pooler = make_to_backend(lambda peer: (scram_server(peer), peer.serve()))
+    pooler = make_to_backend(scram_server)
     assert pooler.wire().login("alice", "app").value("x") == "scripted"
 
 
 HUGE = "x" * 5000
 BAD_FIRST = {
     "a huge nonce": lambda s: s.replace(",s=", HUGE * 20 + ",s="),
+    "a nonce of 300 bytes": lambda s: s.replace(",s=", "x" * 300 + ",s="),
     "a nonce of 5 kB": lambda s: s.replace(",s=", HUGE + ",s="),
     "a huge salt": lambda s: re.sub("s=[^,]*", "s=" + scram.b64(b"s" * 60000), s),
     "another nonce": lambda s: "r=other" + s[s.index(","):],

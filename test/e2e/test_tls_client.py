@@ -226,6 +226,7 @@ def test_protocols(make_tls, certs, protocols, good, bad):
             pooler.wire().start_tls(certs.context(version=version))
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_versions_are_refused(make_tls, certs):
     pooler = make_tls()
     context = certs.context(ciphers="ALL:@SECLEVEL=0")
@@ -291,7 +292,7 @@ def test_certificates_are_checked(make_tls, certs):
     pooler = make_tls("verify-ca")
     for name in ("alice", "alice-rsa", "bob", "san", "wildcard"):
         assert enter(pooler, certs.context(name)).value("select 1") == "1"
-    for name in ("expired", "revoked", "stranger", "self-signed", None):
+    for name in ("expired", "revoked", "stranger", "self-signed", "server-only", None):
         with pytest.raises((ssl.SSLError, OSError, Refused)) as raised:
             enter(pooler, certs.context(name)).value("select 1")
         if raised.type is Refused:
@@ -307,7 +308,8 @@ def test_reason_of_a_refused_certificate_is_in_the_log(make_tls, certs):
         wait_until(lambda: re.search(reason, pooler.output()), 5, f"{reason}: {pooler.output()}")
 
 
-NAMES = {"alice": "ok", "alice-rsa": "ok", "bob": "28000", "wildcard": "28000"}
+NAMES = {"alice": "ok", "alice-rsa": "ok", "bob": "28000", "wildcard": "28000", "nul": "28000",
+         "empty": "28000"}
 
 
 def test_cert_takes_the_name_and_never_a_pattern(make_tls, certs):
@@ -638,6 +640,18 @@ def test_end_without_a_close_notify_is_an_end_like_any_other(make_tls, tls):
     os.close(wire.socket.detach())
     wait_until(lambda: client_rows(pooler) == [], 5)
     assert "ERROR" not in pooler.output()
+
+
+def test_client_that_wants_to_shake_hands_again(make_tls, certs):
+    """TLS 1.2 knows renegotiation; here nobody gets it."""
+    pooler = make_tls()
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{pooler.port}",
+                           "-starttls", "postgres", "-tls1_2", "-CAfile", certs.ca_file],
+                          capture_output=True, text=True, input="R\n", timeout=20)
+    assert "RENEGOTIATING" in done.stdout + done.stderr
+    assert re.search("no renegotiation|errno|error", done.stderr), done.stderr
+    assert pooler.is_running()
+    assert enter(pooler, certs.context()).value("select 1") == "1"
 
 
 def test_orderly_end(make_tls, tls):

@@ -114,6 +114,7 @@ def test_entry_has_its_own_mode_and_files(make_to_tls, secure, certs):
 BAD = {  # what the server shows: the modes in which that is no problem
     "wrong_host": ("require", "verify-ca"),
     "wildcard": ("require", "verify-ca"),
+    "client_only": ("require",),
     "expired": ("require",),
     "revoked": ("require",),
     "self_signed": ("require",),

@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .account import give_to
 
+BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 DAY = datetime.timedelta(days=1)
 HERE = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
 
@@ -93,7 +94,7 @@ class Authority:
 
     @staticmethod
     def _sign(subject, public_key, issuer, key, ca=None, names=(), start=-1, end=30,
-              organization=None):
+              organization=None, usages=BOTH):
         now = datetime.datetime.utcnow()
         attributes = [x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else []
         if organization:
@@ -105,8 +106,7 @@ class Authority:
                    .not_valid_before(now + start * DAY).not_valid_after(now + end * DAY)
                    .add_extension(x509.BasicConstraints(ca is not None, ca), critical=True))
         if ca is None:
-            builder = builder.add_extension(x509.ExtendedKeyUsage(
-                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False)
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         return builder.sign(key, hashes.SHA256())
@@ -163,6 +163,7 @@ class Certs:
                                        [x509.DNSName("elsewhere.example")])
         self.server_wildcard = issue("server-wildcard", "w", [x509.DNSName("*.example"),
                                                               x509.DNSName("local*")])
+        self.server_client_only = issue("server-client-only", "localhost", HERE, usages=BOTH[1:])
         self.server_expired = issue("server-expired", "localhost", HERE, start=-10, end=-1)
         self.server_revoked = issue("server-revoked", "localhost", HERE, revoke=True)
         self.server_self_signed = self.authority.self_signed("server-self-signed", "localhost",
@@ -177,6 +178,9 @@ class Certs:
             "pooler": issue("pooler-client", "certy"),
             "san": issue("san", "somebody", [x509.DNSName("alice")]),
             "wildcard": issue("wildcard", "*", [x509.DNSName("*"), x509.DNSName("*.example")]),
+            "server-only": issue("alice-server-only", "alice", usages=BOTH[:1]),
+            "nul": issue("alice-nul", "alice\0.example", [x509.DNSName("alice\0.example")]),
+            "empty": issue("empty", "", [x509.DNSName("nobody.example")]),
             "expired": issue("alice-expired", "alice", start=-10, end=-1),
             "revoked": issue("alice-revoked", "alice", revoke=True),
             "stranger": self.stranger.issue("stranger-alice", "alice"),

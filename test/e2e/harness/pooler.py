@@ -162,6 +162,24 @@ class Pooler:
         with open(self.binary, "rb") as program:
             return b"__asan_init" in program.read()
 
+    def has_in_memory(self, data):
+        """Whether these bytes are anywhere in what it may write to. For tests only: it
+        takes the rights of a debugger."""
+        with open(f"/proc/{self.pid}/maps") as maps, open(f"/proc/{self.pid}/mem", "rb") as mem:
+            for line in maps:
+                span, rights, *_ = line.split()
+                if not rights.startswith("rw") or "[vvar" in line:
+                    continue
+                start, end = (int(part, 16) for part in span.split("-"))
+                mem.seek(start)
+                try:
+                    found = data in mem.read(end - start)
+                except OSError:
+                    continue
+                if found:
+                    return True
+        return False
+
     def rss(self):
         """Resident memory in bytes."""
         with open(f"/proc/{self.pid}/statm") as statm:
