@@ -57,8 +57,8 @@ const char *proving_file(const char *name, const char *text)
 	while (f->name[0] && strcmp(f->name, name) != 0)
 		f++;
 	CHECK(f < files + 4);
-	snprintf(f->name, sizeof(f->name), "%s", name);
-	snprintf(f->path, sizeof(f->path), "/tmp/pooler-world-%d.%s", (int)getpid(),
+	snprintf(f->name, sizeof(f->name), "%.15s", name);
+	snprintf(f->path, sizeof(f->path), "/tmp/pooler-world-%d.%.15s", (int)getpid(),
 		 f->name);
 	FILE *out = fopen(f->path, "w");
 	CHECK(out && fputs(text, out) >= 0 && fclose(out) == 0);
