@@ -134,6 +134,22 @@ static void have_judged(struct login *l)
 		client_close(l->client, CLOSE_OUT_OF_MEMORY);
 }
 
+static bool is_braked(const struct login *l)
+{
+	struct client *c = l->client;
+	struct brake_who who = client_method_who(l);
+	uint64_t left_us =
+	    brake_blocked_us(logins_of(l)->brake, &who, dispatcher_now(c->dispatcher));
+	char detail[128];
+
+	if (left_us == 0 || settings_of(l)->auth_failure_limit == 0)
+		return false;
+	snprintf(detail, sizeof(detail), "It is refused for another %llu s.",
+		 (unsigned long long)(left_us / USEC_PER_SEC + 1));
+	client_close_saying(c, CLOSE_LOGIN_BRAKED, NULL, detail, NULL);
+	return true;
+}
+
 /* What an exchange said; its messages are in the client's cork buffer. */
 static void follow(struct login *l, enum login_verdict verdict)
 {
@@ -150,7 +166,9 @@ static void follow(struct login *l, enum login_verdict verdict)
 			client_fetch_secret(l);
 		return;
 	case LOGIN_DONE:
-		succeed(l);
+		/* Guesses made side by side count for each other, too. */
+		if (!is_braked(l))
+			succeed(l);
 		return;
 	case LOGIN_FAILED:
 		fail(l);
@@ -241,22 +259,6 @@ static void begin_exchange(struct login *l)
 					 stream_cork_buffer(&c->stream)));
 	else
 		client_close(c, CLOSE_OUT_OF_MEMORY);
-}
-
-static bool is_braked(const struct login *l)
-{
-	struct client *c = l->client;
-	struct brake_who who = client_method_who(l);
-	uint64_t left_us =
-	    brake_blocked_us(logins_of(l)->brake, &who, dispatcher_now(c->dispatcher));
-	char detail[128];
-
-	if (left_us == 0 || settings_of(l)->auth_failure_limit == 0)
-		return false;
-	snprintf(detail, sizeof(detail), "It is refused for another %llu s.",
-		 (unsigned long long)(left_us / USEC_PER_SEC + 1));
-	client_close_saying(c, CLOSE_LOGIN_BRAKED, NULL, detail, NULL);
-	return true;
 }
 
 static void prove(struct login *l)

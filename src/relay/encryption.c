@@ -207,6 +207,12 @@ void encryption_free(struct encryption *e)
 	free(e);
 }
 
+void encryption_inherit(struct encryption *e, const struct encryption *before)
+{
+	if (e->clients && before->clients)
+		tls_context_inherit(e->clients, before->clients);
+}
+
 /* ---- questions ---- */
 
 struct tls_context *encryption_for_clients(const struct encryption *e)

@@ -17,6 +17,9 @@ struct encryption *encryption_load(const struct config *config,
 				   struct config_errors *errors);
 void encryption_free(struct encryption *e); /* NULL is fine */
 
+/* Clients whose sessions began before can resume them. */
+void encryption_inherit(struct encryption *e, const struct encryption *before);
+
 /* What clients are met with; NULL: they are not offered TLS. Borrowed. */
 struct tls_context *encryption_for_clients(const struct encryption *e);
 

@@ -8,9 +8,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* So much of a turn may go into logins while others have work. One step of theirs may
- * take longer than this: then it is the only one. */
-enum { LOGIN_BUDGET_US = 500 };
+/* So much of a turn may go into logins: less than the dear steps take, so that there is
+ * one of those per turn and the others wait for that only. */
+enum { LOGIN_BUDGET_US = 50 };
 
 static struct login_gate *gate_of_deadline(struct deadline *due)
 {

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "net/peernames.h"
+#include "relay/encryption.h"
 #include "relay/keyring.h"
 #include "relay/lookup.h"
 
@@ -82,6 +83,7 @@ void logins_apply(struct logins *l, const struct config *config, struct keyring 
 	const struct settings *s = &config->settings;
 
 	if (keyring) {
+		encryption_inherit(keyring->encryption, l->keyring->encryption);
 		keyring_unref(l->keyring);
 		l->keyring = keyring;
 		mimic_users(l);
