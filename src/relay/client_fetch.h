@@ -10,7 +10,8 @@
 
 void client_fetch_secret(struct login *l);
 
-/* Whether there is a place where users must be listed, even those who need no password. */
+/* Whether there is a place where users must be listed, even those who need no password.
+ */
 bool client_fetch_knows_users(const struct login *l);
 
 void client_fetch_judgement(struct login *l, struct slice password);
