@@ -12,8 +12,8 @@ SLEEP = "select pg_sleep(30)"
 
 
 def wait_for_sleepers(cluster, count=1):
-    wait_until(lambda: len(cluster.backends("query like '%pg_sleep%' and state = 'active'"))
-               == count)
+    """Asleep, not merely parsing: a cancel that comes before has another answer."""
+    wait_until(lambda: len(cluster.backends("wait_event = 'PgSleep'")) == count)
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction", "statement"])
