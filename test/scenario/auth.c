@@ -2,6 +2,7 @@
  * Scenarios of clients that prove who they are: who comes in by which method, who does
  * not, and what each is told.
  */
+#include "auth/remembered.h"
 #include "scenario/world.h"
 
 #define ANNA "user=anna;database=app"
@@ -127,15 +128,26 @@ static size_t first_request(struct world *w, const char *user, uint8_t out[100])
 	return len;
 }
 
+static void world_of_method_by_reload(struct world *w, size_t i)
+{
+	char secret[PROVING_TEXT_LEN];
+
+	world_of_method(w, (i + 1) % METHODS);
+	world_reload(w, lines_of(methods[i].type, secret_of(methods[i].stored, secret)));
+}
+
 static void who_is_not_known_is_asked_the_same(void **state)
 {
 	uint8_t known[100], unknown[100];
 
 	(void)state;
-	for (size_t i = 0; i < METHODS; i++) {
+	for (size_t i = 0; i < 2 * METHODS; i++) {
 		struct world w;
 
-		world_of_method(&w, i);
+		if (i < METHODS)
+			world_of_method(&w, i);
+		else
+			world_of_method_by_reload(&w, i - METHODS);
 		size_t len = first_request(&w, "anna", known);
 		assert_int_equal(first_request(&w, "nobody", unknown), len);
 		/* All but the salt of md5. */
@@ -217,6 +229,54 @@ static void what_follows_the_last_message_at_once_is_served(void **state)
 	}
 }
 
+static void a_password_of_any_length_is_heard_to_its_end(void **state)
+{
+	static const size_t lens[] = {
+	    1, 100, 1000, 9999, 12000, 30000, LOGIN_PASSWORD_MAX};
+	static const size_t mosts[] = {1000, 8192, SIZE_MAX};
+	static char password[LOGIN_PASSWORD_MAX + 1];
+	char verifier[PROVING_TEXT_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		for (size_t j = 0; j < sizeof(mosts) / sizeof(mosts[0]); j++) {
+			struct world w;
+
+			memset(password, 'w', lens[i]);
+			password[lens[i]] = '\0';
+			world_begin(&w, lines_of("plain", proving_verifier(password, 'a',
+									   verifier)));
+			struct actor *c = prover_connect(&w, ANNA, password);
+			c->peer.read_most = mosts[j];
+			world_settle(&w);
+			ASSERT_HEARS(c, GREETING);
+			password[lens[i] - 1] = 'v';
+			c = prover_connect(&w, ANNA, password);
+			c->peer.read_most = mosts[j];
+			world_settle(&w);
+			ASSERT_HEARS(c, "E[FATAL 28P01]");
+			world_end(&w);
+		}
+	}
+}
+
+/* PBKDF2 takes milliseconds: it is not to run again for the same password. */
+static void what_a_password_was_stretched_to_is_kept_once_it_was_right(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, lines_of("scram-sha-256", PASSWORD));
+	struct remembered *kept = w.dispatcher.logins.remembered;
+	prover_client(&w, ANNA, "looking glass");
+	prover_client(&w, "user=nobody;database=app", PASSWORD);
+	assert_null(remembered_find(kept, slice_of_text("anna")));
+	assert_null(remembered_find(kept, slice_of_text("nobody")));
+	prover_client(&w, ANNA, PASSWORD);
+	assert_non_null(remembered_find(kept, slice_of_text("anna")));
+	world_end(&w);
+}
+
 /* ---- order of checks ---- */
 
 static void a_missing_database_is_told_only_to_who_has_come_in(void **state)
@@ -294,6 +354,23 @@ static void who_says_something_else_is_not_let_in(void **state)
 			assert_true(is_gone(c));
 		}
 		assert_null(world_server(&w, 1));
+		world_is_empty(&w);
+		world_end(&w);
+	}
+}
+
+static void what_is_no_password_is_refused_at_its_first_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < METHODS; i++) {
+		struct world w;
+
+		world_of_method(&w, i);
+		struct actor *c = world_client(&w, ANNA);
+		fake_peer_drop(&c->peer, fake_peer_received(&c->peer).len);
+		actor_push_bytes(c, slice_of_text("Q"));
+		world_settle(&w);
+		ASSERT_HEARS(c, "E[FATAL 08P01]");
 		world_is_empty(&w);
 		world_end(&w);
 	}
@@ -420,10 +497,13 @@ int main(void)
 	    cmocka_unit_test(a_login_may_arrive_in_pieces_of_any_size),
 	    cmocka_unit_test(the_next_login_of_a_user_is_as_good_as_the_first),
 	    cmocka_unit_test(what_follows_the_last_message_at_once_is_served),
+	    cmocka_unit_test(a_password_of_any_length_is_heard_to_its_end),
+	    cmocka_unit_test(what_a_password_was_stretched_to_is_kept_once_it_was_right),
 	    cmocka_unit_test(a_missing_database_is_told_only_to_who_has_come_in),
 	    cmocka_unit_test(limits_of_a_database_are_told_only_to_who_has_come_in),
 	    cmocka_unit_test(a_password_before_the_startup_packet_is_no_login),
 	    cmocka_unit_test(who_says_something_else_is_not_let_in),
+	    cmocka_unit_test(what_is_no_password_is_refused_at_its_first_byte),
 	    cmocka_unit_test(a_password_message_without_end_is_refused_at_its_head),
 	    cmocka_unit_test(after_ten_failures_even_the_right_password_is_refused),
 	    cmocka_unit_test(failures_long_ago_or_before_a_success_do_not_count),

@@ -125,8 +125,17 @@ static void assert_no_trace(struct world *w, enum how_far step)
 	assert_int_equal(gate->count, 0);
 	assert_int_equal(gate->line_len, 0);
 	assert_int_equal(w->dispatcher.login_count, 0);
-	if (step == WITH_PAM)
-		fake_pam_let_go(1);
+	if (step == WITH_PAM) {
+		/* The verdict that nobody waits for any more comes with the next. */
+		fake_pam_let_go(2);
+		struct actor *next = prover_client(w, ANNA, PASSWORD);
+		while (heard(next)[0] == '\0')
+			collect(w);
+		assert_true(prover_is_content(next));
+		say(next, "X");
+		world_has_free_servers(w, 1);
+		return;
+	}
 	if (step == WAITS_FOR_SERVER) {
 		w->accepts = true;
 		world_settle(w);
@@ -239,6 +248,26 @@ static void what_was_said_before_the_verdict_is_served_after_it(void **state)
 		ASSERT_HEARS(c, "");
 		collect(&w);
 		ASSERT_HEARS(c, GREETING " T D[one] C[SELECT 1] Z[I]");
+		world_end(&w);
+	}
+}
+
+static void a_verdict_on_who_has_just_been_closed_counts_for_nothing(void **state)
+{
+	static const char *const services[] = {"right", "expired", "broken"};
+	char more[100];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world w;
+
+		snprintf(more, sizeof(more), "auth_pam_service = %s\n", services[i]);
+		world_begin(&w, lines_of("pam", more));
+		struct actor *c = prover_client(&w, ANNA, PASSWORD);
+		client_close(client_of(c), CLOSE_KILLED);
+		collect(&w); /* before the end of the turn */
+		ASSERT_HEARS(c, "E[FATAL 57P01]");
+		world_is_empty(&w);
 		world_end(&w);
 	}
 }
@@ -485,6 +514,7 @@ int main(void)
 	    TEST(an_administrator_who_stops_all_waits_for_no_login),
 	    TEST(what_pam_says_counts),
 	    TEST(what_was_said_before_the_verdict_is_served_after_it),
+	    TEST(a_verdict_on_who_has_just_been_closed_counts_for_nothing),
 	    TEST(when_all_threads_are_busy_more_are_refused),
 	    TEST(those_who_stall_make_room_for_those_who_go_on),
 	    TEST(who_waits_for_a_server_takes_no_place),

@@ -357,6 +357,37 @@ static void a_server_that_breaks_the_rules_of_a_login_is_left(void **state)
 	}
 }
 
+static void a_server_may_say_much_but_not_when_it_asks(void **state)
+{
+	static const uint8_t head[] = {'R', 0, 0, 0x10, 0};
+	static char script[20000];
+
+	(void)state;
+	for (int asks = 0; asks < 2; asks++) {
+		struct world w;
+
+		world_begin(&w, lines_of("md5", list_of("anna", PASSWORD), ""));
+		w.logs_in = false;
+		struct actor *c = prover_client(&w, ANNA, PASSWORD);
+		struct actor *s = world_server(&w, 1);
+		s->peer.read_most = 1000;
+		size_t len = (size_t)snprintf(script, sizeof(script), "N[NOTICE 00000 ");
+		memset(script + len, 'x', sizeof(script) - len);
+		memcpy(script + sizeof(script) - 2, "]", 2);
+		say(s, script);
+		ASSERT_HEARS(c, "");
+		if (asks)
+			actor_push_bytes(s, slice_of(head, sizeof(head)));
+		memset(script, 'x', 4092);
+		actor_push_bytes(s, slice_of(script, asks ? 4092 : 0));
+		say(s, "R " PARAMETERS " K[1] Z[I]");
+		ASSERT_HEARS(c, asks ? "E[FATAL 08P01]" : GREETING);
+		if (asks)
+			assert_true(is_gone(s));
+		world_end(&w);
+	}
+}
+
 /* Half way through SCRAM, where the server has not proved itself yet. */
 static void a_server_that_says_yes_without_its_proof_is_not_believed(void **state)
 {
@@ -445,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(what_the_server_says_of_the_login_is_what_clients_hear),
 	    cmocka_unit_test(a_server_that_is_full_keeps_its_clients_waiting),
 	    cmocka_unit_test(a_server_that_breaks_the_rules_of_a_login_is_left),
+	    cmocka_unit_test(a_server_may_say_much_but_not_when_it_asks),
 	    cmocka_unit_test(a_server_that_says_yes_without_its_proof_is_not_believed),
 	    cmocka_unit_test(a_server_that_is_gone_in_its_login_is_told_wherever_it_was),
 	    cmocka_unit_test(a_server_that_says_nothing_in_its_login_has_its_time),

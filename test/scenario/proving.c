@@ -12,7 +12,7 @@
 #include "proto/frame.h"
 #include "scenario/world.h"
 
-enum { ITERATIONS = 4, NAME_LEN = 64, PASSWORD_LEN = 1024 };
+enum { ITERATIONS = 4, NAME_LEN = 64, PASSWORD_LEN = LOGIN_PASSWORD_MAX + 1 };
 
 /* ---- secrets ---- */
 
