@@ -166,9 +166,7 @@ static void follow(struct login *l, enum login_verdict verdict)
 			client_fetch_secret(l);
 		return;
 	case LOGIN_DONE:
-		/* Guesses made side by side count for each other, too. */
-		if (!is_braked(l))
-			succeed(l);
+		succeed(l);
 		return;
 	case LOGIN_FAILED:
 		fail(l);
@@ -215,7 +213,8 @@ static void on_secret(struct login *l, const struct secret *secret)
 
 static void on_judgement(struct login *l, bool is_right)
 {
-	follow(l, exchange_judge(l->exchange, is_right));
+	if (!is_braked(l))
+		follow(l, exchange_judge(l->exchange, is_right));
 }
 
 static void on_peer(struct login *l, const char *system_name)
@@ -341,6 +340,10 @@ size_t client_proof_feed(struct login *l, struct slice bytes)
 	if (!frame_is_whole(&f))
 		return 0;
 	size_t len = f.total_len;
+	/* Guesses made side by side count for each other: one that comes too late is not
+	 * even looked at, so that no word tells whether it was right. */
+	if (is_braked(l))
+		return len;
 	follow(l, exchange_feed(l->exchange, f.letter, f.body,
 				stream_cork_buffer(&c->stream)));
 	return len;
