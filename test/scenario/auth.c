@@ -437,6 +437,35 @@ static void after_ten_failures_even_the_right_password_is_refused(void **state)
 	}
 }
 
+/* So many logins are under way when the limit is reached: what they are told must not say
+ * which of them has guessed right. */
+static void guesses_made_side_by_side_learn_nothing_beyond_the_limit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < METHODS; i++) {
+		bool is_scram = methods[i].type[0] == 's' ||
+				(methods[i].type[0] == 'm' && methods[i].stored == SCRAM);
+		struct world w;
+
+		if (!methods[i].comes_in)
+			continue;
+		world_of_method(&w, i);
+		struct actor *right = prover_connect(&w, ANNA, PASSWORD);
+		struct actor *wrong = prover_connect(&w, ANNA, "looking glass");
+		prover_stop_after(right, is_scram);
+		prover_stop_after(wrong, is_scram);
+		world_settle(&w);
+		guess(&w, "anna", 10);
+		prover_stop_after(right, 1);
+		prover_stop_after(wrong, 1);
+		world_settle(&w);
+		ASSERT_HEARS(right, "E[FATAL 28000]");
+		ASSERT_HEARS(wrong, "E[FATAL 28000]");
+		assert_null(world_server(&w, 1));
+		world_end(&w);
+	}
+}
+
 static void failures_long_ago_or_before_a_success_do_not_count(void **state)
 {
 	struct world w;
@@ -506,6 +535,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_password_is_refused_at_its_first_byte),
 	    cmocka_unit_test(a_password_message_without_end_is_refused_at_its_head),
 	    cmocka_unit_test(after_ten_failures_even_the_right_password_is_refused),
+	    cmocka_unit_test(guesses_made_side_by_side_learn_nothing_beyond_the_limit),
 	    cmocka_unit_test(failures_long_ago_or_before_a_success_do_not_count),
 	    cmocka_unit_test(the_brake_can_be_set_and_taken_off),
 	    cmocka_unit_test(who_hangs_up_has_not_failed),

@@ -272,6 +272,40 @@ static void a_verdict_on_who_has_just_been_closed_counts_for_nothing(void **stat
 	}
 }
 
+/* The verdict on a guess that was made before the limit was reached. */
+static void a_verdict_beyond_the_limit_of_failures_tells_nothing(void **state)
+{
+	static const char *const guesses[] = {PASSWORD, "wonderland"};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		world_begin(&w, lines_of("pam", "auth_pam_service = right\n"
+						"auth_failure_limit = 1\n"));
+		struct actor *wrong = prover_client(&w, ANNA, "looking glass");
+		struct actor *c = prover_connect(&w, ANNA, guesses[i]);
+		prover_stop_after(c, 0);
+		world_settle(&w);
+		collect(&w);
+		ASSERT_HEARS(wrong, "E[FATAL 28P01]");
+		prover_stop_after(c, 1);
+		world_settle(&w);
+		ASSERT_HEARS(c, "E[FATAL 28000]");
+		world_end(&w);
+		/* The same when PAM has both already. */
+		world_begin(&w, lines_of("pam", "auth_pam_service = holds\n"
+						"auth_threads = 1\n"
+						"auth_failure_limit = 1\n"));
+		wrong = prover_client(&w, ANNA, "looking glass");
+		c = prover_client(&w, ANNA, guesses[i]);
+		fake_pam_let_go(2);
+		while (heard(c)[0] == '\0')
+			collect(&w);
+		assert_string_equal(c->told, "E[FATAL 28000]");
+		world_end(&w);
+	}
+}
+
 static void when_all_threads_are_busy_more_are_refused(void **state)
 {
 	struct world w;
@@ -515,6 +549,7 @@ int main(void)
 	    TEST(what_pam_says_counts),
 	    TEST(what_was_said_before_the_verdict_is_served_after_it),
 	    TEST(a_verdict_on_who_has_just_been_closed_counts_for_nothing),
+	    TEST(a_verdict_beyond_the_limit_of_failures_tells_nothing),
 	    TEST(when_all_threads_are_busy_more_are_refused),
 	    TEST(those_who_stall_make_room_for_those_who_go_on),
 	    TEST(who_waits_for_a_server_takes_no_place),
