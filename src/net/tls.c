@@ -125,6 +125,7 @@ static void free_tls(struct tls *t)
 	X509_free(t->peer);
 	buffer_fini(&t->carry);
 	buffer_fini(&t->unsent);
+	buffer_fini(&t->late);
 	free(t->problem);
 	tls_context_unref(t->context);
 	free(t);

@@ -74,6 +74,7 @@ struct tls {
 	struct loop_task task;
 	struct buffer carry;    /* received, but not yet read by anybody */
 	struct buffer unsent;   /* encrypted, but not taken by the kernel */
+	struct buffer late;     /* encrypted, goes with what is written next: tickets */
 	size_t boxed;           /* bytes in the loop's outbox; 0 between calls */
 	struct tls_way in, out; /* when the records are ours */
 	X509 *peer;             /* the peer's certificate, if any */
@@ -126,6 +127,10 @@ static inline void tls_wire_commit(struct tls *t, size_t len)
 {
 	t->boxed += len;
 }
+
+/* What is in the outbox goes together with what is written next: it is of no use to a
+ * client that says nothing more. Sends it now when memory is short. */
+void tls_wire_delay(struct tls *t);
 
 /* Sends what is unsent and in the outbox; what the kernel does not take is unsent then. 0
  * or -errno. */

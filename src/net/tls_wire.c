@@ -149,9 +149,33 @@ int tls_wire_flush(struct tls *t)
 	return err;
 }
 
+void tls_wire_delay(struct tls *t)
+{
+	if (buffer_len(&t->unsent) == 0 &&
+	    buffer_append(&t->late, slice_of(t->stream->loop->outbox, t->boxed)))
+		t->boxed = 0;
+	else
+		tls_wire_flush(t);
+}
+
+/* In front of what is written now; it is far shorter than the outbox. */
+static void box_late(struct tls *t, uint8_t *outbox)
+{
+	struct slice late = buffer_bytes(&t->late);
+
+	if (late.len == 0 || !outbox)
+		return;
+	CHECK(t->boxed == 0 && late.len <= LOOP_OUTBOX_LEN);
+	memcpy(outbox, late.data, late.len);
+	t->boxed = late.len;
+	buffer_fini(&t->late);
+}
+
 uint8_t *tls_wire_room(struct tls *t)
 {
 	uint8_t *outbox = loop_outbox(t->stream->loop);
+
+	box_late(t, outbox);
 
 	if (outbox && LOOP_OUTBOX_LEN - t->boxed < TLS_RECORD_MAX)
 		send_boxed(t);
@@ -164,6 +188,7 @@ int tls_wire_put(struct tls *t, struct slice bytes)
 	uint8_t *outbox = loop_outbox(t->stream->loop);
 	int err = 0;
 
+	box_late(t, outbox);
 	if (outbox && bytes.len > LOOP_OUTBOX_LEN - t->boxed)
 		err = send_boxed(t);
 	if (err)
