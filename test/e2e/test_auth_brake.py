@@ -135,7 +135,7 @@ def test_blocked_logins_are_logged_sparingly(make_login_pooler):
 def test_guesses_made_at_the_same_time_count_too(make_login_pooler):
     """Who opens many logins first and guesses in all of them then gains nothing."""
     pooler = make_login_pooler("plain", USERS, auth_failure_limit=3)
-    wires = [pooler.wire() for _ in range(10)]
+    wires = [pooler.wire(timeout=5) for _ in range(10)]
     for wire in wires:
         wire.send(startup({"user": "alice", "database": "app"}))
         assert wire.read().type == "R"

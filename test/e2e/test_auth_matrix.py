@@ -21,7 +21,7 @@ PASSWORDS = {"alice": "alice-pw", "bob": "bob-pw", "carol": "carol-pw"}
 SECRETS = {"alice": PASSWORDS["alice"],
            "bob": scram.md5_secret("bob", PASSWORDS["bob"]),
            "carol": scram.verifier(PASSWORDS["carol"])}
-KIND = {"alice": "plain", "bob": "md5", "carol": "verifier", "nobody": "unknown"}
+KIND = {"alice": "plain", "bob": "md5", "carol": "verifier", "stranger": "unknown"}
 
 RULES = """
 hostssl   all alice 127.0.0.1/32 scram-sha-256
@@ -109,7 +109,7 @@ def expected_of_login(method, cell):
     if method == "peer":
         is_us = cell.face == "socket" and cell.user == getpass.getuser()
         return welcome if is_us else refused("28000", "(?i)peer")
-    if method == "hba" and cell.user == "nobody" and cell.face != "socket":
+    if method == "hba" and cell.user == "stranger" and cell.face != "socket":
         return refused("28000", "no .*(rule|entry|authentication method)")
     if not cell.is_right:
         return WRONG
@@ -138,7 +138,7 @@ def cells_of(method, mode):
         for user in PASSWORDS:
             yield Cell(user, True, face, certificate)
             yield Cell(user, False, face, certificate)
-        yield Cell("nobody", False, face, certificate)
+        yield Cell("stranger", False, face, certificate)
     if "socket" in [face for face, _ in faces] and method in ("peer", "hba"):
         yield Cell(getpass.getuser(), True, "socket")
     if mode == "disable":
@@ -167,7 +167,7 @@ def can_try(driver, cell):
 
 
 def case_of(cell, pooler, certs):
-    password = PASSWORDS.get(cell.user, "nobody-pw") if cell.is_right else "wrong"
+    password = PASSWORDS.get(cell.user, "stranger-pw") if cell.is_right else "wrong"
     case = {"host": pooler.directory if cell.face == "socket" else "127.0.0.1",
             "port": pooler.port, "dbname": "app", "user": cell.user, "password": password}
     if cell.face == "tls":

@@ -73,6 +73,8 @@ class Ldap:
         os.makedirs(os.path.join(self.directory, "data"))
         give_to(account, self.directory)
         give_to(account, os.path.join(self.directory, "data"))
+        # A copy: where AppArmor guards slapd, it may not read temporary directories.
+        self.program = shutil.copy(find_slapd(), os.path.join(self.directory, "slapd"))
         self.config = self._write("slapd.conf", CONFIG.format(
             directory=self.directory, certs=certs, base=BASE, root=ROOT, password=ROOT_PASSWORD))
         entries = ENTRIES
@@ -84,7 +86,7 @@ class Ldap:
             entries += PERSON.format(rdn="cn", name="twin " + where[3:6], uid="twin", where=where,
                                      password="twin-pw")
         ldif = self._write("entries.ldif", entries)
-        subprocess.run([find_slapd(), "-Tadd", "-f", self.config, "-l", ldif], check=True,
+        subprocess.run([self.program, "-Tadd", "-f", self.config, "-l", ldif], check=True,
                        capture_output=True, cwd="/", **popen_as(account))
 
     def _write(self, name, text):
@@ -97,7 +99,7 @@ class Ldap:
     def start(self):
         with open(os.path.join(self.directory, "log"), "ab") as log:
             self.process = subprocess.Popen(
-                [find_slapd(), "-f", self.config, "-d", "0", "-h",
+                [self.program, "-f", self.config, "-d", "0", "-h",
                  f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
                 **popen_as(self.account))
