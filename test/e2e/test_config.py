@@ -174,10 +174,11 @@ def test_without_secrets_it_is_told_that_nobody_can_log_in(check):
     assert status == 0 and "nobody can log in: auth_type is md5" in output
 
 
-def test_what_a_database_says_of_tls_is_printed_and_loads_again(check):
-    done = check(PLAIN + "b = host=db.example tls_sslmode=verify-full tls_ca_file='/a b'\n")
+def test_what_a_database_says_of_tls_is_printed_and_loads_again(check, certs, write_file):
+    ca_file = write_file("a b", open(certs.ca_file).read())
+    done = check(PLAIN + f"b = host=db.example tls_sslmode=verify-full tls_ca_file='{ca_file}'\n")
     assert done[0] == 0, done[1]
-    assert "tls_sslmode=verify-full tls_ca_file='/a b'" in done[1]
+    assert f"tls_sslmode=verify-full tls_ca_file='{ca_file}'" in done[1]
     assert check(done[1]) == done
 
 
