@@ -178,9 +178,25 @@ static bool offer(struct stream *s, struct slice bytes, size_t *out_used)
 	return true;
 }
 
+static void drop_kept(struct stream *s)
+{
+	if (s->ops->is_secret)
+		buffer_wipe(&s->in);
+	else
+		buffer_fini(&s->in);
+}
+
+static void consume_kept(struct stream *s, size_t len, bool is_secret)
+{
+	if (is_secret)
+		explicit_bzero(s->in.data + s->in.start, len);
+	buffer_consume(&s->in, len);
+}
+
 static void offer_kept(struct stream *s)
 {
 	do {
+		bool is_secret = s->ops->is_secret;
 		size_t used;
 
 		s->wants_pump = false;
@@ -188,7 +204,7 @@ static void offer_kept(struct stream *s)
 			break;
 		if (!offer(s, buffer_bytes(&s->in), &used))
 			return;
-		buffer_consume(&s->in, used);
+		consume_kept(s, used, is_secret);
 	} while (s->wants_pump);
 	water_watch(s);
 }
@@ -277,7 +293,7 @@ static void take_bytes(struct stream *s, size_t gathered, size_t got)
 	}
 	if (gathered > 0) {
 		memcpy(scratch, s->in.data + s->in.start, gathered);
-		buffer_consume(&s->in, gathered);
+		consume_kept(s, gathered, s->ops->is_secret);
 	}
 	take_from_scratch(s, gathered + got);
 }
@@ -289,11 +305,13 @@ static bool read_once(struct stream *s)
 	size_t gathered = kept <= GATHER_MOST ? kept : 0;
 	size_t room = LOOP_SCRATCH_LEN - gathered;
 	size_t len = read_len(s);
+	uint8_t *scratch = s->loop->scratch;
+	bool is_secret = s->ops->is_secret;
 
 	if (len > room)
 		len = room;
 	CHECK(!s->loop->scratch_is_lent);
-	ssize_t got = s->transport->read(s, s->loop->scratch + gathered, len);
+	ssize_t got = s->transport->read(s, scratch + gathered, len);
 	if (got == 0) {
 		meet_eof(s);
 		return false;
@@ -305,6 +323,9 @@ static bool read_once(struct stream *s)
 	}
 	CHECK((size_t)got <= len);
 	take_bytes(s, gathered, (size_t)got);
+	/* TLS opens records in place, so more than `got` has been written to. */
+	if (is_secret)
+		explicit_bzero(scratch, gathered + len);
 	if (!s->transport || s->has_ended)
 		return false;
 	learn_appetite(s, kept + (size_t)got);
@@ -466,7 +487,7 @@ void stream_close(struct stream *s)
 	s->transport->close(s);
 	s->transport = NULL;
 	s->is_blocked = false;
-	buffer_fini(&s->in);
+	drop_kept(s);
 	buffer_fini(&s->out);
 }
 
@@ -477,7 +498,7 @@ void stream_finish(struct stream *s)
 	leave_pair(s);
 	s->is_finishing = true;
 	s->hold = STREAM_FREE;
-	buffer_fini(&s->in);
+	drop_kept(s);
 	water_watch(s);
 	if (s->write_error || s->is_blocked)
 		return; /* the flush phase ends it, or the last write does */

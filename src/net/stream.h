@@ -53,6 +53,8 @@ struct stream_ops {
 	/* Asked before a readable stream is read; NULL: always. False holds the stream:
 	 * it is not read before stream_release(). */
 	bool (*may_read)(struct stream *stream);
+	/* What is read is secret: it is overwritten as soon as it has been consumed. */
+	bool is_secret;
 };
 
 /* What a transport keeps to itself; it sets and clears these marks. */

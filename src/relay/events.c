@@ -129,6 +129,7 @@ static const struct stream_ops login_stream_ops = {
     .on_drained = client_on_drained,
     .on_end = client_on_end,
     .may_read = client_login_may_read,
+    .is_secret = true, /* there may be a password in it */
 };
 
 static void pump_client(struct loop_task *task)
