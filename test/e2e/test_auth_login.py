@@ -2,6 +2,7 @@
 checked. Spoken by hand, since drivers never do what is wrong."""
 
 import os
+import signal
 import struct
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from harness import scram
 from harness.logins import change_users
 from harness.waiting import wait_until
-from harness.wire import (SSL_REQUEST, Closed, Refused, cstring, fields_of, message,
+from harness.wire import (SSL_REQUEST, Closed, Refused, Wire, cstring, fields_of, message,
                           password_message, sasl_initial, startup)
 
 PASSWORD = "right"
@@ -542,3 +543,54 @@ def test_connections_without_a_word_take_no_place(make_login_pooler):
     assert time.monotonic() - began < 2
     for wire in silent:
         wire.close()
+
+
+def test_logins_go_on_while_everything_is_read_again(make_login_pooler, certs, later):
+    """Each login ends with the list and the certificates that it began with."""
+    pooler = make_login_pooler("scram-sha-256", SECRETS, **certs.client_tls("prefer"))
+    stop = []
+
+    def come(user, context):
+        count = 0
+        while not stop:
+            with Wire(pooler.address) as wire:
+                if context:
+                    wire.start_tls(context)
+                wire.login(user, "app", PASSWORD)
+                count += 1
+        return count
+
+    jobs = [later(come, user, context) for user in ("alice", "carol")
+            for context in (None, certs.context())]
+    for n in range(25):
+        change_users(pooler, {**SECRETS, **{f"user{m}": "x" for m in range(n * 50)}})
+        issued = (certs.server, certs.server_rsa)[n % 2]
+        pooler.reload(client_tls_cert_file=issued.cert_file, client_tls_key_file=issued.key_file)
+        assert not any(job.done() for job in jobs), [job for job in jobs if job.done()]
+    stop.append(True)
+    assert all(job.result(20) > 0 for job in jobs)
+
+
+@pytest.mark.parametrize("method", ["plain", "md5", "scram-sha-256"])
+def test_list_is_read_again_between_question_and_answer(make_login_pooler, method):
+    """The secret that was asked about is the one that counts; then it is gone."""
+    pooler = make_login_pooler(method, {"alice": PASSWORD})
+    wire, body = begin(pooler, "alice")
+    change_users(pooler, {"bob": PASSWORD})
+    pooler.reload()
+    wire.answer(body, "alice", PASSWORD)
+    try:
+        wire.finish_login("alice", PASSWORD)
+    except Refused as refused:
+        assert refused.fields["C"] in ("28P01", "28000")
+    assert login_error(pooler, "alice", PASSWORD)["C"] == "28P01"
+
+
+def test_shutdown_in_the_middle_of_logins(make_login_pooler):
+    pooler = make_login_pooler("scram-sha-256", SECRETS, tcp_defer_accept=0)
+    wires = [begin(pooler, user)[0] for user in ("alice", "carol", "nobody")] + [pooler.wire()]
+    pooler.send_signal(signal.SIGQUIT)
+    for wire in wires:
+        wire.rest()
+    assert pooler.wait() == 0
+    pooler.check_output()

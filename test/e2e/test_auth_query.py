@@ -1,6 +1,7 @@
 """auth_query: secrets that are asked of PostgreSQL when somebody logs in."""
 
 import re
+import signal
 
 import psycopg
 import pytest
@@ -9,7 +10,7 @@ from harness.backend import READY, error, rows
 from harness.logins import change_users
 from harness.secure import PASSWORD
 from harness.waiting import wait_until
-from harness.wire import Refused
+from harness.wire import Refused, startup
 
 QUERY = "select usename, passwd from public.lookup($1)"
 ALIVE = {"auth_user": "looker", "auth_query": QUERY}
@@ -409,3 +410,61 @@ def test_password_changed_in_postgres_is_taken_up_for_servers_too(make_asking, r
     secure.sql("select pg_terminate_backend(%s)", (int(pid),))
     wait_until(lambda: not pooler.pool("app", "dave")["sv_idle"], 5)
     assert new.value("select 1") == old.value("select 1") == "1"
+
+
+def slow_query(make_asking, **settings):
+    return make_asking("plain", auth_query="select usename, passwd from public.lookup($1), "
+                       "pg_sleep(0.6)", **settings)
+
+
+def begin(pooler, user, dbname="app"):
+    """A wire whose login waits for its secret."""
+    wire = pooler.wire()
+    wire.send(startup({"user": user, "database": dbname}))
+    return wire
+
+
+def asleep(secure):
+    return secure.sql("select count(*) from pg_stat_activity where usename = 'looker' "
+                      "and state = 'active'")[0][0]
+
+
+def test_client_that_leaves_while_its_secret_is_looked_up(make_asking, secure):
+    pooler = slow_query(make_asking)
+    wires = [begin(pooler, user) for user in ("alice", "alice", "bob", "nobody")]
+    wait_until(lambda: asleep(secure), 5)
+    for n, wire in enumerate(wires):
+        wire.reset() if n % 2 else wire.close()
+    assert login(pooler, "alice").value("select 1") == "1"
+
+
+def test_reload_while_a_secret_is_looked_up(make_asking, secure):
+    pooler = slow_query(make_asking)
+    wire = begin(pooler, "alice")
+    wait_until(lambda: asleep(secure), 5)
+    pooler.reload(auth_query=QUERY, auth_cache_ttl=5)
+    wire.finish_login("alice", PASSWORD)
+    assert wire.value("select current_user") == "alice"
+
+
+def test_shutdown_while_a_secret_is_looked_up(make_asking, secure):
+    pooler = slow_query(make_asking)
+    wires = [begin(pooler, user) for user in ("alice", "bob")]
+    wait_until(lambda: asleep(secure), 5)
+    pooler.send_signal(signal.SIGQUIT)
+    for wire in wires:
+        assert "R" not in wire.rest().types
+    assert pooler.wait() == 0
+    pooler.check_output()
+
+
+def test_server_that_is_killed_while_a_secret_is_looked_up(make_asking, secure):
+    pooler = slow_query(make_asking)
+    wire = begin(pooler, "alice")
+    wait_until(lambda: asleep(secure), 5)
+    secure.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'looker'")
+    try:
+        wire.finish_login("alice", PASSWORD)  # it was asked once more
+    except Refused as refused:
+        assert refused.fields["C"] == "57P03", refused.fields
+    assert login(pooler, "bob").value("select 1") == "1"
