@@ -4,11 +4,13 @@ checked. Spoken by hand, since drivers never do what is wrong."""
 import os
 import signal
 import struct
+import subprocess
 import time
 
 import pytest
 
 from harness import scram
+from harness.account import popen_as
 from harness.logins import change_users
 from harness.waiting import wait_until
 from harness.wire import (SSL_REQUEST, Closed, Refused, Wire, cstring, fields_of, message,
@@ -155,6 +157,25 @@ def test_console_asks_for_the_password_too(make_login_pooler):
     assert not pooler.ask_console("SHOW VERSION").errors
     fields = login_error(pooler, "alice", PASSWORD, dbname="pooler")
     assert fields["C"] == "28000", fields
+
+
+def console_by_socket(pooler, name, **more):
+    return subprocess.run(["psql", "-XAtw", "-h", pooler.directory, "-p", str(pooler.port), "-U",
+                           name, "-c", "SHOW VERSION", "pooler"], cwd="/", capture_output=True,
+                          text=True, timeout=20, **more)
+
+
+def test_our_own_user_needs_no_password_for_the_console(make_login_pooler):
+    """By the Unix socket, as the user that the program runs as, and as nobody else."""
+    pooler = make_login_pooler("scram-sha-256", SECRETS, admin_users="admin")
+    for name in ("pooler", "pgbouncer"):
+        assert console_by_socket(pooler, name, **popen_as(pooler.account)).returncode == 0
+        with pooler.wire() as wire:
+            with pytest.raises(Refused):
+                wire.login(name, "pooler", "x")
+    assert console_by_socket(pooler, "admin", **popen_as(pooler.account)).returncode != 0
+    if pooler.account is not None:
+        assert console_by_socket(pooler, "pooler").returncode != 0, "root is not that user"
 
 
 def test_unknown_startup_parameter_is_not_told_to_strangers(make_login_pooler):
