@@ -41,9 +41,43 @@ void credential_fini(struct credential *c)
 	crypto_wipe(c, sizeof(*c));
 }
 
+/* Whether these are keys of that password. Without memory they are not. */
+static bool are_keys_of(const struct scram_keys *keys, struct slice password)
+{
+	struct scram_password prepared;
+	struct scram_salted salted = {0};
+	struct scram_keys own = {0};
+	bool is_same = scram_password_of(password, &prepared) &&
+		       scram_salted_make(&prepared, &keys->salt, &salted) &&
+		       scram_keys_of(&salted, &own) &&
+		       crypto_equal(slice_of(own.client_key, sizeof(own.client_key)),
+				    slice_of(keys->client_key, sizeof(keys->client_key)));
+
+	crypto_wipe(&prepared, sizeof(prepared));
+	crypto_wipe(&salted, sizeof(salted));
+	crypto_wipe(&own, sizeof(own));
+	return is_same;
+}
+
+static bool are_known(const struct credential *c, const struct scram_keys *keys)
+{
+	return c->has_keys &&
+	       crypto_equal(slice_of(c->keys.client_key, sizeof(c->keys.client_key)),
+			    slice_of(keys->client_key, sizeof(keys->client_key)));
+}
+
+/* A password that was given before these keys may be the one before a change. */
+static void doubt_password(struct credential *c, const struct scram_keys *keys)
+{
+	if (c->password.len > 0 && !are_known(c, keys) && !are_keys_of(keys, c->password))
+		wipe(&c->password);
+}
+
 bool credential_learn(struct credential *c, struct slice password, struct slice secret,
 		      const struct scram_keys *keys)
 {
+	if (keys && password.len == 0)
+		doubt_password(c, keys);
 	bool is_kept = replace(&c->password, password);
 
 	is_kept = replace(&c->secret, secret) && is_kept;

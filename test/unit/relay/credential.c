@@ -126,6 +126,19 @@ static void assert_uses(struct stage *s, enum secret_kind kind, const char *text
 	assert_slice_is(s->secret.text, text);
 }
 
+static struct scram_keys keys_of(const char *text)
+{
+	struct scram_salt salt = {.iterations = 7, .len = 4, .bytes = "salt"};
+	struct scram_password password;
+	struct scram_salted salted;
+	struct scram_keys keys;
+
+	assert_true(scram_password_of(slice_of_text(text), &password));
+	assert_true(scram_salted_make(&password, &salt, &salted));
+	assert_true(scram_keys_of(&salted, &keys));
+	return keys;
+}
+
 /* ---- which one counts ---- */
 
 struct rank {
@@ -169,11 +182,11 @@ static void what_serves_best_comes_first(void **state)
 	    {"anna", "", md5, "own", "found", SECRET_MD5, MD5, false},
 	    {"anna", "database's", md5, "own", "", SECRET_PLAIN, "database's", false},
 	};
-	struct scram_keys keys = {.salt.iterations = 4096, .client_key = "key"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(ranks); i++) {
 		const struct rank *r = &ranks[i];
+		struct scram_keys keys = keys_of(r->own);
 		struct stage s;
 
 		stage_begin(&s, r->forced, r->password, r->list);
@@ -243,6 +256,26 @@ static void the_latest_counts_and_nothing_new_changes_nothing(void **state)
 	learn(&s, "", MD5, NULL);
 	learn(&s, "", OTHER_MD5, NULL);
 	assert_uses(&s, SECRET_MD5, OTHER_MD5);
+	stage_end(&s);
+}
+
+static void a_password_from_before_a_change_does_not_count(void **state)
+{
+	struct scram_keys same = keys_of("before"), other = keys_of("after");
+	struct stage s;
+
+	(void)state;
+	stage_begin(&s, "", "", "\"anna\" \"" SCRAM "\"\n");
+	learn(&s, "before", "", NULL);
+	learn(&s, "", "", &same);
+	assert_uses(&s, SECRET_PLAIN, "before");
+	learn(&s, "", "", &other);
+	assert_uses(&s, SECRET_SCRAM, SCRAM);
+	assert_ptr_equal(s.means.keys, &s.credential.keys);
+	learn(&s, "after", "", NULL);
+	assert_uses(&s, SECRET_PLAIN, "after");
+	learn(&s, "", "", &other);
+	assert_uses(&s, SECRET_PLAIN, "after");
 	stage_end(&s);
 }
 
@@ -322,6 +355,7 @@ int main(void)
 	    cmocka_unit_test(what_a_server_salted_is_kept_by_the_pool),
 	    cmocka_unit_test(another_list_counts_at_once),
 	    cmocka_unit_test(the_latest_counts_and_nothing_new_changes_nothing),
+	    cmocka_unit_test(a_password_from_before_a_change_does_not_count),
 	    cmocka_unit_test(a_password_may_hold_any_byte),
 	    cmocka_unit_test(without_memory_the_old_one_is_not_kept_for_the_new),
 	    cmocka_unit_test(what_is_replaced_is_wiped),
