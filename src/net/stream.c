@@ -156,6 +156,11 @@ void stream_corked(struct stream *s)
 	}
 }
 
+bool stream_has_hidden(const struct stream *s)
+{
+	return s->wire & STREAM_WIRE_READABLE;
+}
+
 bool stream_has_queued(const struct stream *s)
 {
 	return buffer_len(&s->out) > 0 || (s->wire & STREAM_WIRE_UNSENT);

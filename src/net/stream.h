@@ -143,6 +143,10 @@ void stream_corked(struct stream *stream);
 /* Whether bytes are queued for sending. */
 bool stream_has_queued(const struct stream *stream);
 
+/* Whether the transport has bytes that were received before and can be read without
+ * asking the kernel. */
+bool stream_has_hidden(const struct stream *stream);
+
 /* Received and not consumed; borrowed until the next call on the stream. */
 struct slice stream_kept(const struct stream *stream);
 

@@ -91,7 +91,8 @@ bool client_login_may_read(struct stream *stream)
 	struct client *c = client_of_stream(stream);
 	struct login *l = c->login;
 
-	if (c->state != CLIENT_STARTUP || l->is_in_turn)
+	/* What came together with the end of a handshake has had its turn. */
+	if (c->state != CLIENT_STARTUP || l->is_in_turn || stream_has_hidden(stream))
 		return true;
 	login_gate_ask(&logins_of(l)->gate, &l->ticket);
 	return false;
