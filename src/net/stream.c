@@ -1,5 +1,5 @@
 /*
- * A duplex stream: reading, offering, writing, ending. Whether it is read is decided in
+ * A duplex stream: reading, offering, ending. Whether it is read is decided in
  * net/water, how much of it at once in net/appetite.
  *
  * on_data and on_end are called from the loop only: from stream_on_ready(), from the
@@ -9,9 +9,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/uio.h>
 
 #include "base/check.h"
+#include "net/stream_parts.h"
 #include "net/transport.h"
 #include "net/water.h"
 
@@ -31,7 +31,7 @@ static const struct slice nothing = {0};
 
 /* ---- ending ---- */
 
-static void end(struct stream *s, enum stream_end how, int error)
+void stream_end(struct stream *s, enum stream_end how, int error)
 {
 	if (s->has_ended)
 		return;
@@ -42,128 +42,7 @@ static void end(struct stream *s, enum stream_end how, int error)
 
 static void end_broken(struct stream *s, int error)
 {
-	end(s, error == ENOMEM ? STREAM_END_MEMORY : STREAM_END_BROKEN, error);
-}
-
-/* ---- writing ---- */
-
-static bool takes_bytes(const struct stream *s)
-{
-	return s->transport && !s->has_ended && !s->is_finishing && s->write_error == 0;
-}
-
-/* The end is told in the flush phase: who writes does not expect to be called. */
-static void fail_write(struct stream *s, int error)
-{
-	s->write_error = (uint16_t)error;
-	s->is_blocked = false;
-	buffer_fini(&s->out);
-	water_judge(s);
-	loop_post_flush(s->loop, &s->flush);
-	water_watch(s);
-}
-
-static void queue(struct stream *s, struct slice bytes)
-{
-	if (buffer_append(&s->out, bytes))
-		water_judge(s);
-	else
-		fail_write(s, ENOMEM);
-}
-
-static void say_goodbye(struct stream *s)
-{
-	s->transport->shutdown(s);
-	if (s->saw_eof)
-		end(s, STREAM_END_BY_PEER, 0);
-}
-
-/* What a handshake could not send holds nobody up but itself. */
-static bool has_unsent(const struct stream *s)
-{
-	return (s->wire & (STREAM_WIRE_UNSENT | STREAM_WIRE_SHUT)) == STREAM_WIRE_UNSENT;
-}
-
-static void settle_after_send(struct stream *s)
-{
-	s->is_blocked = buffer_len(&s->out) > 0 || has_unsent(s);
-	if (!s->is_blocked)
-		loop_unpost_flush(s->loop, &s->flush);
-	water_judge(s);
-	water_watch(s);
-	if (s->is_finishing && !s->is_blocked)
-		say_goodbye(s);
-}
-
-static struct iovec piece_of(struct slice bytes)
-{
-	/* The kernel only reads them, but iovec is for both directions. */
-	return (struct iovec){(void *)(uintptr_t)bytes.data, bytes.len};
-}
-
-/* Sends what is queued and `more` behind it; what the kernel leaves is queued. */
-static void send_all(struct stream *s, struct slice more)
-{
-	struct slice queued = buffer_bytes(&s->out);
-	struct iovec pieces[2];
-	int count = 0;
-
-	if (queued.len > 0)
-		pieces[count++] = piece_of(queued);
-	if (more.len > 0)
-		pieces[count++] = piece_of(more);
-	if (count == 0 && !(s->wire & STREAM_WIRE_UNSENT))
-		return;
-	ssize_t put = s->transport->write(s, pieces, count);
-	if (put < 0 && put != -EAGAIN) {
-		fail_write(s, (int)-put);
-		return;
-	}
-	size_t sent = put < 0 ? 0 : (size_t)put;
-	size_t from_queue = sent < queued.len ? sent : queued.len;
-	CHECK(sent <= queued.len + more.len);
-	buffer_consume(&s->out, from_queue);
-	if (!buffer_append(&s->out, slice_after(more, sent - from_queue))) {
-		fail_write(s, ENOMEM);
-		return;
-	}
-	settle_after_send(s);
-}
-
-void stream_write(struct stream *s, struct slice bytes)
-{
-	if (!takes_bytes(s))
-		return;
-	if (s->is_blocked)
-		queue(s, bytes);
-	else
-		send_all(s, bytes);
-}
-
-struct buffer *stream_cork_buffer(struct stream *s)
-{
-	return &s->out;
-}
-
-void stream_corked(struct stream *s)
-{
-	if (takes_bytes(s)) {
-		if (!s->is_blocked && buffer_len(&s->out) > 0)
-			loop_post_flush(s->loop, &s->flush);
-		water_judge(s);
-	} else if (!s->is_blocked) {
-		buffer_fini(&s->out); /* nobody will send it */
-	}
-}
-
-bool stream_has_hidden(const struct stream *s)
-{
-	return s->wire & STREAM_WIRE_READABLE;
-}
-
-bool stream_has_queued(const struct stream *s)
-{
-	return buffer_len(&s->out) > 0 || (s->wire & STREAM_WIRE_UNSENT);
+	stream_end(s, error == ENOMEM ? STREAM_END_MEMORY : STREAM_END_BROKEN, error);
 }
 
 /* ---- offering ---- */
@@ -231,6 +110,11 @@ struct slice stream_kept(const struct stream *s)
 
 /* ---- reading ---- */
 
+bool stream_has_hidden(const struct stream *s)
+{
+	return s->wire & STREAM_WIRE_READABLE;
+}
+
 static size_t read_len(const struct stream *s)
 {
 	if (s->is_finishing)
@@ -261,7 +145,7 @@ static void meet_eof(struct stream *s)
 		s->saw_eof = true;
 		water_watch(s);
 	} else {
-		end(s, STREAM_END_BY_PEER, 0);
+		stream_end(s, STREAM_END_BY_PEER, 0);
 	}
 }
 
@@ -278,7 +162,7 @@ static void take_from_scratch(struct stream *s, size_t len)
 	if (!goes_on)
 		return;
 	if (!buffer_append(&s->in, slice_after(bytes, used)))
-		end(s, STREAM_END_MEMORY, ENOMEM);
+		stream_end(s, STREAM_END_MEMORY, ENOMEM);
 	else if (s->wants_pump)
 		offer_kept(s);
 }
@@ -293,7 +177,7 @@ static void take_bytes(struct stream *s, size_t gathered, size_t got)
 		if (buffer_append(&s->in, slice_of(scratch, got)))
 			offer_kept(s);
 		else
-			end(s, STREAM_END_MEMORY, ENOMEM);
+			stream_end(s, STREAM_END_MEMORY, ENOMEM);
 		return;
 	}
 	if (gathered > 0) {
@@ -381,7 +265,7 @@ static void on_flush(struct loop_task *task)
 		return;
 	}
 	if (!s->is_blocked)
-		send_all(s, nothing);
+		stream_send_all(s, nothing);
 	if (water_has_hidden(s) || (s->hold == STREAM_RELEASED && water_may_read(s)))
 		read_if_allowed(s);
 }
@@ -390,8 +274,8 @@ static void write_blocked(struct stream *s)
 {
 	bool was_blocked = s->is_blocked;
 
-	send_all(s, nothing);
-	if (!was_blocked || s->is_blocked || s->has_ended || !takes_bytes(s))
+	stream_send_all(s, nothing);
+	if (!was_blocked || s->is_blocked || s->has_ended || !stream_takes_bytes(s))
 		return;
 	if (s->ops->on_drained)
 		s->ops->on_drained(s);
@@ -456,7 +340,7 @@ void stream_release(struct stream *s)
 void stream_fail(struct stream *s, int error)
 {
 	if (s->transport && !s->has_ended && s->write_error == 0)
-		fail_write(s, error);
+		stream_fail_write(s, error);
 }
 
 void stream_rewire(struct stream *s)
@@ -508,9 +392,9 @@ void stream_finish(struct stream *s)
 	if (s->write_error || s->is_blocked)
 		return; /* the flush phase ends it, or the last write does */
 	if (buffer_len(&s->out) > 0)
-		send_all(s, nothing);
+		stream_send_all(s, nothing);
 	else
-		say_goodbye(s);
+		stream_say_goodbye(s);
 }
 
 void stream_feed(struct stream *from, struct stream *to)
