@@ -325,7 +325,8 @@ def test_cert_may_be_mapped_and_taken_by_its_subject(make_login_pooler, certs):
                                hba="hostssl all all 127.0.0.1/32 cert map=m\n", **settings)
     assert may(pooler, "bob", tls=tls, password=None) == "ok"
     assert may(pooler, "alice", tls=tls, password=None) == "28000"
-    pooler = make_login_pooler("hba", SECRETS, ident='m "/^(CN=alice,O=Test|O=Test,CN=alice)$" bob\n',
+    subject = '"/^(CN=alice,O=Test|O=Test,CN=alice)$"'
+    pooler = make_login_pooler("hba", SECRETS, ident=f"m {subject} bob\n",
                                hba="hostssl all all 127.0.0.1/32 cert clientname=DN map=m\n",
                                **settings)
     assert may(pooler, "bob", tls=tls, password=None) == "ok"

@@ -396,10 +396,6 @@ def test_broken_first_messages_of_scram(make_login_pooler, first):
     assert pooler.wire().login("alice", "app", PASSWORD)
 
 
-def good_final(client, server_first):
-    return client.final(server_first)
-
-
 FINALS = {
     "without a proof": lambda text: text.rsplit(",p=", 1)[0],
     "with an empty proof": lambda text: text.rsplit(",p=", 1)[0] + ",p=",

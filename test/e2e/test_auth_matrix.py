@@ -234,7 +234,8 @@ SHOWN = {"server_wrong_host": "host", "server_expired": "expired", "server_self_
 
 
 @pytest.mark.parametrize("shown", SHOWN)
-def test_drivers_refuse_a_pooler_that_is_not_the_right_one(shown, make_login_pooler, drivers, certs):
+def test_drivers_refuse_a_pooler_that_is_not_the_right_one(shown, make_login_pooler, drivers,
+                                                           certs):
     """And the pooler bears it: with verify-full nobody is in, with require everybody."""
     pooler = make_login_pooler("scram-sha-256", SECRETS, auth_failure_limit=0,
                                **certs.client_tls("prefer", getattr(certs, shown)))

@@ -7,10 +7,9 @@ import time
 import pytest
 
 from harness.ldap import BASE, PEOPLE, options
+from harness.secure import PASSWORD
 from harness.waiting import wait_until
 from harness.wire import Refused, Wire
-
-SECRETS = {}
 
 
 def spawn(pooler):
@@ -152,7 +151,6 @@ def test_pam_password_serves_the_login_to_the_server(make_login_pooler, pam, sec
         conn = pooler.connect(password="alice-pw")
         assert conn.execute("select current_user").fetchone() == ("alice",)
     finally:
-        from harness.secure import PASSWORD
         secure.sql(f"alter role alice password '{PASSWORD}'")
 
 
@@ -212,8 +210,8 @@ def test_ldap_by_tls_refuses_a_directory_that_nobody_knows(make_login_pooler, ld
 
 
 @pytest.mark.parametrize("user", [
-    "*", "a*", "alice)(uid=*", "alice,ou=people", "cn=alice", "alice\\2c", "al\\69ce", "alice+uid=x",
-    "a(b", " alice", "alice ", "#alice", 'al"ice', "alice;x", "<alice>", "al=ice", "ali\\ce"])
+    "*", "a*", "alice)(uid=*", "alice,ou=people", "cn=alice", "alice\\2c", "al\\69ce",
+    "alice+uid=x", "a(b", " alice", "alice ", "#alice", 'al"ice', "alice;x", "<alice>", "al=ice", "ali\\ce"])
 @pytest.mark.parametrize("way", ["simple", "search"])
 def test_ldap_names_are_never_more_than_names(make_ldap, ldap, way, user):
     pooler = make_ldap(options_of(ldap, way))
@@ -290,5 +288,4 @@ def test_ldap_password_serves_the_login_to_the_server(make_login_pooler, ldap, s
         conn = pooler.connect(password="alice-pw")
         assert conn.execute("select current_user").fetchone() == ("alice",)
     finally:
-        from harness.secure import PASSWORD
         secure.sql(f"alter role alice password '{PASSWORD}'")

@@ -355,7 +355,8 @@ def test_server_that_never_answers_the_look_up(make_login_pooler, make_backend, 
     """The login ends in its time, others are not held up."""
     backend = make_backend(lambda peer: peer.greet().wait_for_end())
     asking = make_login_pooler(
-        "plain", {"bob": "x"}, auth_user="bob", client_login_timeout=1, server_tls_sslmode="disable",
+        "plain", {"bob": "x"}, auth_user="bob", client_login_timeout=1,
+        server_tls_sslmode="disable",
         databases={"app": f"host=127.0.0.1 port={backend.port}", "real": {"dbname": "app"}})
     stuck = asking.wire()
     with pytest.raises(Refused) as refused:

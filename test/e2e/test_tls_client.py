@@ -14,8 +14,8 @@ import pytest
 from harness import scram
 from harness.logins import ADMIN_PASSWORD
 from harness.waiting import holds_for, wait_until
-from harness.wire import (GSS_REQUEST, SSL_REQUEST, Closed, Refused, Wire, cancel_request, fields_of,
-                          password_message, query, sasl_initial, startup)
+from harness.wire import (GSS_REQUEST, SSL_REQUEST, Closed, Refused, Wire, cancel_request,
+                          fields_of, password_message, query, sasl_initial, startup)
 
 PASSWORD = "right"
 SECRETS = {"alice": PASSWORD, "bob": scram.verifier(PASSWORD)}

@@ -91,8 +91,10 @@ def test_entry_has_its_own_mode_and_files(make_to_tls, secure, certs):
         "strict": secure.target(tls_sslmode="verify-full", tls_ca_file=certs.ca_file),
         "wrong": secure.target(tls_sslmode="verify-full", tls_ca_file=certs.stranger.ca_file),
         "old": secure.target(tls_protocols="tlsv1.2"),
-        "suite": secure.target(tls_protocols="tlsv1.3", tls13_ciphers="TLS_CHACHA20_POLY1305_SHA256"),
-        "cipher": secure.target(tls_protocols="tlsv1.2", tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"),
+        "suite": secure.target(tls_protocols="tlsv1.3",
+                               tls13_ciphers="TLS_CHACHA20_POLY1305_SHA256"),
+        "cipher": secure.target(tls_protocols="tlsv1.2",
+                                tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"),
         "who": secure.target(user="certy", tls_cert_file=certs.client["pooler"].cert_file,
                              tls_key_file=certs.client["pooler"].key_file),
     }
