@@ -211,7 +211,8 @@ def test_ldap_by_tls_refuses_a_directory_that_nobody_knows(make_login_pooler, ld
 
 @pytest.mark.parametrize("user", [
     "*", "a*", "alice)(uid=*", "alice,ou=people", "cn=alice", "alice\\2c", "al\\69ce",
-    "alice+uid=x", "a(b", " alice", "alice ", "#alice", 'al"ice', "alice;x", "<alice>", "al=ice", "ali\\ce"])
+    "alice+uid=x", "a(b", " alice", "alice ", "#alice", 'al"ice', "alice;x",
+    "<alice>", "al=ice", "ali\\ce"])
 @pytest.mark.parametrize("way", ["simple", "search"])
 def test_ldap_names_are_never_more_than_names(make_ldap, ldap, way, user):
     pooler = make_ldap(options_of(ldap, way))
