@@ -16,20 +16,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/hostnames.h"
+#include "net/resolver_sockets.h"
 
 enum {
 	ADDRESSES_MOST = 64,
 	TRY_MS = 2000, /* doubled with each of the tries */
 	TRIES = 3,
 	PROBLEM_LEN = 240,
-};
-
-LIST_HEAD(resolver_sockets, resolver_socket);
-
-struct resolver_socket {
-	struct loop_io io;
-	LIST_ENTRY(resolver_socket) place;
-	struct resolver *resolver;
 };
 
 struct resolver {
@@ -39,9 +32,9 @@ struct resolver {
 	struct resolver_names ready;   /* those whose waiters are to be told */
 	struct resolver_name *refusal; /* what is told when there is no room */
 	struct loop_task tell;
-	struct resolver_sockets sockets; /* c-ares has one or two per server */
-	struct deadline retry;           /* when c-ares wants to be called */
-	struct deadline sweep;           /* when the first kept name is too old */
+	struct resolver_sockets sockets;
+	struct deadline retry; /* when c-ares wants to be called */
+	struct deadline sweep; /* when the first kept name is too old */
 	uint64_t ttl_us, negative_ttl_us;
 	size_t pending;
 };
@@ -154,43 +147,12 @@ static void on_socket(struct loop *loop, struct loop_io *io, int events)
 	arm_retry(r);
 }
 
-static struct resolver_socket *find_socket(struct resolver *r, int fd)
-{
-	struct resolver_socket *socket;
-
-	LIST_FOREACH(socket, &r->sockets, place)
-	if (loop_io_fd(&socket->io) == fd)
-		break;
-	return socket;
-}
-
-static struct resolver_socket *add_socket(struct resolver *r, int fd)
-{
-	struct resolver_socket *socket = calloc(1, sizeof(*socket));
-
-	if (!socket)
-		return NULL; /* nobody hears the answer: the query times out */
-	socket->resolver = r;
-	loop_io_init(&socket->io, fd, on_socket);
-	LIST_INSERT_HEAD(&r->sockets, socket, place);
-	return socket;
-}
-
 static void watch_socket(void *data, ares_socket_t fd, int readable, int writable)
 {
 	struct resolver *r = data;
-	struct resolver_socket *socket = find_socket(r, fd);
-	int events = (readable ? LOOP_READ : 0) | (writable ? LOOP_WRITE : 0);
 
-	if (!socket && events)
-		socket = add_socket(r, fd);
-	if (!socket)
-		return;
-	loop_io_watch(r->loop, &socket->io, events);
-	if (events == 0) {
-		LIST_REMOVE(socket, place);
-		free(socket);
-	}
+	resolver_sockets_watch(&r->sockets, fd,
+			       (readable ? LOOP_READ : 0) | (writable ? LOOP_WRITE : 0));
 }
 
 static bool address_of_node(const struct ares_addrinfo_node *node, struct address *out)
@@ -432,7 +394,7 @@ static void init(struct resolver *r, struct loop *loop)
 	r->sweep.on_due = on_sweep;
 	r->ttl_us = r->negative_ttl_us = 15 * USEC_PER_SEC;
 	TAILQ_INIT(&r->ready);
-	LIST_INIT(&r->sockets);
+	resolver_sockets_init(&r->sockets, r, loop, on_socket);
 }
 
 static bool reserve(struct resolver *r)
