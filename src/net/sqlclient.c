@@ -1,21 +1,17 @@
 /*
- * libpq driven by our loop.
- *
- * While connecting, libpq may close its socket and open another, perhaps with the same
- * number, so the watcher is taken off before each PQconnectPoll() and made anew after it.
- * Nothing here waits: PQfinish() sends its Terminate only as far as the socket takes it,
- * and GSS, which could ask a key server, is not used.
+ * libpq driven by our loop: the question and its answer. How a connection comes about is
+ * in net/sqlclient_connect.
  */
 #include "net/sqlclient.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/text.h"
+#include "net/sqlclient_parts.h"
 
 /* ---- states ---- */
 
@@ -29,7 +25,7 @@ static const unsigned may_become[] = {
     [SQLCLIENT_IDLE] = TO(ASKING) | TO(CLOSED),
 };
 
-static void move(struct sqlclient *c, enum sqlclient_state next)
+void sqlclient_move(struct sqlclient *c, enum sqlclient_state next)
 {
 	CHECK(may_become[c->state] & (1u << next));
 	c->state = next;
@@ -38,7 +34,7 @@ static void move(struct sqlclient *c, enum sqlclient_state next)
 /* ---- problems ---- */
 
 /* What libpq says ends in a line feed and may have several lines. */
-static void note_problem(struct sqlclient *c, const char *text)
+void sqlclient_note_problem(struct sqlclient *c, const char *text)
 {
 	char line[SQLCLIENT_PROBLEM_LEN];
 	size_t len = 0;
@@ -63,12 +59,12 @@ static void note_result(struct sqlclient *c, const PGresult *result)
 	char both[SQLCLIENT_PROBLEM_LEN];
 
 	if (!text) {
-		note_problem(c, PQresultErrorMessage(result));
+		sqlclient_note_problem(c, PQresultErrorMessage(result));
 		return;
 	}
 	snprintf(both, sizeof(both), "%s (%s)", text,
 		 sqlstate ? sqlstate : "no SQLSTATE");
-	note_problem(c, both);
+	sqlclient_note_problem(c, both);
 }
 
 /* ---- the end ---- */
@@ -85,31 +81,13 @@ static void drop_row(PGresult *row)
 	PQclear(row);
 }
 
-static void drop_addresses(struct sqlclient *c)
-{
-	free(c->addresses);
-	c->addresses = NULL;
-	c->address_count = c->address_next = 0;
-}
-
-static void finish_conn(struct sqlclient *c)
-{
-	loop_io_watch(c->loop, &c->io, 0);
-	PQfinish(c->conn);
-	c->conn = NULL;
-}
-
 static void disconnect(struct sqlclient *c)
 {
-	resolver_forget(&c->resolving);
-	loop_unpost(c->loop, &c->later);
-	loop_arm(c->loop, &c->limit, CLOCK_NEVER);
-	finish_conn(c);
-	drop_addresses(c);
+	sqlclient_hang_up(c);
 	drop_row(c->row);
 	c->row = NULL;
 	if (c->state != SQLCLIENT_CLOSED)
-		move(c, SQLCLIENT_CLOSED);
+		sqlclient_move(c, SQLCLIENT_CLOSED);
 }
 
 static bool has_problem(enum sqlclient_outcome outcome)
@@ -144,23 +122,21 @@ static void answer(struct sqlclient *c)
 
 /* ---- asking ---- */
 
-static void start_connecting(struct sqlclient *c);
-
 /* The connection is gone, or not fit for more, before the answer was whole. */
 static void lose(struct sqlclient *c, const char *problem)
 {
 	if (!has_problem(c->outcome))
-		note_problem(c, problem);
+		sqlclient_note_problem(c, problem);
 	disconnect(c);
 	if (c->is_kept) {
-		start_connecting(c);
+		sqlclient_connect(c);
 		return;
 	}
 	c->outcome = SQLCLIENT_LOST;
 	answer(c);
 }
 
-static void give_up(struct sqlclient *c)
+void sqlclient_give_up(struct sqlclient *c)
 {
 	disconnect(c);
 	answer(c);
@@ -169,7 +145,7 @@ static void give_up(struct sqlclient *c)
 static void note_misshapen(struct sqlclient *c, const char *problem)
 {
 	c->outcome = SQLCLIENT_MISSHAPEN;
-	note_problem(c, problem);
+	sqlclient_note_problem(c, problem);
 }
 
 static void note_columns(struct sqlclient *c, int count)
@@ -236,7 +212,7 @@ static void finish_answer(struct sqlclient *c)
 	} else {
 		loop_arm(c->loop, &c->limit, CLOCK_NEVER);
 		loop_io_watch(c->loop, &c->io, LOOP_READ);
-		move(c, SQLCLIENT_IDLE);
+		sqlclient_move(c, SQLCLIENT_IDLE);
 	}
 	answer(c);
 }
@@ -257,20 +233,20 @@ static void read_answer(struct sqlclient *c)
 			return;
 		}
 		if (!take_result(c, result)) {
-			give_up(c);
+			sqlclient_give_up(c);
 			return;
 		}
 	}
 	loop_io_watch(c->loop, &c->io, LOOP_READ | (unsent ? LOOP_WRITE : 0));
 }
 
-static void send_question(struct sqlclient *c)
+void sqlclient_send_question(struct sqlclient *c)
 {
 	const char *const values[] = {c->question.parameter};
 	uint64_t limit_us = c->target->query_timeout_us;
 	int unsent;
 
-	move(c, SQLCLIENT_ASKING);
+	sqlclient_move(c, SQLCLIENT_ASKING);
 	c->outcome = SQLCLIENT_NO_ROW;
 	loop_arm(c->loop, &c->limit, clock_limit(c->loop->now_us, limit_us));
 	if (!PQsendQueryParams(c->conn, c->question.query, 1, NULL, values, NULL, NULL,
@@ -292,71 +268,9 @@ static void look_at_idle(struct sqlclient *c)
 		disconnect(c);
 }
 
-/* ---- connecting ---- */
+/* ---- events ---- */
 
-static void attempt(struct sqlclient *c);
-
-static void fail_connecting(struct sqlclient *c)
-{
-	c->outcome = SQLCLIENT_UNREACHED;
-	give_up(c);
-}
-
-/* c->problem says why. */
-static void fail_attempt(struct sqlclient *c)
-{
-	finish_conn(c);
-	if (!c->is_reached && c->address_next < c->address_count)
-		attempt(c);
-	else
-		fail_connecting(c);
-}
-
-static void on_ready(struct loop *loop, struct loop_io *io, int events);
-
-static void watch_conn(struct sqlclient *c, int events)
-{
-	loop_io_init(&c->io, PQsocket(c->conn), on_ready);
-	loop_io_watch(c->loop, &c->io, events);
-}
-
-static void on_connected(struct sqlclient *c)
-{
-	watch_conn(c, 0);
-	drop_addresses(c);
-	if (PQsetnonblocking(c->conn, 1) != 0) {
-		note_problem(c, PQerrorMessage(c->conn));
-		fail_connecting(c);
-		return;
-	}
-	send_question(c);
-}
-
-static void poll_connecting(struct sqlclient *c)
-{
-	loop_io_watch(c->loop, &c->io, 0);
-	PostgresPollingStatusType next = PQconnectPoll(c->conn);
-	ConnStatusType status = PQstatus(c->conn);
-
-	if (status != CONNECTION_STARTED && status != CONNECTION_NEEDED &&
-	    status != CONNECTION_BAD && !c->is_reached) {
-		c->is_reached =
-		    true; /* so the login may have all the time that is left */
-		loop_arm(c->loop, &c->limit, c->connect_by_us);
-	}
-	if (next == PGRES_POLLING_READING) {
-		watch_conn(c, LOOP_READ);
-	} else if (next == PGRES_POLLING_WRITING) {
-		watch_conn(c, LOOP_WRITE);
-	} else if (next == PGRES_POLLING_OK) {
-		on_connected(c);
-	} else {
-		note_problem(c, PQerrorMessage(c->conn));
-		fail_attempt(c);
-	}
-}
-
-static void on_ready(struct loop *loop, struct loop_io *io, int events)
+void sqlclient_on_ready(struct loop *loop, struct loop_io *io, int events)
 {
 	struct sqlclient *c =
 	    (struct sqlclient *)(void *)((char *)io - offsetof(struct sqlclient, io));
@@ -364,7 +278,7 @@ static void on_ready(struct loop *loop, struct loop_io *io, int events)
 	(void)loop, (void)events;
 	switch (c->state) {
 	case SQLCLIENT_CONNECTING:
-		poll_connecting(c);
+		sqlclient_go_on_connecting(c);
 		break;
 	case SQLCLIENT_ASKING:
 		read_answer(c);
@@ -378,163 +292,20 @@ static void on_ready(struct loop *loop, struct loop_io *io, int events)
 	}
 }
 
-/* libpq would print them. */
-static void ignore_notice(void *arg, const PGresult *result)
-{
-	(void)arg, (void)result;
-}
-
-enum { PARAMETERS_MOST = 20 };
-
-struct parameters {
-	const char *keys[PARAMETERS_MOST + 1]; /* ends in NULL, as libpq wants it */
-	const char *values[PARAMETERS_MOST + 1];
-	size_t count;
-};
-
-static void add(struct parameters *p, const char *key, const char *value)
-{
-	if (!value || !value[0])
-		return;
-	CHECK(p->count < PARAMETERS_MOST);
-	p->keys[p->count] = key;
-	p->values[p->count] = value;
-	p->count++;
-}
-
-static PGconn *start_conn(const struct sqlclient_target *t, const char *hostaddr)
-{
-	struct parameters p = {0};
-	char port[12];
-
-	snprintf(port, sizeof(port), "%d", t->port);
-	add(&p, "host", t->host);
-	add(&p, "hostaddr", hostaddr);
-	add(&p, "port", port);
-	add(&p, "dbname", t->dbname);
-	add(&p, "user", t->user);
-	add(&p, "password", t->password);
-	add(&p, "sslmode", t->sslmode && t->sslmode[0] ? t->sslmode : "prefer");
-	add(&p, "sslrootcert", t->sslrootcert);
-	add(&p, "sslcert", t->sslcert);
-	add(&p, "sslkey", t->sslkey);
-	add(&p, "sslcrl", t->sslcrl);
-	add(&p, "application_name", t->application_name);
-	add(&p, "client_encoding", "UTF8");
-	add(&p, "gssencmode", "disable");
-	add(&p, "target_session_attrs", "any");
-	if (PQlibVersion() >= 160000) /* a key server would be waited for */
-		add(&p, "require_auth", "!gss,!sspi");
-	/* 0: a database called "host=..." is a database. */
-	return PQconnectStartParams(p.keys, p.values, 0);
-}
-
-static bool is_unix(const struct sqlclient_target *t)
-{
-	return t->host[0] == '/' || t->host[0] == '@';
-}
-
-/* What is left of the time is shared among the addresses that are left. */
-static void arm_attempt(struct sqlclient *c, size_t left)
-{
-	uint64_t now_us = c->loop->now_us;
-
-	if (c->connect_by_us == CLOCK_NEVER)
-		return;
-	loop_arm(c->loop, &c->limit,
-		 now_us + clock_since(c->connect_by_us, now_us) / left);
-}
-
-static void attempt(struct sqlclient *c)
-{
-	char ip[ADDRESS_TEXT_LEN] = "";
-	size_t left = c->address_count - c->address_next;
-
-	if (left > 0)
-		address_print(&c->addresses[c->address_next++], ip);
-	arm_attempt(c, left > 0 ? left : 1);
-	c->is_reached = false;
-	c->conn = start_conn(c->target, ip);
-	if (!c->conn || PQstatus(c->conn) == CONNECTION_BAD) {
-		note_problem(c, c->conn ? PQerrorMessage(c->conn) : "out of memory");
-		fail_attempt(c);
-		return;
-	}
-	PQsetNoticeReceiver(c->conn, ignore_notice, NULL);
-	watch_conn(c, LOOP_WRITE);
-}
-
-static void on_resolved(struct resolver_query *query, const struct address *addresses,
-			size_t count, const char *problem)
-{
-	struct sqlclient *c =
-	    (struct sqlclient *)(void *)((char *)query -
-					 offsetof(struct sqlclient, resolving));
-
-	if (count == 0) {
-		note_problem(c, problem);
-		fail_connecting(c);
-		return;
-	}
-	c->addresses = calloc(count, sizeof(*addresses));
-	if (!c->addresses) {
-		note_problem(c, "out of memory");
-		fail_connecting(c);
-		return;
-	}
-	memcpy(c->addresses, addresses, count * sizeof(*addresses));
-	c->address_count = count;
-	move(c, SQLCLIENT_CONNECTING);
-	attempt(c);
-}
-
-static void attempt_unix(struct loop_task *task)
-{
-	struct sqlclient *c =
-	    (struct sqlclient *)(void *)((char *)task -
-					 offsetof(struct sqlclient, later));
-
-	move(c, SQLCLIENT_CONNECTING);
-	attempt(c);
-}
-
-static void start_connecting(struct sqlclient *c)
-{
-	c->is_kept = false;
-	c->outcome = SQLCLIENT_UNREACHED;
-	c->connect_by_us = clock_limit(c->loop->now_us, c->target->connect_timeout_us);
-	loop_arm(c->loop, &c->limit, c->connect_by_us);
-	move(c, SQLCLIENT_RESOLVING);
-	if (is_unix(c->target))
-		loop_post(c->loop, &c->later);
-	else
-		resolver_ask(c->resolver, &c->resolving, c->target->host, on_resolved);
-}
-
-/* ---- time ---- */
-
 static void on_limit(struct deadline *due, uint64_t now_us)
 {
 	struct sqlclient *c =
 	    (struct sqlclient *)(void *)((char *)due - offsetof(struct sqlclient, limit));
-	char text[160];
 
 	(void)now_us;
 	if (c->state == SQLCLIENT_ASKING) {
 		c->is_kept = false; /* it may be slow elsewhere, too */
 		c->outcome = SQLCLIENT_LOST;
-		note_problem(c, "the query took too long");
-		give_up(c);
+		sqlclient_note_problem(c, "the query took too long");
+		sqlclient_give_up(c);
 		return;
 	}
-	snprintf(text, sizeof(text), "could not connect to \"%.80s\", port %d: timed out",
-		 c->target->host, c->target->port);
-	note_problem(c, text);
-	/* An address that does not answer may have a brother that does. */
-	if (c->state == SQLCLIENT_CONNECTING && !c->is_reached)
-		fail_attempt(c);
-	else
-		fail_connecting(c);
+	sqlclient_time_out_connecting(c);
 }
 
 /* ---- public ---- */
@@ -547,9 +318,8 @@ bool sqlclient_init(struct sqlclient *c, struct loop *loop, struct resolver *res
 		c->loop = NULL;
 		return false;
 	}
-	loop_io_init(&c->io, -1, on_ready);
+	loop_io_init(&c->io, -1, sqlclient_on_ready);
 	c->limit.on_due = on_limit;
-	c->later.run = attempt_unix;
 	return true;
 }
 
@@ -562,9 +332,9 @@ void sqlclient_ask(struct sqlclient *c, const struct sqlclient_question *questio
 	c->on_answer = on_answer;
 	if (c->state == SQLCLIENT_IDLE) {
 		c->is_kept = true;
-		send_question(c);
+		sqlclient_send_question(c);
 	} else {
-		start_connecting(c);
+		sqlclient_connect(c);
 	}
 }
 
@@ -583,30 +353,4 @@ void sqlclient_fini(struct sqlclient *c)
 	sqlclient_close(c);
 	loop_release_deadline(c->loop, &c->limit);
 	c->loop = NULL;
-}
-
-void sqlclient_clean_environment(void)
-{
-	static const char *const names[] = {
-	    "PGHOSTADDR",
-	    "PGSERVICE",
-	    "PGOPTIONS",
-	    "PGCHANNELBINDING",
-	    "PGREQUIREPEER",
-	    "PGREQUIREAUTH",
-	    "PGDATESTYLE",
-	    "PGTZ",
-	    "PGGEQO",
-	    "PGKRBSRVNAME",
-	    "PGGSSLIB",
-	    "PGGSSENCMODE",
-	    "PGSSLCRLDIR",
-	    "PGSSLNEGOTIATION",
-	    "PGPASSWORD",
-	    "PGTARGETSESSIONATTRS",
-	    "PGLOADBALANCEHOSTS",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unsetenv(names[i]);
 }
