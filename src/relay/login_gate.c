@@ -36,6 +36,13 @@ static void note_heard(struct login_gate *gate, struct login_ticket *ticket)
 	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
 }
 
+/* Its client has gone on; but none goes on for ever. */
+static void hear(struct login_gate *gate, struct login_ticket *ticket)
+{
+	if (gate->loop->now_us < ticket->since_us + LOGIN_GATE_LONGEST)
+		note_heard(gate, ticket);
+}
+
 static void on_patience(struct deadline *due, uint64_t now_us)
 {
 	struct login_gate *gate = gate_of_deadline(due);
@@ -80,12 +87,17 @@ void login_gate_fini(struct login_gate *gate)
 
 /* ---- places ---- */
 
+static void come_inside(struct login_gate *gate, struct login_ticket *ticket)
+{
+	ticket->place = LOGIN_INSIDE;
+	ticket->since_us = ticket->heard_us = gate->loop->now_us;
+	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+}
+
 static void enter(struct login_gate *gate, struct login_ticket *ticket)
 {
 	gate->count++;
-	ticket->place = LOGIN_INSIDE;
-	ticket->heard_us = gate->loop->now_us;
-	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+	come_inside(gate, ticket);
 	pacer_post(&gate->pacer, &ticket->turn);
 }
 
@@ -127,7 +139,7 @@ void login_gate_ask(struct login_gate *gate, struct login_ticket *ticket)
 		arm(gate);
 		return;
 	case LOGIN_INSIDE:
-		note_heard(gate, ticket);
+		hear(gate, ticket);
 		pacer_post(&gate->pacer, &ticket->turn);
 		return;
 	case LOGIN_WITH_US:
@@ -150,9 +162,7 @@ void login_gate_resume(struct login_gate *gate, struct login_ticket *ticket)
 {
 	if (ticket->place != LOGIN_WITH_US)
 		return;
-	ticket->place = LOGIN_INSIDE;
-	ticket->heard_us = gate->loop->now_us;
-	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
+	come_inside(gate, ticket);
 	arm(gate);
 }
 

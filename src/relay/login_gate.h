@@ -6,8 +6,9 @@
  * them, and for the others no more than an idle connection does.
  *
  * A place is for who goes on: while others stand in the line, a login whose client has
- * been silent for LOGIN_GATE_PATIENCE is ended in favour of the first of them. Steps of
- * those with a place take turns (net/pacer).
+ * been silent for LOGIN_GATE_PATIENCE is ended in favour of the first of them. What a
+ * client says after LOGIN_GATE_LONGEST does not count for that any more, or a byte now
+ * and then would hold a place. Steps of those with a place take turns (net/pacer).
  */
 #ifndef POOLER_RELAY_LOGIN_GATE_H
 #define POOLER_RELAY_LOGIN_GATE_H
@@ -15,6 +16,7 @@
 #include "net/pacer.h"
 
 #define LOGIN_GATE_PATIENCE (2 * USEC_PER_SEC)
+#define LOGIN_GATE_LONGEST (10 * USEC_PER_SEC)
 
 enum login_place {
 	LOGIN_OUTSIDE, /* has not asked yet */
@@ -27,6 +29,7 @@ enum login_place {
 struct login_ticket {
 	TAILQ_ENTRY(login_ticket) at;
 	struct loop_task turn; /* its step; `run` is filled in by the owner */
+	uint64_t since_us;     /* when it came inside, or back there from us */
 	uint64_t heard_us;     /* when its client last went on */
 	uint8_t place;         /* enum login_place */
 };

@@ -338,6 +338,66 @@ static void who_says_something_has_its_patience_anew(void **state)
 	close_hall(&h);
 }
 
+/* A byte now and then, just before the patience ends. */
+static void whoever_goes_on_for_too_long_is_displaced_all_the_same(void **state)
+{
+	struct hall h;
+
+	(void)state;
+	open_hall(&h, 1);
+	let_in(&h, "ab");
+	h.tale[0] = '\0';
+	for (int i = 0; i < 5; i++) {
+		pass(&h, LOGIN_GATE_PATIENCE - 1);
+		let_in(&h, "a");
+	}
+	ASSERT_TALE(&h, "aaaaa");
+	assert_int_equal(who(&h, 'a')->place, LOGIN_INSIDE);
+	pass(&h, 5);
+	let_in(&h, "a");
+	ASSERT_TALE(&h, "a");
+	pass(&h, LOGIN_GATE_PATIENCE - 6);
+	ASSERT_TALE(&h, "");
+	pass(&h, 1);
+	ASSERT_TALE(&h, "-ab");
+	close_hall(&h);
+}
+
+static void who_goes_on_for_long_stays_while_nobody_waits(void **state)
+{
+	struct hall h;
+
+	(void)state;
+	open_hall(&h, 1);
+	let_in(&h, "a");
+	for (int i = 0; i < 100; i++) {
+		pass(&h, LOGIN_GATE_PATIENCE - 1);
+		let_in(&h, "a");
+	}
+	assert_int_equal(who(&h, 'a')->place, LOGIN_INSIDE);
+	close_hall(&h);
+}
+
+/* What we took our time for is not the client's fault. */
+static void time_with_us_does_not_count_as_going_on(void **state)
+{
+	struct hall h;
+
+	(void)state;
+	open_hall(&h, 1);
+	let_in(&h, "ab");
+	wait_for_us(&h, 'a');
+	pass(&h, 2 * LOGIN_GATE_LONGEST);
+	resume(&h, 'a');
+	pass(&h, LOGIN_GATE_PATIENCE - 1);
+	let_in(&h, "a");
+	pass(&h, LOGIN_GATE_PATIENCE - 1);
+	ASSERT_TALE(&h, "aa");
+	pass(&h, 1);
+	ASSERT_TALE(&h, "-ab");
+	close_hall(&h);
+}
+
 static void who_waits_for_us_is_not_displaced(void **state)
 {
 	struct hall h;
@@ -422,6 +482,7 @@ struct guess {
 	enum login_place place;
 	bool is_posted;
 	uint64_t heard_us, heard_order; /* INSIDE: since when it is silent */
+	uint64_t since_us;              /* INSIDE: since when */
 	uint64_t line_order;            /* IN_LINE */
 	uint64_t turn_order;            /* posted */
 };
@@ -468,10 +529,16 @@ static void model_post(struct model *m, struct guess *g)
 	g->turn_order = ++m->orders;
 }
 
-static void model_enter(struct model *m, struct guess *g)
+static void model_come_inside(struct model *m, struct guess *g)
 {
 	g->place = LOGIN_INSIDE;
+	g->since_us = m->now_us;
 	model_heard(m, g);
+}
+
+static void model_enter(struct model *m, struct guess *g)
+{
+	model_come_inside(m, g);
 	model_post(m, g);
 }
 
@@ -496,7 +563,8 @@ static void model_ask(struct model *m, struct guess *g)
 		g->place = LOGIN_IN_LINE;
 		g->line_order = ++m->orders;
 	} else if (g->place != LOGIN_IN_LINE) {
-		if (g->place == LOGIN_INSIDE)
+		if (g->place == LOGIN_INSIDE &&
+		    m->now_us < g->since_us + LOGIN_GATE_LONGEST)
 			model_heard(m, g);
 		model_post(m, g);
 	}
@@ -579,10 +647,8 @@ static void do_both(struct hall *h, struct model *m, struct dice *dice)
 		login_gate_wait(&h->gate, ticket);
 		return;
 	case 4:
-		if (g->place == LOGIN_WITH_US) {
-			g->place = LOGIN_INSIDE;
-			model_heard(m, g);
-		}
+		if (g->place == LOGIN_WITH_US)
+			model_come_inside(m, g);
 		login_gate_resume(&h->gate, ticket);
 		return;
 	case 5:
@@ -650,6 +716,9 @@ int main(void)
 	    cmocka_unit_test(nobody_is_displaced_while_nobody_waits),
 	    cmocka_unit_test(who_goes_away_from_the_line_was_no_reason),
 	    cmocka_unit_test(who_says_something_has_its_patience_anew),
+	    cmocka_unit_test(whoever_goes_on_for_too_long_is_displaced_all_the_same),
+	    cmocka_unit_test(who_goes_on_for_long_stays_while_nobody_waits),
+	    cmocka_unit_test(time_with_us_does_not_count_as_going_on),
 	    cmocka_unit_test(who_waits_for_us_is_not_displaced),
 	    cmocka_unit_test(who_has_not_had_its_turn_is_not_displaced),
 	    cmocka_unit_test(the_silent_behind_those_who_waited_for_us_are_displaced_too),
