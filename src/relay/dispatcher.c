@@ -343,6 +343,12 @@ static bool close_if_paused(struct server *s)
 	return true;
 }
 
+/* It was judged when it became free, but for what idling brings. */
+static bool close_if_unwanted(struct server *s)
+{
+	return close_if_paused(s) || (s->slot.retire && !dispatcher_judge_idle(s));
+}
+
 static void log_opened(const struct server *s)
 {
 	char prefix[256];
@@ -366,7 +372,8 @@ void dispatcher_server_opened(struct server *s)
 	pool_opened(pool, &s->slot, dispatcher_now(d));
 	server_arm(s);
 	dispatcher_note_progress(d);
-	if (close_if_paused(s))
+	/* It may have been retired before it was open. */
+	if (close_if_unwanted(s))
 		return;
 	dispatcher_serve(d, pool);
 }
@@ -428,8 +435,7 @@ void dispatcher_server_free(struct server *s)
 	s->is_checked = true;
 	pool_give_back(pool, &s->slot, dispatcher_now(d));
 	dispatcher_note_progress(d);
-	/* It was judged when it was given back, but for what idling brings. */
-	if (close_if_paused(s) || (s->slot.retire && !dispatcher_judge_idle(s)))
+	if (close_if_unwanted(s))
 		return;
 	dispatcher_serve(d, pool);
 	if (s->state == SERVER_IDLE)
