@@ -164,7 +164,7 @@ static void judge_encryption(struct dispatcher *d, struct pool *pool)
 	const struct known *known = known_of(pool);
 	const struct server_tls *tls;
 
-	if (!pool->database || !pool->has_been_reached)
+	if (!pool->database || !known->has_met)
 		return;
 	tls = &pool->database->tls;
 	const struct tls_context *now =

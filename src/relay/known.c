@@ -54,6 +54,7 @@ void known_meet(struct known *known, struct tls_context *tls, enum tls_mode mode
 
 	known->tls = tls ? tls_context_ref(tls) : NULL;
 	known->tls_mode = mode;
+	known->has_met = true;
 	tls_context_unref(old);
 }
 

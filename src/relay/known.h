@@ -36,6 +36,7 @@ struct known {
 	struct tls_session *session; /* of the latest server met by TLS; NULL: none */
 	struct tls_context *tls; /* what the latest was met with, counted; NULL: no TLS */
 	enum tls_mode tls_mode;  /* in force then */
+	bool has_met;            /* any, even if it has not let us in yet */
 };
 
 /* Gives a new pool its own; false when memory is short. */

@@ -3,6 +3,7 @@
 import re
 import ssl
 import struct
+import threading
 
 import pytest
 
@@ -11,7 +12,7 @@ from harness.backend import GREETING
 from harness.drivers import Psql
 from harness.secure import PASSWORD
 from harness.waiting import wait_until
-from harness.wire import Closed, Refused, Wire, cstring, message
+from harness.wire import Closed, Refused, Wire, cstring, message, startup
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -399,6 +400,28 @@ def test_changed_authority_retires_servers_but_drops_nobody(make_to_tls, certs, 
     stays = wire.value("select pg_backend_pid()")
     pooler.reload()
     assert wire.value("select pg_backend_pid()") == stays, "an equal configuration is no change"
+
+
+def test_server_met_in_clear_before_a_reload_that_wants_tls_serves_nobody(make_to_tls,
+                                                                          make_backend):
+    asked, may_greet = threading.Event(), threading.Event()
+
+    def greet_when_told(peer):
+        asked.set()
+        may_greet.wait(10)
+        peer.greet().serve()
+
+    backend = make_backend(greet_when_told)
+    pooler = make_to_tls("prefer", databases={"app": f"host=127.0.0.1 port={backend.port}"})
+    with pooler.wire() as wire:
+        wire.send(startup({"user": "alice", "database": "app"}))
+        assert asked.wait(10)
+        pooler.reload(server_tls_sslmode="require")
+        may_greet.set()
+        with pytest.raises(Refused) as refused:
+            wire.finish_login()
+    assert "does not support TLS" in refused.value.fields["M"]
+    assert pooler.show("servers") == []
 
 
 def test_bad_authority_keeps_the_old_one_and_reload_says_so(make_to_tls, certs, write_file):
