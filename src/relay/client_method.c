@@ -3,8 +3,10 @@
  */
 #include "relay/client_method.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/hba.h"
 #include "auth/ident.h"
@@ -149,14 +151,15 @@ static void refuse_by_rules(struct login *l, const struct hba_rule *rule)
 	client_close_saying(c, CLOSE_NOT_ALLOWED, message, NULL, NULL);
 }
 
-/* NULL without memory: then samehost and samenet match nothing. */
-static struct hba_network *own_networks(size_t *out_count)
+/* 0 or -errno. */
+static int own_networks(struct hba_network **out, size_t *out_count)
 {
 	struct interface_network *found;
 	size_t count;
+	int err = interfaces_list(&found, &count);
 
-	if (interfaces_list(&found, &count) < 0)
-		return NULL;
+	if (err)
+		return err;
 	struct hba_network *own = calloc(count + 1, sizeof(*own));
 	for (size_t i = 0; own && i < count; i++) {
 		own[i].address.family = found[i].family;
@@ -164,11 +167,26 @@ static struct hba_network *own_networks(size_t *out_count)
 		memcpy(own[i].mask, found[i].mask, sizeof(found[i].mask));
 	}
 	free(found);
+	*out = own;
 	*out_count = own ? count : 0;
-	return own;
+	return own ? 0 : -ENOMEM;
 }
 
-static enum hba_verdict match(const struct login *l, const struct hba_rule **out)
+/* A rule that cannot be held against the client may be one that keeps it out: so nobody
+ * comes in past it. */
+static void refuse_without_networks(const struct login *l, int err)
+{
+	char prefix[CLIENT_PREFIX_LEN];
+
+	log_write(LOG_LEVEL_ERROR, client_prefix(l->client, prefix),
+		  "auth_hba_file says samehost or samenet, but the networks of this "
+		  "machine cannot be found out: %s",
+		  strerror(-err));
+	client_close(l->client, CLOSE_NO_NETWORKS_NOW);
+}
+
+static enum hba_verdict match(const struct login *l, const struct hba_network *own,
+			      size_t own_count, const struct hba_rule **out)
 {
 	const struct client *c = l->client;
 	struct hba_connection connection = {
@@ -177,27 +195,32 @@ static enum hba_verdict match(const struct login *l, const struct hba_rule **out
 	    .address = hba_address_of(&c->peer),
 	    .database = l->database,
 	    .user = l->user,
+	    .own = own,
+	    .own_count = own_count,
 	};
-	struct hba_network *own = NULL;
 
 	if (l->knows_peer_name) {
 		connection.peer_name = l->peer_name;
 		connection.peer_name_state =
 		    l->peer_name ? HBA_PEER_NAME_KNOWN : HBA_PEER_NAME_NONE;
 	}
-	if (hba_uses_own(l->keyring->hba))
-		own = own_networks(&connection.own_count);
-	connection.own = own;
-	enum hba_verdict verdict = hba_match(l->keyring->hba, &connection, out);
-	free(own);
-	return verdict;
+	return hba_match(l->keyring->hba, &connection, out);
 }
 
 static enum client_method find_rule(struct login *l)
 {
 	const struct hba_rule *rule = NULL;
+	struct hba_network *own = NULL;
+	size_t own_count = 0;
+	int err = hba_uses_own(l->keyring->hba) ? own_networks(&own, &own_count) : 0;
 
-	switch (match(l, &rule)) {
+	if (err) {
+		refuse_without_networks(l, err);
+		return CLIENT_METHOD_REFUSED;
+	}
+	enum hba_verdict verdict = match(l, own, own_count, &rule);
+	free(own);
+	switch (verdict) {
 	case HBA_NEEDS_NAME:
 		return CLIENT_METHOD_NEEDS_NAME;
 	case HBA_NO_MATCH:

@@ -3,13 +3,15 @@
 import getpass
 import os
 import socket
+import subprocess
 
 import pytest
 
 from harness import scram
+from harness.account import popen_as
 from harness.logins import ADMIN_RULE, change_file
 from harness.waiting import free_port
-from harness.wire import Refused, Wire, startup
+from harness.wire import SSL_REQUEST, Refused, Wire, startup
 
 PASSWORD = "right"
 SECRETS = {"alice": PASSWORD, "bob": scram.md5_secret("bob", PASSWORD),
@@ -111,6 +113,27 @@ def test_file_of_names_may_stand_beside_the_rules(make_login_pooler, write_file)
 def test_addresses(make_login_pooler, address, matches):
     pooler = make_login_pooler("hba", SECRETS, hba=f"host all all {address} trust\n")
     assert may(pooler) == ("ok" if matches else "28000")
+
+
+def allow_descriptors(pooler, count):
+    """From now on; what is open stays open."""
+    subprocess.run(["prlimit", f"--pid={pooler.pid}", f"--nofile={count}:"], check=True,
+                   **popen_as(pooler.account))
+
+
+def test_nobody_comes_in_past_a_rule_of_networks_that_cannot_be_known(make_login_pooler):
+    """To list them takes a descriptor; what the rule refuses must not depend on that."""
+    pooler = make_login_pooler("hba", SECRETS, hba="host all all samenet reject\n"
+                                                   "host all all all trust\n")
+    wire = pooler.wire()
+    wire.send(SSL_REQUEST)
+    assert wire.read_bytes(1) == b"N"
+    allow_descriptors(pooler, 3)
+    with pytest.raises(Refused) as refused:
+        wire.login("alice", "app")
+    allow_descriptors(pooler, 500)
+    assert refused.value.fields["C"] == "57P03", refused.value.fields
+    assert may(pooler, "alice") == "28000"
 
 
 def test_address_of_ipv6(make_login_pooler):
