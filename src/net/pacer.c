@@ -18,9 +18,22 @@ static bool has_budget(struct pacer *p)
 	return p->spent_us < p->budget_us;
 }
 
-static void run_first(struct pacer *p)
+/* Who is next, counting who is passed over. */
+static struct loop_task *next_task(struct pacer *p)
 {
-	struct loop_task *task = TAILQ_FIRST(&p->line);
+	struct loop_task *first = TAILQ_FIRST(&p->line);
+
+	if (p->first_new && (first == p->first_new || p->row >= PACER_ROW)) {
+		p->row = 0;
+		return p->first_new;
+	}
+	p->row++;
+	return first;
+}
+
+static void run_next(struct pacer *p)
+{
+	struct loop_task *task = next_task(p);
 	uint64_t start_us = loop_clock(p->loop);
 
 	pacer_unpost(p, task);
@@ -36,7 +49,7 @@ static void on_turn(struct loop_task *task)
 	p->is_running = true;
 	has_budget(p); /* a new turn starts with a whole one */
 	do
-		run_first(p);
+		run_next(p);
 	while (!TAILQ_EMPTY(&p->line) && p->spent_us < p->budget_us);
 	p->is_running = false;
 	if (!TAILQ_EMPTY(&p->line))
@@ -63,12 +76,23 @@ void pacer_fini(struct pacer *p)
 	*p = (struct pacer){0};
 }
 
-void pacer_post(struct pacer *p, struct loop_task *task)
+static void join(struct pacer *p, struct loop_task *task, enum pacer_rank rank)
+{
+	if (rank == PACER_GOES_ON && p->first_new) {
+		TAILQ_INSERT_BEFORE(p->first_new, task, place);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&p->line, task, place);
+	if (rank == PACER_IS_NEW && !p->first_new)
+		p->first_new = task;
+}
+
+void pacer_post(struct pacer *p, struct loop_task *task, enum pacer_rank rank)
 {
 	if (task->is_posted)
 		return;
 	task->is_posted = true;
-	TAILQ_INSERT_TAIL(&p->line, task, place);
+	join(p, task, rank);
 	if (p->is_running)
 		return;
 	if (has_budget(p))
@@ -82,6 +106,8 @@ void pacer_unpost(struct pacer *p, struct loop_task *task)
 	if (!task->is_posted)
 		return;
 	task->is_posted = false;
+	if (task == p->first_new)
+		p->first_new = TAILQ_NEXT(task, place);
 	TAILQ_REMOVE(&p->line, task, place);
 	if (TAILQ_EMPTY(&p->line) && !p->is_running)
 		loop_unpost(p->loop, &p->turn);

@@ -265,8 +265,8 @@ bool tls_handshake_step(struct tls *t)
 		end_failed(t);
 		return false;
 	}
-	/* All that TLS 1.3 says to a client now is a ticket, and that can wait. If something
-	 * cannot be sent, what is read next will say why. */
+	/* All that TLS 1.3 says to a client now is a ticket, and that can wait. If
+	 * something cannot be sent, what is read next will say why. */
 	if (t->state == TLS_AGREED && !t->ssl)
 		tls_wire_delay(t);
 	else

@@ -98,7 +98,7 @@ static void enter(struct login_gate *gate, struct login_ticket *ticket)
 {
 	gate->count++;
 	come_inside(gate, ticket);
-	pacer_post(&gate->pacer, &ticket->turn);
+	pacer_post(&gate->pacer, &ticket->turn, PACER_IS_NEW);
 }
 
 static void leave_line(struct login_gate *gate, struct login_ticket *ticket)
@@ -140,10 +140,10 @@ void login_gate_ask(struct login_gate *gate, struct login_ticket *ticket)
 		return;
 	case LOGIN_INSIDE:
 		hear(gate, ticket);
-		pacer_post(&gate->pacer, &ticket->turn);
+		pacer_post(&gate->pacer, &ticket->turn, PACER_GOES_ON);
 		return;
 	case LOGIN_WITH_US:
-		pacer_post(&gate->pacer, &ticket->turn);
+		pacer_post(&gate->pacer, &ticket->turn, PACER_GOES_ON);
 		return;
 	case LOGIN_IN_LINE:
 		return;

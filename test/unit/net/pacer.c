@@ -35,7 +35,7 @@ static void run_job(struct loop_task *task)
 	s->seen[strlen(s->seen)] = job->letter;
 	s->loop.now_us += job->takes_us;
 	if (job->posts)
-		pacer_post(&s->pacer, &job->posts->task);
+		pacer_post(&s->pacer, &job->posts->task, PACER_IS_NEW);
 	if (job->unposts)
 		pacer_unpost(&s->pacer, &job->unposts->task);
 	job->posts = job->unposts = NULL;
@@ -74,9 +74,9 @@ static int close_stage(void **state)
 
 static void post_all(struct stage *s)
 {
-	pacer_post(&s->pacer, &s->a.task);
-	pacer_post(&s->pacer, &s->b.task);
-	pacer_post(&s->pacer, &s->c.task);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->b.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->c.task, PACER_IS_NEW);
 }
 
 static void turn(struct stage *s)
@@ -96,6 +96,39 @@ static void a_turn_runs_a_budgets_worth(void **state)
 	assert_string_equal(s->seen, "abc");
 	turn(s);
 	assert_string_equal(s->seen, "abc");
+}
+
+static void what_has_begun_comes_before_what_is_new(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.takes_us = s->b.takes_us = s->c.takes_us = BUDGET_US;
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	pacer_post(&s->pacer, &s->c.task, PACER_GOES_ON);
+	turn(s);
+	assert_string_equal(s->seen, "b");
+	/* The first of the new leaves, and others come. */
+	pacer_unpost(&s->pacer, &s->a.task);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	turn(s);
+	turn(s);
+	turn(s);
+	assert_string_equal(s->seen, "bcba");
+}
+
+static void nobody_new_waits_for_ever(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.takes_us = s->b.takes_us = BUDGET_US;
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	for (int i = 0; i < 3 * PACER_ROW && !strchr(s->seen, 'a'); i++) {
+		pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+		turn(s);
+	}
+	assert_string_equal(s->seen, "bbbbbbbba");
 }
 
 static void one_task_runs_however_long_it_takes(void **state)
@@ -126,8 +159,8 @@ static void a_task_posted_twice_runs_once(void **state)
 {
 	struct stage *s = *state;
 
-	pacer_post(&s->pacer, &s->a.task);
-	pacer_post(&s->pacer, &s->a.task);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
 	turn(s);
 	turn(s);
 	assert_string_equal(s->seen, "a");
@@ -158,7 +191,7 @@ static void what_is_taken_back_does_not_run(void **state)
 	pacer_unpost(&s->pacer, &s->b.task);
 	turn(s);
 	assert_string_equal(s->seen, "c");
-	pacer_post(&s->pacer, &s->a.task);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
 	pacer_unpost(&s->pacer, &s->a.task);
 	turn(s);
 	assert_string_equal(s->seen, "c");
@@ -172,11 +205,11 @@ static void a_turn_has_one_budget(void **state)
 
 	s->a.takes_us = 0;
 	s->pacer.spent_us = 0;
-	pacer_post(&s->pacer, &s->a.task);
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
 	loop_turn(&s->loop, now_us);
 	assert_string_equal(s->seen, "a");
 	s->pacer.spent_us = BUDGET_US;
-	pacer_post(&s->pacer, &s->b.task);
+	pacer_post(&s->pacer, &s->b.task, PACER_IS_NEW);
 	assert_true(s->pacer.turn.is_next);
 	loop_turn(&s->loop, now_us + 1);
 	assert_string_equal(s->seen, "ab");
@@ -193,7 +226,7 @@ static void ending_leaves_tasks_that_can_be_posted_elsewhere(void **state)
 	turn(s);
 	assert_string_equal(s->seen, "ab");
 	pacer_init(&s->pacer, &s->loop, BUDGET_US);
-	pacer_post(&s->pacer, &s->c.task);
+	pacer_post(&s->pacer, &s->c.task, PACER_IS_NEW);
 	turn(s);
 	assert_string_equal(s->seen, "abc");
 }
@@ -218,7 +251,7 @@ static void spin(struct loop_task *task)
 	s->turns += s->turn_us != s->loop->now_us;
 	s->turn_us = s->loop->now_us;
 	if (--s->left > 0)
-		pacer_post(s->pacer, task);
+		pacer_post(s->pacer, task, PACER_IS_NEW);
 	else
 		loop_stop(s->loop);
 }
@@ -232,7 +265,7 @@ static void the_loop_goes_round_between_tasks_without_waiting(void **state)
 	(void)state;
 	assert_int_equal(loop_init(&loop), 0);
 	pacer_init(&pacer, &loop, BUDGET_US);
-	pacer_post(&pacer, &s.task);
+	pacer_post(&pacer, &s.task, PACER_IS_NEW);
 	assert_true(real_loop_run(&loop, 5000));
 	assert_int_equal(s.turns, 10);
 	pacer_fini(&pacer);
@@ -245,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(a_turn_runs_a_budgets_worth),
+	    T(what_has_begun_comes_before_what_is_new),
+	    T(nobody_new_waits_for_ever),
 	    T(one_task_runs_however_long_it_takes),
 	    T(quick_tasks_all_run),
 	    T(a_task_posted_twice_runs_once),

@@ -480,7 +480,7 @@ static void a_higher_bound_brings_in_others_who_may_be_silent(void **state)
 
 struct guess {
 	enum login_place place;
-	bool is_posted;
+	bool is_posted, is_new;
 	uint64_t heard_us, heard_order; /* INSIDE: since when it is silent */
 	uint64_t since_us;              /* INSIDE: since when */
 	uint64_t line_order;            /* IN_LINE */
@@ -491,6 +491,7 @@ struct model {
 	struct guess of[VISITORS];
 	size_t max;
 	uint64_t now_us, orders;
+	unsigned row; /* turns of who goes on since the last of who is new */
 	char tale[TALE_LEN];
 };
 
@@ -521,11 +522,12 @@ static void model_heard(struct model *m, struct guess *g)
 	g->heard_order = ++m->orders;
 }
 
-static void model_post(struct model *m, struct guess *g)
+static void model_post(struct model *m, struct guess *g, bool is_new)
 {
 	if (g->is_posted)
 		return;
 	g->is_posted = true;
+	g->is_new = is_new;
 	g->turn_order = ++m->orders;
 }
 
@@ -539,7 +541,7 @@ static void model_come_inside(struct model *m, struct guess *g)
 static void model_enter(struct model *m, struct guess *g)
 {
 	model_come_inside(m, g);
-	model_post(m, g);
+	model_post(m, g, true);
 }
 
 static void model_admit(struct model *m)
@@ -566,7 +568,7 @@ static void model_ask(struct model *m, struct guess *g)
 		if (g->place == LOGIN_INSIDE &&
 		    m->now_us < g->since_us + LOGIN_GATE_LONGEST)
 			model_heard(m, g);
-		model_post(m, g);
+		model_post(m, g, false);
 	}
 }
 
@@ -604,19 +606,30 @@ static void model_displace(struct model *m)
 	}
 }
 
+/* The first in order among those who are new, or among the others. */
+static int model_next(const struct model *m, bool is_new)
+{
+	int first = -1;
+
+	for (int i = 0; i < VISITORS; i++)
+		if (m->of[i].is_posted && m->of[i].is_new == is_new &&
+		    (first < 0 || m->of[i].turn_order < m->of[first].turn_order))
+			first = i;
+	return first;
+}
+
 static void model_turns(struct model *m)
 {
 	for (;;) {
-		int first = -1;
+		int old = model_next(m, false), new = model_next(m, true);
+		bool is_news = new >= 0 && (old < 0 || m->row >= PACER_ROW);
+		int next = is_news ? new : old;
 
-		for (int i = 0; i < VISITORS; i++)
-			if (m->of[i].is_posted &&
-			    (first < 0 || m->of[i].turn_order < m->of[first].turn_order))
-				first = i;
-		if (first < 0)
+		if (next < 0)
 			return;
-		m->of[first].is_posted = false;
-		model_tell(m, "", first);
+		m->row = is_news ? 0 : m->row + 1;
+		m->of[next].is_posted = false;
+		model_tell(m, "", next);
 	}
 }
 
