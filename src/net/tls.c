@@ -123,7 +123,7 @@ static void free_tls(struct tls *t)
 	tls_way_fini(&t->in);
 	tls_way_fini(&t->out);
 	X509_free(t->peer);
-	buffer_fini(&t->carry);
+	buffer_wipe(&t->carry); /* a record of a login may be open in there */
 	buffer_fini(&t->unsent);
 	buffer_fini(&t->late);
 	free(t->problem);
@@ -215,6 +215,8 @@ int tls_accept(struct stream *stream, struct tls_context *context, bool is_direc
 		free_tls(t);
 		return -ENOMEM;
 	}
+	/* There may be passwords among what clients say. */
+	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_set_accept_state(t->ssl);
 	put_under(t);
 	return 0;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/crypto.h"
 #include "net/tls_parts.h"
 
 enum {
@@ -268,9 +269,13 @@ static ssize_t read_area(struct tls *t, uint8_t *into, size_t len)
 /* Gives what an opened record in carry holds. */
 static ssize_t give_plain(struct tls *t, uint8_t *into, size_t len)
 {
+	uint8_t *plain = t->carry.data + t->carry.start;
+
 	if (len > t->plain_len)
 		len = t->plain_len;
-	memcpy(into, buffer_bytes(&t->carry).data, len);
+	memcpy(into, plain, len);
+	if (t->stream->ops->is_secret)
+		crypto_wipe(plain, len);
 	buffer_consume(&t->carry, len);
 	t->plain_len = (uint16_t)(t->plain_len - len);
 	if (t->plain_len == 0)
