@@ -144,8 +144,9 @@ int ports_open(struct ports *ports, struct loop *loop, const struct settings *se
 }
 
 /* So many more than can be served may be at the door, to be told so in answer to their
- * startup packet; descriptors beyond that are kept for the console and servers. */
-enum { CROWD_AT_DOOR = 32 };
+ * startup packet; descriptors beyond that are kept for the console and servers. Where
+ * there are few, as few of these. */
+enum { CROWD_AT_DOOR = 32, CLIENTS_PER_CROWD = 16 };
 
 /* ---- accepting ---- */
 
@@ -172,13 +173,20 @@ static void on_crowded(struct listener *listener, int fd)
 		    skipped);
 }
 
+static bool is_crowded(const struct dispatcher *d)
+{
+	size_t crowd = d->client_ceiling / CLIENTS_PER_CROWD;
+
+	return d->client_count >
+	       d->client_ceiling + (crowd < CROWD_AT_DOOR ? crowd : CROWD_AT_DOOR);
+}
+
 static void on_accept(struct listener *listener, int fd)
 {
 	struct port *port = listener->owner;
 	struct dispatcher *d = port->dispatcher;
 
-	if (port->origin != CLIENT_BY_ADMIN &&
-	    d->client_count > d->client_ceiling + CROWD_AT_DOOR) {
+	if (port->origin != CLIENT_BY_ADMIN && is_crowded(d)) {
 		on_crowded(listener, fd);
 		close(fd);
 		return;

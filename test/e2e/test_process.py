@@ -498,6 +498,18 @@ def test_running_out_of_descriptors_refuses_clients_at_once_and_spares_the_rest(
     assert pooler.login().value("select 1") == "1"
 
 
+@pytest.mark.parametrize("nofile", [64, 128, 256])
+def test_those_who_say_nothing_more_leave_the_console_a_descriptor(make_pooler, nofile):
+    """Half a startup packet is not yet one that can be refused."""
+    pooler = make_pooler(nofile=nofile, max_client_conn=10_000, default_pool_size=2)
+    first = pooler.login()
+    first.value("select 1")
+    for _ in range(nofile + 50):
+        pooler.wire().send(b"\0")
+    assert pooler.show("VERSION")
+    assert first.value("select 2") == "2"
+
+
 def test_idle_pooler_uses_no_processor_time(pooler):
     wires = [pooler.login() for _ in range(20)]
     for wire in wires:
