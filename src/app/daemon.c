@@ -35,7 +35,8 @@ int daemon_become(const char *user)
 	if (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
 	    setuid(pw->pw_uid) < 0)
 		return -errno;
-	return 0;
+	/* libpq looks there for .pgpass and certificates, and stops at root's. */
+	return setenv("HOME", pw->pw_dir, 1) < 0 ? -errno : 0;
 }
 
 /* The process that was started: its exit status is what the new one came to. */

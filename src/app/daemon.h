@@ -12,7 +12,8 @@
  * if a connection got the number of standard error, it would get the log, too. */
 void daemon_hold_standard(void);
 
-/* Becomes the user for good. 0, or -errno (-ENOENT: no such user). */
+/* Becomes the user for good, whose home is then HOME. 0, or -errno (-ENOENT: no such
+ * user). */
 int daemon_become(const char *user);
 
 /*

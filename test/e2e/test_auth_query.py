@@ -1,5 +1,6 @@
 """auth_query: secrets that are asked of PostgreSQL when somebody logs in."""
 
+import os
 import re
 import signal
 
@@ -276,6 +277,23 @@ def test_auth_user_may_use_a_pgpass(make_login_pooler, secure, write_file):
     pooler = make_login_pooler("plain", {}, databases={"app": secure.target()}, **ALIVE,
                                env={"PGPASSFILE": pgpass})
     pooler.sockets_for_lookups = 4
+    assert login(pooler, "alice").value("select current_user") == "alice"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_look_ups_do_not_look_into_the_home_of_root(make_login_pooler, secure, tmp_path):
+    """Where libpq would stop at a certificate that it may not read."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    name = secure.account.pw_name
+    pooler = make_login_pooler("plain", {"looker": PASSWORD}, start=False, user=name,
+                               databases={"app": secure.target()}, **ALIVE,
+                               server_tls_sslmode="require", env={"HOME": str(home)})
+    pooler.sockets_for_lookups = 4
+    pooler.account = None
+    # A process that has changed its user may not be traced, as looking for leaks takes.
+    pooler.extra_environment["ASAN_OPTIONS"] = "detect_leaks=0"
+    pooler.start()
     assert login(pooler, "alice").value("select current_user") == "alice"
 
 
