@@ -4,6 +4,7 @@
 #include "relay/login_gate.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -11,6 +12,11 @@
 /* So much of a turn may go into logins: less than the dear steps take, so that there is
  * one of those per turn and the others wait for that only. */
 enum { LOGIN_BUDGET_US = 50 };
+
+/* So many logins at once are a rush. */
+enum { LOGIN_RUSH = 64 };
+/* And so long after its end all is calm. */
+#define LOGIN_CALM_US (2 * USEC_PER_SEC)
 
 static struct login_gate *gate_of_deadline(struct deadline *due)
 {
@@ -61,6 +67,35 @@ static void on_patience(struct deadline *due, uint64_t now_us)
 	arm(gate);
 }
 
+/* ---- giving memory back ---- */
+
+static bool is_over(const struct login_gate *gate)
+{
+	return gate->peak >= LOGIN_RUSH && gate->count <= gate->peak / 4;
+}
+
+/* A handshake needs ten times what is left of it, and malloc() would keep the holes for
+ * ever. To give them back takes some milliseconds: so only after a rush, and not while
+ * those who came with it ask their first questions. */
+static void on_calm(struct deadline *due, uint64_t now_us)
+{
+	struct login_gate *gate =
+	    (struct login_gate *)(void *)((char *)due -
+					  offsetof(struct login_gate, calm));
+
+	(void)now_us;
+	if (!is_over(gate))
+		return;
+	gate->peak = gate->count;
+	malloc_trim(0);
+}
+
+static void note_end(struct login_gate *gate)
+{
+	if (is_over(gate) && gate->calm.place == 0)
+		loop_arm(gate->loop, &gate->calm, gate->loop->now_us + LOGIN_CALM_US);
+}
+
 /* ---- beginning and end ---- */
 
 int login_gate_init(struct login_gate *gate, struct loop *loop, size_t max,
@@ -72,7 +107,10 @@ int login_gate_init(struct login_gate *gate, struct loop *loop, size_t max,
 	TAILQ_INIT(&gate->inside);
 	pacer_init(&gate->pacer, loop, LOGIN_BUDGET_US);
 	gate->patience.on_due = on_patience;
-	return loop_reserve_deadline(loop) ? 0 : -ENOMEM;
+	gate->calm.on_due = on_calm;
+	gate->reserved = loop_reserve_deadline(loop);
+	gate->reserved += loop_reserve_deadline(loop);
+	return gate->reserved == 2 ? 0 : -ENOMEM;
 }
 
 void login_gate_fini(struct login_gate *gate)
@@ -81,7 +119,10 @@ void login_gate_fini(struct login_gate *gate)
 		return;
 	CHECK(gate->count == 0 && TAILQ_EMPTY(&gate->line));
 	pacer_fini(&gate->pacer);
-	loop_release_deadline(gate->loop, &gate->patience);
+	if (gate->reserved > 0)
+		loop_release_deadline(gate->loop, &gate->patience);
+	if (gate->reserved > 1)
+		loop_release_deadline(gate->loop, &gate->calm);
 	gate->loop = NULL;
 }
 
@@ -97,6 +138,8 @@ static void come_inside(struct login_gate *gate, struct login_ticket *ticket)
 static void enter(struct login_gate *gate, struct login_ticket *ticket)
 {
 	gate->count++;
+	if (gate->peak < gate->count)
+		gate->peak = gate->count;
 	come_inside(gate, ticket);
 	pacer_post(&gate->pacer, &ticket->turn, PACER_IS_NEW);
 }
@@ -185,5 +228,6 @@ void login_gate_leave(struct login_gate *gate, struct login_ticket *ticket)
 		break;
 	}
 	gate->count--;
+	note_end(gate);
 	admit(gate);
 }

@@ -43,9 +43,12 @@ struct login_gate {
 	struct login_tickets line;
 	struct login_tickets inside; /* LOGIN_INSIDE, silent for longest first */
 	struct deadline patience;
+	struct deadline calm;       /* a rush is over: memory goes back */
+	unsigned reserved;          /* deadlines of ours in the loop */
 	login_gate_fn on_displaced; /* ends that login */
 	size_t count, max;          /* places taken, and how many there are */
 	size_t line_len;
+	size_t peak; /* of count, since memory was given back last */
 };
 
 /* 0 or -ENOMEM. */

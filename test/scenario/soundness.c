@@ -107,8 +107,8 @@ static size_t count_lingering(const struct dispatcher *d)
 	return count;
 }
 
-/* Unused pools, and of logins the gate, the lookups and the names of peers. */
-enum { OWN_DEADLINES = 4 };
+/* Unused pools, and of logins the gate (two), the lookups and the names of peers. */
+enum { OWN_DEADLINES = 5 };
 
 void world_check(struct world *w)
 {

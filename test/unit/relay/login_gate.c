@@ -714,6 +714,64 @@ static void whatever_happens_it_is_as_the_model_says(void **state)
 	assert_true(displaced > 1000);
 }
 
+/* ---- memory goes back ---- */
+
+static unsigned trims;
+
+int __wrap_malloc_trim(size_t pad);
+
+int __wrap_malloc_trim(size_t pad)
+{
+	(void)pad;
+	trims++;
+	return 1;
+}
+
+static void nobody_displaced(struct login_ticket *ticket)
+{
+	(void)ticket;
+	fail();
+}
+
+static void nothing_to_do(struct loop_task *task)
+{
+	(void)task;
+}
+
+/* So many come, and go but for a few; how often memory was given back by then, and when
+ * all was calm. */
+static void rush(size_t count, unsigned at_once, unsigned when_calm)
+{
+	struct login_ticket *tickets = calloc(count, sizeof(*tickets));
+	struct login_gate gate;
+	struct loop loop;
+
+	trims = 0;
+	assert_int_equal(loop_init_without_events(&loop, USEC_PER_SEC), 0);
+	assert_int_equal(login_gate_init(&gate, &loop, count, nobody_displaced), 0);
+	for (size_t i = 0; i < count; i++) {
+		tickets[i].turn.run = nothing_to_do;
+		login_gate_ask(&gate, &tickets[i]);
+	}
+	for (size_t i = 1; i < count; i++)
+		login_gate_leave(&gate, &tickets[i]);
+	assert_int_equal(trims, at_once);
+	loop_turn(&loop, loop.now_us + 60 * USEC_PER_SEC);
+	loop_turn(&loop, loop.now_us + 60 * USEC_PER_SEC);
+	assert_int_equal(trims, when_calm);
+	login_gate_leave(&gate, &tickets[0]);
+	login_gate_fini(&gate);
+	loop_fini(&loop);
+	free(tickets);
+}
+
+static void memory_goes_back_when_a_rush_is_over(void **state)
+{
+	(void)state;
+	rush(10, 0, 0);
+	rush(200, 0, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -736,6 +794,7 @@ int main(void)
 	    cmocka_unit_test(who_has_not_had_its_turn_is_not_displaced),
 	    cmocka_unit_test(the_silent_behind_those_who_waited_for_us_are_displaced_too),
 	    cmocka_unit_test(a_higher_bound_brings_in_others_who_may_be_silent),
+	    cmocka_unit_test(memory_goes_back_when_a_rush_is_over),
 	    cmocka_unit_test(whatever_happens_it_is_as_the_model_says),
 	};
 
