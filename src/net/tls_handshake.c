@@ -190,7 +190,7 @@ static const char *find_fault(const struct tls *t)
 		return "the peer did not choose the protocol \"postgresql\" (ALPN)";
 	/* A session lasts two hours, and a certificate may end before. */
 	if (t->is_resumed && t->is_verified &&
-	    X509_cmp_current_time(X509_get0_notAfter(peer)) < 0)
+	    X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0) /* 0: it cannot be told */
 		return "certificate verify failed: certificate has expired";
 	return NULL;
 }
