@@ -188,9 +188,9 @@ static const char *find_fault(const struct tls *t)
 
 	if (t->start->is_direct && !t->has_alpn)
 		return "the peer did not choose the protocol \"postgresql\" (ALPN)";
-	/* A session lasts two hours, and a certificate may end before. */
+	/* A session lasts two hours, and a certificate may end before. 0: not known. */
 	if (t->is_resumed && t->is_verified &&
-	    X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0) /* 0: it cannot be told */
+	    X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
 		return "certificate verify failed: certificate has expired";
 	return NULL;
 }
