@@ -117,10 +117,16 @@ static void wait_for_client(struct login *l)
 	login_gate_resume(&logins_of(l)->gate, &l->ticket);
 }
 
-static void wait_for_us(struct login *l)
+/* Who gets it at once keeps its place, and may be through with its login by then; who
+ * really waits gives it to another meanwhile. */
+static void wait_for_us(struct login *l, void (*fetch)(struct login *l))
 {
+	struct client *c = l->client;
+
 	l->step = LOGIN_STEP_FETCH;
-	login_gate_wait(&logins_of(l)->gate, &l->ticket);
+	fetch(l);
+	if (c->state == CLIENT_STARTUP && c->login->step == LOGIN_STEP_FETCH)
+		login_gate_wait(&c->dispatcher->logins.gate, &c->login->ticket);
 }
 
 /* The password is borrowed from the client's message. */
@@ -159,11 +165,9 @@ static void follow(struct login *l, enum login_verdict verdict)
 		wait_for_client(l);
 		return;
 	case LOGIN_WAIT:
-		wait_for_us(l);
-		if (l->method.exchange == EXCHANGE_OUTSIDE)
-			have_judged(l);
-		else
-			client_fetch_secret(l);
+		wait_for_us(l, l->method.exchange == EXCHANGE_OUTSIDE
+				   ? have_judged
+				   : client_fetch_secret);
 		return;
 	case LOGIN_DONE:
 		succeed(l);
@@ -194,8 +198,7 @@ static void pass(struct login *l)
 		succeed(l);
 		return;
 	}
-	wait_for_us(l);
-	client_fetch_secret(l);
+	wait_for_us(l, client_fetch_secret);
 }
 
 static void on_secret(struct login *l, const struct secret *secret)
@@ -269,8 +272,7 @@ static void prove(struct login *l)
 		pass(l);
 		return;
 	case LOGIN_PROOF_PEER:
-		wait_for_us(l);
-		client_fetch_peer(l);
+		wait_for_us(l, client_fetch_peer);
 		return;
 	case LOGIN_PROOF_EXCHANGE:
 		if (l->method.exchange == EXCHANGE_TRUST ||
@@ -297,8 +299,7 @@ static void choose_method(struct login *l)
 		prove(l);
 		return;
 	case CLIENT_METHOD_NEEDS_NAME:
-		wait_for_us(l);
-		client_fetch_name(l);
+		wait_for_us(l, client_fetch_name);
 		return;
 	case CLIENT_METHOD_REFUSED:
 		return;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "auth/md5.h"
 #include "auth/userlist.h"
 #include "base/crypto.h"
 #include "config/database.h"
@@ -47,7 +48,9 @@ static bool are_keys_of(const struct scram_keys *keys, struct slice password)
 	struct scram_password prepared;
 	struct scram_salted salted = {0};
 	struct scram_keys own = {0};
-	bool is_same = scram_password_of(password, &prepared) &&
+	/* Who has so many iterations would stop us for a second and more. */
+	bool is_same = keys->salt.iterations <= SCRAM_ITERATIONS_MAX &&
+		       scram_password_of(password, &prepared) &&
 		       scram_salted_make(&prepared, &keys->salt, &salted) &&
 		       scram_keys_of(&salted, &own) &&
 		       crypto_equal(slice_of(own.client_key, sizeof(own.client_key)),
@@ -102,6 +105,21 @@ static bool is_password(const struct secret *secret)
 	return secret->kind == SECRET_PLAIN;
 }
 
+/* It was right once, but is not what the user has now. (That of a verifier would cost
+ * PBKDF2 to find out; there the keys of a later login tell.) */
+static bool is_outdated(struct slice password, const struct secret *now,
+			const char *user_name)
+{
+	char text[MD5_TEXT_LEN];
+
+	if (now->kind != SECRET_MD5 ||
+	    !md5_secret(password, slice_of_text(user_name), text))
+		return false;
+	bool is_same = crypto_equal(now->text, slice_of(text, sizeof(text)));
+	crypto_wipe(text, sizeof(text));
+	return !is_same;
+}
+
 static bool find_secret(const struct credential *c, const struct pool *pool,
 			const struct userlist *users, struct secret *out)
 {
@@ -111,18 +129,15 @@ static bool find_secret(const struct credential *c, const struct pool *pool,
 
 	if (is_forced && take_password(slice_of_text(d->password), out))
 		return true;
-	bool is_listed = userlist_find(users, slice_of_text(pool->user_name), &listed);
-	if (is_listed && is_password(&listed)) {
-		*out = listed;
+	userlist_find(users, slice_of_text(pool->user_name), &listed);
+	if (listed.kind == SECRET_NONE && !is_forced && c->secret.len > 0)
+		secret_parse(c->secret, &listed);
+	if (!is_password(&listed) && !is_forced &&
+	    !is_outdated(c->password, &listed, pool->user_name) &&
+	    take_password(c->password, out))
 		return true;
-	}
-	if (!is_forced && take_password(c->password, out))
-		return true;
-	if (is_listed && listed.kind != SECRET_NONE) {
-		*out = listed;
-		return true;
-	}
-	return !is_forced && c->secret.len > 0 && secret_parse(c->secret, out);
+	*out = listed;
+	return listed.kind != SECRET_NONE;
 }
 
 void credential_means(struct credential *c, const struct pool *pool,

@@ -135,11 +135,16 @@ static void come_inside(struct login_gate *gate, struct login_ticket *ticket)
 	TAILQ_INSERT_TAIL(&gate->inside, ticket, at);
 }
 
-static void enter(struct login_gate *gate, struct login_ticket *ticket)
+static void take_place(struct login_gate *gate)
 {
 	gate->count++;
 	if (gate->peak < gate->count)
 		gate->peak = gate->count;
+}
+
+static void enter(struct login_gate *gate, struct login_ticket *ticket)
+{
+	take_place(gate);
 	come_inside(gate, ticket);
 	pacer_post(&gate->pacer, &ticket->turn, PACER_IS_NEW);
 }
@@ -160,6 +165,13 @@ static void admit(struct login_gate *gate)
 	}
 	/* Those who came in may be the first of whom there is something to wait for. */
 	arm(gate);
+}
+
+static void give_back_place(struct login_gate *gate)
+{
+	gate->count--;
+	note_end(gate);
+	admit(gate);
 }
 
 void login_gate_set_max(struct login_gate *gate, size_t max)
@@ -199,12 +211,14 @@ void login_gate_wait(struct login_gate *gate, struct login_ticket *ticket)
 		return;
 	TAILQ_REMOVE(&gate->inside, ticket, at);
 	ticket->place = LOGIN_WITH_US;
+	give_back_place(gate);
 }
 
 void login_gate_resume(struct login_gate *gate, struct login_ticket *ticket)
 {
 	if (ticket->place != LOGIN_WITH_US)
 		return;
+	take_place(gate);
 	come_inside(gate, ticket);
 	arm(gate);
 }
@@ -217,17 +231,14 @@ void login_gate_leave(struct login_gate *gate, struct login_ticket *ticket)
 	pacer_unpost(&gate->pacer, &ticket->turn);
 	switch (place) {
 	case LOGIN_OUTSIDE:
+	case LOGIN_WITH_US:
 		return;
 	case LOGIN_IN_LINE:
 		leave_line(gate, ticket);
 		return;
 	case LOGIN_INSIDE:
 		TAILQ_REMOVE(&gate->inside, ticket, at);
-		break;
-	case LOGIN_WITH_US:
-		break;
+		give_back_place(gate);
+		return;
 	}
-	gate->count--;
-	note_end(gate);
-	admit(gate);
 }

@@ -8,7 +8,9 @@
  * A place is for who goes on: while others stand in the line, a login whose client has
  * been silent for LOGIN_GATE_PATIENCE is ended in favour of the first of them. What a
  * client says after LOGIN_GATE_LONGEST does not count for that any more, or a byte now
- * and then would hold a place. Steps of those with a place take turns (net/pacer).
+ * and then would hold a place. Who waits for us needs none meanwhile: a directory or a
+ * server that hangs must not keep out those who need neither. So there may be a few more
+ * inside than places, for a while. Steps take turns (net/pacer).
  */
 #ifndef POOLER_RELAY_LOGIN_GATE_H
 #define POOLER_RELAY_LOGIN_GATE_H
@@ -22,7 +24,7 @@ enum login_place {
 	LOGIN_OUTSIDE, /* has not asked yet */
 	LOGIN_IN_LINE,
 	LOGIN_INSIDE,  /* has a place; its client is to go on */
-	LOGIN_WITH_US, /* has a place; waits for something that we fetch */
+	LOGIN_WITH_US, /* waits for something that we fetch; bounded there, not here */
 };
 
 /* Embedded in each login. Zero is one that has not asked. */

@@ -159,6 +159,7 @@ struct lookups *lookups_create(struct loop *loop, struct resolver *resolver)
 	l->resolver = resolver;
 	l->hash_key = hash_key_make();
 	l->sweep.on_due = on_sweep;
+	TAILQ_INIT(&l->resting);
 	secret_cache_init(&l->cache);
 	lookup_init_telling(l);
 	return l;

@@ -30,6 +30,8 @@ enum {
 	/* A query takes about a millisecond, so four answer thousands of logins a second;
 	   more would only take connections away from the pools. */
 	LOOKUP_CONNECTIONS_MOST = 4,
+	/* Over all sources: with a "*" entry, strangers choose how many there are. */
+	LOOKUP_CONNECTIONS_ALL = 64,
 	/* Users, not logins, that wait for one of the connections of a source. */
 	LOOKUP_WAITING_MOST = 1000
 };

@@ -99,11 +99,23 @@ static void judge(const struct connection *c, struct lookup_query *q,
 
 /* ---- connections ---- */
 
+static void set_resting(struct connection *c, bool rests)
+{
+	struct idle_list *resting = &c->source->lookups->resting;
+
+	if (c->is_resting)
+		TAILQ_REMOVE(resting, c, rest);
+	if (rests)
+		TAILQ_INSERT_TAIL(resting, c, rest);
+	c->is_resting = rests;
+}
+
 void lookup_connection_destroy(struct connection *c)
 {
 	struct source *s = c->source;
 
 	CHECK(!c->query);
+	set_resting(c, false);
 	loop_release_deadline(s->lookups->loop, &c->idle);
 	sqlclient_fini(&c->client);
 	LIST_REMOVE(c, place);
@@ -144,10 +156,12 @@ static void on_answer(struct sqlclient *client, const struct sqlclient_answer *a
 	judge(c, q, answer);
 	lookup_finish(q);
 	c->query = NULL;
-	if (c->is_old || !sqlclient_is_open(client))
+	if (c->is_old || !sqlclient_is_open(client)) {
 		lookup_connection_destroy(c);
-	else
+	} else {
+		set_resting(c, true);
 		loop_arm(s->lookups->loop, &c->idle, s->lookups->loop->now_us + IDLE_US);
+	}
 	if (answer->outcome == SQLCLIENT_UNREACHED && !has_open(s))
 		fail_line(s, answer->problem);
 	lookup_pump(s);
@@ -198,6 +212,7 @@ static void ask(struct connection *c, struct lookup_query *q)
 	lookup_leave_line(q);
 	q->state = QUERY_ASKED;
 	c->query = q;
+	set_resting(c, false);
 	loop_arm(c->source->lookups->loop, &c->idle, CLOCK_NEVER);
 	sqlclient_ask(&c->client, &question, on_answer);
 }
@@ -218,19 +233,49 @@ static struct connection *find_idle(const struct source *s)
 	return closed;
 }
 
+/* Whether there may be one more; one of another source that rests makes room for it. */
+static bool has_room(struct lookups *l)
+{
+	struct connection *resting = TAILQ_FIRST(&l->resting);
+
+	if (l->connection_count < LOOKUP_CONNECTIONS_ALL)
+		return true;
+	if (!resting)
+		return false;
+	struct source *other = resting->source;
+	lookup_connection_destroy(resting);
+	lookup_source_drop_if_unused(other);
+	return true;
+}
+
+/* One that is free to ask, or a new one; NULL when there may be none now. */
+static struct connection *find_connection(struct source *s)
+{
+	struct connection *c = find_idle(s);
+
+	if (c || s->connection_count == LOOKUP_CONNECTIONS_MOST || !has_room(s->lookups))
+		return c;
+	return connection_create(s);
+}
+
+static const char *why_none(const struct lookups *l)
+{
+	return l->connection_count < LOOKUP_CONNECTIONS_ALL
+		   ? LOOKUP_OUT_OF_MEMORY
+		   : "too many connections for auth_query are busy";
+}
+
 void lookup_pump(struct source *s)
 {
 	struct lookup_query *q;
 
 	while ((q = TAILQ_FIRST(&s->waiting))) {
-		struct connection *c = find_idle(s);
+		struct connection *c = find_connection(s);
 
-		if (!c && s->connection_count < LOOKUP_CONNECTIONS_MOST)
-			c = connection_create(s);
 		if (c)
 			ask(c, q);
 		else if (s->connection_count == 0)
-			lookup_fail_waiting(q, LOOKUP_OUT_OF_MEMORY);
+			lookup_fail_waiting(q, why_none(s->lookups));
 		else
 			return;
 	}

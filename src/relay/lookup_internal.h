@@ -30,6 +30,7 @@ enum query_state {
 TAILQ_HEAD(lookup_list, lookup);
 TAILQ_HEAD(query_list, lookup_query);
 LIST_HEAD(connection_list, connection);
+TAILQ_HEAD(idle_list, connection);
 
 struct lookup_query {
 	UT_hash_handle hh; /* in its source's `joinable`, if is_joinable */
@@ -55,6 +56,8 @@ struct connection {
 	struct source *source;
 	struct sqlclient client;
 	struct deadline idle;
+	TAILQ_ENTRY(connection) rest; /* in `resting`, if is_resting */
+	bool is_resting;
 	struct lookup_query *query; /* NULL: idle */
 	bool is_old;                /* from before a reset */
 };
@@ -89,6 +92,7 @@ struct lookups {
 	struct deadline sweep;
 	struct lookup_query refusals[REFUSAL_COUNT];
 	size_t connection_count;
+	struct idle_list resting; /* open and idle, for longest first */
 };
 
 /* ---- queries ---- */

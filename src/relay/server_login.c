@@ -206,16 +206,24 @@ static void on_declined(struct server *s)
 		go_on_in_clear(s);
 }
 
+/* An old or a full server says in an ErrorResponse why it cannot. Where TLS is required,
+ * words that anybody in between could have written are not repeated. */
+static size_t on_error_instead(struct server *s)
+{
+	s->login->step = STEP_MESSAGES;
+	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
+		fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+		     "server answered the request for TLS with an error");
+	return 0;
+}
+
 /* Returns how many bytes are done with. */
 static size_t on_tls_answer(struct server *s, struct slice bytes)
 {
 	uint8_t answer = bytes.data[0];
 
-	/* An old or a full server says why it cannot, in an ErrorResponse. */
-	if (answer == 'E') {
-		s->login->step = STEP_MESSAGES;
-		return 0;
-	}
+	if (answer == 'E')
+		return on_error_instead(s);
 	if (bytes.len > 1)
 		fail(s, SQLSTATE_PROTOCOL_VIOLATION,
 		     "received unencrypted data after SSL response");

@@ -17,6 +17,7 @@
 	"SCRAM-SHA-256$4096:u1YWGrvVFOta7q0Jrgcp+A==$"                                   \
 	"Y+GSVQ7WMECH/Gxy7ZEvtEFX1AgavtfAGW335d+d8OI=:"                                  \
 	"Z0c7juVYnhSrvHdBToQ5vW1pL1I+rK6XhsGGROA6P2c="
+#define OWN_MD5 "md500a1882bd413f43ed805cbe58acbd3a1" /* of "own" and "anna" */
 #define OTHER_MD5 "md500000000000000000000000000000000"
 
 /* ---- memory that is given back ---- */
@@ -152,16 +153,20 @@ static void what_serves_best_comes_first(void **state)
 {
 	static const char plain[] = "\"anna\" \"listed\"\n",
 			  md5[] = "\"anna\" \"" MD5 "\"\n",
+			  own_md5[] = "\"anna\" \"" OWN_MD5 "\"\n",
 			  scram[] = "\"anna\" \"" SCRAM "\"\n",
 			  empty[] = "\"anna\" \"\"\n", other[] = "\"otto\" \"otto's\"\n";
 	static const struct rank ranks[] = {
 	    /* the user's own pool */
 	    {"", "", plain, "own", OTHER_MD5, SECRET_PLAIN, "listed", false},
-	    {"", "", md5, "own", OTHER_MD5, SECRET_PLAIN, "own", false},
+	    {"", "", own_md5, "own", OTHER_MD5, SECRET_PLAIN, "own", false},
+	    /* what was right before is not any more */
+	    {"", "", md5, "own", OTHER_MD5, SECRET_MD5, MD5, true},
+	    {"", "", other, "own", OTHER_MD5, SECRET_MD5, OTHER_MD5, true},
 	    {"", "", scram, "own", OTHER_MD5, SECRET_PLAIN, "own", false},
 	    {"", "", md5, "", OTHER_MD5, SECRET_MD5, MD5, true},
 	    {"", "", scram, "", OTHER_MD5, SECRET_SCRAM, SCRAM, true},
-	    {"", "", other, "own", OTHER_MD5, SECRET_PLAIN, "own", false},
+	    {"", "", other, "own", OWN_MD5, SECRET_PLAIN, "own", false},
 	    {"", "", NULL, "", OTHER_MD5, SECRET_MD5, OTHER_MD5, true},
 	    {"", "", NULL, "", SCRAM, SECRET_SCRAM, SCRAM, true},
 	    {"", "", NULL, "", "found", SECRET_PLAIN, "found", false},
