@@ -52,14 +52,19 @@ static void drop(struct remembered *r, struct entry *e)
 	free(e);
 }
 
-void remembered_destroy(struct remembered *r)
+void remembered_clear(struct remembered *r)
 {
 	struct entry *e;
 
-	if (!r)
-		return;
 	while ((e = TAILQ_FIRST(&r->by_use)))
 		drop(r, e);
+}
+
+void remembered_destroy(struct remembered *r)
+{
+	if (!r)
+		return;
+	remembered_clear(r);
 	free(r);
 }
 

@@ -17,6 +17,9 @@ struct remembered *remembered_create(size_t entries_max);
 /* Wipes and frees; NULL is fine. */
 void remembered_destroy(struct remembered *r);
 
+/* Forgets and wipes all. */
+void remembered_clear(struct remembered *r);
+
 /* NULL when nothing is kept of this user; borrowed until the next call. */
 const struct scram_salted *remembered_find(struct remembered *r, struct slice user);
 

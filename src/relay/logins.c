@@ -30,6 +30,14 @@ static void mimic_users(struct logins *l)
 	l->mock.iterations = userlist_usual_iterations(l->keyring->users);
 }
 
+/* Unknown users are to look like most; and of who is not listed any more, nothing stays.
+ */
+static void follow_users(struct logins *l)
+{
+	remembered_clear(l->remembered);
+	mimic_users(l);
+}
+
 int logins_init(struct logins *l, const struct logins_ground *ground)
 {
 	struct loop *loop = ground->loop;
@@ -75,7 +83,7 @@ void logins_fini(struct logins *l)
 
 void logins_note_users(struct logins *l)
 {
-	mimic_users(l);
+	follow_users(l);
 }
 
 void logins_apply(struct logins *l, const struct config *config, struct keyring *keyring)
@@ -86,7 +94,7 @@ void logins_apply(struct logins *l, const struct config *config, struct keyring 
 		encryption_inherit(keyring->encryption, l->keyring->encryption);
 		keyring_unref(l->keyring);
 		l->keyring = keyring;
-		mimic_users(l);
+		follow_users(l);
 		lookups_reset(l->lookups);
 	}
 	login_gate_set_max(&l->gate, (size_t)s->max_logins);

@@ -46,6 +46,10 @@ static void the_latest_of_each_user_is_found(void **state)
 	assert_kept(r, "anna", 3);
 	assert_kept(r, "ann", 2);
 	assert_kept(r, "annab", -1);
+	remembered_clear(r);
+	assert_kept(r, "anna", -1);
+	keep(r, "anna", 4);
+	assert_kept(r, "anna", 4);
 	remembered_destroy(r);
 	remembered_destroy(NULL);
 }
