@@ -30,11 +30,71 @@ struct parse {
 	struct config_errors *errors;
 };
 
+/* The C library copies what is repeated: x+ twice, x{9} nine times, and what is nested by
+ * the product of it all. */
+enum { COPIES_MAX = 10000 };
+
+/* Behind a bracket expression. */
+static const char *skip_bracket(const char *at)
+{
+	at++;
+	if (*at == '^')
+		at++;
+	if (*at == ']')
+		at++;
+	while (*at && *at != ']')
+		at++;
+	return *at ? at + 1 : at;
+}
+
+/* The bigger number of an interval, which ends at the brace. */
+static unsigned long read_interval(const char *at)
+{
+	unsigned long most = 1;
+
+	while (*at && *at != '}') {
+		char *end = NULL;
+		unsigned long n = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
+
+		if (n > most)
+			most = n;
+		at = end ? end : at + 1;
+	}
+	return most;
+}
+
+static bool repeats_too_much(const char *regex)
+{
+	unsigned long copies = 1;
+
+	while (*regex && copies <= COPIES_MAX) {
+		if (*regex == '[') {
+			regex = skip_bracket(regex);
+			continue;
+		}
+		if (*regex == '\\' && regex[1])
+			regex++;
+		else if (*regex == '+')
+			copies *= 2;
+		else if (*regex == '{')
+			copies = read_interval(regex) > COPIES_MAX
+				     ? COPIES_MAX + 1
+				     : copies * read_interval(regex);
+		regex++;
+	}
+	return copies > COPIES_MAX;
+}
+
 static bool compile(const struct parse *p, unsigned at, struct ident_line *line)
 {
 	char why[128];
+	if (repeats_too_much(line->system_name + 1)) {
+		config_errors_add(p->errors, CONFIG_ERROR, p->file, at,
+				  "regular expression \"%s\" repeats too much",
+				  line->system_name + 1);
+		return false;
+	}
 	int rc = regcomp(&line->regex, line->system_name + 1, REG_EXTENDED);
-
 	if (rc != 0) {
 		regerror(rc, &line->regex, why, sizeof(why));
 		config_errors_add(p->errors, CONFIG_ERROR, p->file, at,

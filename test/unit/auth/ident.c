@@ -74,6 +74,11 @@ static void one_bad_line_refuses_the_whole_file(void **state)
 	    {"m a,b c", "expected three names: map, system user, user"},
 	    {"m /( b", "invalid regular expression \"(\": Unmatched ( or \\("},
 	    {"m /a \\1", "regular expression \"a\" has no group for \"\\1\" in \"\\1\""},
+	    {"m /a++++++++++++++ b",
+	     "regular expression \"a++++++++++++++\" repeats too much"},
+	    {"m /((a{99}){9}){99} b",
+	     "regular expression \"((a{99}){9}){99}\" repeats too much"},
+	    {"m \"/a{1,99999}\" b", "regular expression \"a{1,99999}\" repeats too much"},
 	    {"m \"a b", "a quote is not closed"},
 	};
 
