@@ -84,6 +84,22 @@ bool buffer_append(struct buffer *b, struct slice bytes)
 	return true;
 }
 
+bool buffer_append_secret(struct buffer *b, struct slice bytes)
+{
+	struct buffer grown = {0};
+
+	if (b->end + bytes.len <= b->cap)
+		return buffer_append(b, bytes);
+	if (!buffer_reserve(&grown, buffer_len(b) + bytes.len) ||
+	    !buffer_append(&grown, buffer_bytes(b)) || !buffer_append(&grown, bytes)) {
+		buffer_fini(&grown);
+		return false;
+	}
+	buffer_wipe(b);
+	*b = grown;
+	return true;
+}
+
 void buffer_consume(struct buffer *b, size_t len)
 {
 	CHECK(len <= buffer_len(b));

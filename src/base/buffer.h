@@ -36,6 +36,9 @@ static inline struct slice buffer_bytes(const struct buffer *b)
  * buffer would hold 2 GiB or more. */
 bool buffer_append(struct buffer *b, struct slice bytes);
 
+/* The same for secrets: when it must grow, what it leaves behind is overwritten. */
+bool buffer_append_secret(struct buffer *b, struct slice bytes);
+
 /* Room for len more bytes at the back, to be written by the caller and then made part of
  * the buffer by buffer_commit(); NULL when memory is short. */
 uint8_t *buffer_reserve(struct buffer *b, size_t len);

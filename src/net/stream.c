@@ -72,9 +72,15 @@ static void drop_kept(struct stream *s)
 
 static void consume_kept(struct stream *s, size_t len, bool is_secret)
 {
-	if (is_secret)
+	if (is_secret && len > 0)
 		explicit_bzero(s->in.data + s->in.start, len);
 	buffer_consume(&s->in, len);
+}
+
+static bool keep(struct stream *s, struct slice bytes)
+{
+	return s->ops->is_secret ? buffer_append_secret(&s->in, bytes)
+				 : buffer_append(&s->in, bytes);
 }
 
 static void offer_kept(struct stream *s)
@@ -161,7 +167,7 @@ static void take_from_scratch(struct stream *s, size_t len)
 	loop->scratch_is_lent = false;
 	if (!goes_on)
 		return;
-	if (!buffer_append(&s->in, slice_after(bytes, used)))
+	if (!keep(s, slice_after(bytes, used)))
 		stream_end(s, STREAM_END_MEMORY, ENOMEM);
 	else if (s->wants_pump)
 		offer_kept(s);
@@ -174,7 +180,7 @@ static void take_bytes(struct stream *s, size_t gathered, size_t got)
 	if (s->is_finishing)
 		return;
 	if (buffer_len(&s->in) > gathered) {
-		if (buffer_append(&s->in, slice_of(scratch, got)))
+		if (keep(s, slice_of(scratch, got)))
 			offer_kept(s);
 		else
 			stream_end(s, STREAM_END_MEMORY, ENOMEM);

@@ -28,6 +28,29 @@ static void an_empty_buffer_owns_no_memory(void **state)
 	buffer_fini(&b);
 }
 
+static void secrets_grow_like_other_bytes(void **state)
+{
+	struct buffer b = {0};
+	uint8_t all[3000];
+	size_t taken = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (uint8_t)(i * 7);
+	for (size_t len = 1; taken + len < sizeof(all); len += 3) {
+		assert_true(buffer_append_secret(&b, slice_of(all + taken, len)));
+		taken += len;
+		assert_true(slice_equal(buffer_bytes(&b), slice_of(all, taken)));
+	}
+	buffer_consume(&b, 1000);
+	assert_true(buffer_append_secret(&b, slice_of(all, 2500)));
+	assert_true(slice_equal(slice_first(buffer_bytes(&b), taken - 1000),
+				slice_of(all + 1000, taken - 1000)));
+	assert_int_equal(buffer_len(&b), taken - 1000 + 2500);
+	buffer_wipe(&b);
+	assert_null(b.data);
+}
+
 static void reserved_room_becomes_part_of_it(void **state)
 {
 	struct buffer b = {0};
@@ -135,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_buffer_owns_no_memory),
 	    cmocka_unit_test(reserved_room_becomes_part_of_it),
+	    cmocka_unit_test(secrets_grow_like_other_bytes),
 	    cmocka_unit_test(more_than_it_can_hold_is_refused),
 	    cmocka_unit_test(random_use_agrees_with_a_naive_buffer),
 	    cmocka_unit_test(what_passes_through_is_not_kept),
