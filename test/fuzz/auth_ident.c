@@ -64,4 +64,5 @@ void fuzz_corpus(fuzz_run_fn run)
 	INPUT("a b\nm a\n");
 	INPUT("a b\nm \"/a b");
 	INPUT("aa a\nm /(a)(a)|b x\\1y\\1\n");
+	INPUT("a b\nm /++++++++++++++++++++++++++++++++ b\n");
 }
