@@ -26,13 +26,18 @@ static struct login_gate *gate_of_deadline(struct deadline *due)
 
 /* ---- displacing the silent ---- */
 
+static uint64_t patience_of(const struct login_gate *gate)
+{
+	return LOGIN_GATE_PATIENCE / (1 + gate->line_len / LOGIN_GATE_LONG_LINE);
+}
+
 static void arm(struct login_gate *gate)
 {
 	struct login_ticket *first = TAILQ_FIRST(&gate->inside);
 
 	if (!TAILQ_EMPTY(&gate->line) && first)
 		loop_arm(gate->loop, &gate->patience,
-			 first->heard_us + LOGIN_GATE_PATIENCE);
+			 first->heard_us + patience_of(gate));
 }
 
 static void note_heard(struct login_gate *gate, struct login_ticket *ticket)
@@ -55,7 +60,7 @@ static void on_patience(struct deadline *due, uint64_t now_us)
 	struct login_ticket *first;
 
 	while (!TAILQ_EMPTY(&gate->line) && (first = TAILQ_FIRST(&gate->inside)) &&
-	       first->heard_us + LOGIN_GATE_PATIENCE <= now_us) {
+	       first->heard_us + patience_of(gate) <= now_us) {
 		/* It is we who are slow: its step has not had its turn yet. */
 		if (first->turn.is_posted) {
 			note_heard(gate, first);

@@ -6,7 +6,8 @@
  * them, and for the others no more than an idle connection does.
  *
  * A place is for who goes on: while others stand in the line, a login whose client has
- * been silent for LOGIN_GATE_PATIENCE is ended in favour of the first of them. What a
+ * been silent for LOGIN_GATE_PATIENCE is ended in favour of the first of them; sooner
+ * when the line is long, so that it gets on whatever its length. What a
  * client says after LOGIN_GATE_LONGEST does not count for that any more, or a byte now
  * and then would hold a place. Who waits for us needs none meanwhile: a directory or a
  * server that hangs must not keep out those who need neither. So there may be a few more
@@ -18,6 +19,8 @@
 #include "net/pacer.h"
 
 #define LOGIN_GATE_PATIENCE (2 * USEC_PER_SEC)
+/* With every so many in the line it is a part of that: a half, a third ... */
+enum { LOGIN_GATE_LONG_LINE = 1000 };
 #define LOGIN_GATE_LONGEST (10 * USEC_PER_SEC)
 
 enum login_place {

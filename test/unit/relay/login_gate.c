@@ -700,6 +700,57 @@ static void whatever_happens_it_is_as_the_model_says(void **state)
 	assert_true(displaced > 1000);
 }
 
+/* ---- a long line ---- */
+
+struct guest {
+	struct login_ticket ticket; /* first */
+	struct login_gate *gate;
+	unsigned *displaced;
+};
+
+static void on_guest_displaced(struct login_ticket *ticket)
+{
+	struct guest *guest = (struct guest *)ticket;
+
+	++*guest->displaced;
+	login_gate_leave(guest->gate, ticket);
+}
+
+static void on_guests_turn(struct loop_task *task)
+{
+	(void)task;
+}
+
+static void the_longer_the_line_the_shorter_the_patience(void **state)
+{
+	enum { GUESTS = 3 * LOGIN_GATE_LONG_LINE + 1 };
+	struct guest *guests = calloc(GUESTS, sizeof(*guests));
+	struct login_gate gate;
+	struct loop loop;
+	unsigned displaced = 0;
+
+	(void)state;
+	assert_int_equal(loop_init_without_events(&loop, USEC_PER_SEC), 0);
+	assert_int_equal(login_gate_init(&gate, &loop, 1, on_guest_displaced), 0);
+	for (int i = 0; i < GUESTS; i++) {
+		guests[i].ticket.turn.run = on_guests_turn;
+		guests[i].gate = &gate;
+		guests[i].displaced = &displaced;
+		login_gate_ask(&gate, &guests[i].ticket);
+	}
+	loop_turn(&loop, loop.now_us);
+	loop_turn(&loop, loop.now_us + LOGIN_GATE_PATIENCE / 4 - 1);
+	assert_int_equal(displaced, 0);
+	loop_turn(&loop, loop.now_us + 1);
+	assert_int_equal(displaced, 1);
+	assert_int_equal(guests[1].ticket.place, LOGIN_INSIDE);
+	for (int i = 0; i < GUESTS; i++)
+		login_gate_leave(&gate, &guests[GUESTS - 1 - i].ticket);
+	login_gate_fini(&gate);
+	loop_fini(&loop);
+	free(guests);
+}
+
 /* ---- memory goes back ---- */
 
 static unsigned trims;
@@ -779,6 +830,7 @@ int main(void)
 	    cmocka_unit_test(who_waits_for_us_keeps_nobody_out_and_is_not_displaced),
 	    cmocka_unit_test(who_has_not_had_its_turn_is_not_displaced),
 	    cmocka_unit_test(a_higher_bound_brings_in_others_who_may_be_silent),
+	    cmocka_unit_test(the_longer_the_line_the_shorter_the_patience),
 	    cmocka_unit_test(memory_goes_back_when_a_rush_is_over),
 	    cmocka_unit_test(whatever_happens_it_is_as_the_model_says),
 	};
