@@ -17,13 +17,15 @@ struct pacer {
 	struct loop_task *first_new; /* in the line; NULL: all that stand there go on */
 	unsigned row;                /* so many who go on, and no one new */
 	struct loop_task turn;       /* runs the line */
-	uint64_t budget_us;
+	uint64_t budget_us, quiet_budget_us;
 	uint64_t turn_us;  /* the turn in which it ran last, by the loop's time */
 	uint64_t spent_us; /* in that turn */
 	bool is_running;
 };
 
-void pacer_init(struct pacer *pacer, struct loop *loop, uint64_t budget_us);
+/* quiet_budget_us: of a turn in which nobody else had anything to do. */
+void pacer_init(struct pacer *pacer, struct loop *loop, uint64_t budget_us,
+		uint64_t quiet_budget_us);
 void pacer_fini(struct pacer *pacer);
 
 /* Whose steps these are: what has begun comes before what is new, so that it ends soon

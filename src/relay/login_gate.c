@@ -10,8 +10,9 @@
 #include "base/clock.h"
 
 /* So much of a turn may go into logins: less than the dear steps take, so that there is
- * one of those per turn and the others wait for that only. */
-enum { LOGIN_BUDGET_US = 50 };
+ * one of those per turn and the others wait for that only. Where there are no others, a
+ * turn for each step would be a waste. */
+enum { LOGIN_BUDGET_US = 50, LOGIN_QUIET_BUDGET_US = 300 };
 
 /* So many logins at once are a rush. */
 enum { LOGIN_RUSH = 64 };
@@ -110,7 +111,7 @@ int login_gate_init(struct login_gate *gate, struct loop *loop, size_t max,
 	    (struct login_gate){.loop = loop, .max = max, .on_displaced = on_displaced};
 	TAILQ_INIT(&gate->line);
 	TAILQ_INIT(&gate->inside);
-	pacer_init(&gate->pacer, loop, LOGIN_BUDGET_US);
+	pacer_init(&gate->pacer, loop, LOGIN_BUDGET_US, LOGIN_QUIET_BUDGET_US);
 	gate->patience.on_due = on_patience;
 	gate->calm.on_due = on_calm;
 	gate->reserved = loop_reserve_deadline(loop);

@@ -53,7 +53,7 @@ static int open_stage(void **state)
 
 	if (!s || loop_init_without_events(&s->loop, 1000) != 0)
 		return -1;
-	pacer_init(&s->pacer, &s->loop, BUDGET_US);
+	pacer_init(&s->pacer, &s->loop, BUDGET_US, BUDGET_US);
 	s->a = job_of(s, 'a', 60);
 	s->b = job_of(s, 'b', 60);
 	s->c = job_of(s, 'c', 60);
@@ -225,7 +225,7 @@ static void ending_leaves_tasks_that_can_be_posted_elsewhere(void **state)
 	assert_false(s->c.task.is_posted);
 	turn(s);
 	assert_string_equal(s->seen, "ab");
-	pacer_init(&s->pacer, &s->loop, BUDGET_US);
+	pacer_init(&s->pacer, &s->loop, BUDGET_US, BUDGET_US);
 	pacer_post(&s->pacer, &s->c.task, PACER_IS_NEW);
 	turn(s);
 	assert_string_equal(s->seen, "abc");
@@ -264,7 +264,7 @@ static void the_loop_goes_round_between_tasks_without_waiting(void **state)
 
 	(void)state;
 	assert_int_equal(loop_init(&loop), 0);
-	pacer_init(&pacer, &loop, BUDGET_US);
+	pacer_init(&pacer, &loop, BUDGET_US, BUDGET_US);
 	pacer_post(&pacer, &s.task, PACER_IS_NEW);
 	assert_true(real_loop_run(&loop, 5000));
 	assert_int_equal(s.turns, 10);
