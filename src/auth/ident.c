@@ -30,9 +30,26 @@ struct parse {
 	struct config_errors *errors;
 };
 
-/* The C library copies what is repeated: x+ twice, x{9} nine times, and what is nested by
- * the product of it all. */
-enum { COPIES_MAX = 10000 };
+/*
+ * The C library copies what is repeated: x+ twice, x{9} nine times, what is nested by the
+ * product of it all; and repetitions of repetitions take it for ever. So there are
+ * bounds.
+ */
+enum { COPIES_MAX = 255, DEPTH_MAX = 2, GROUPS_MAX = 16 };
+
+/* What a part of an expression amounts to. */
+struct cost {
+	unsigned long copies;
+	unsigned depth; /* of repetitions within repetitions */
+};
+
+static void take_dearer(struct cost *to, struct cost other)
+{
+	if (to->copies < other.copies)
+		to->copies = other.copies;
+	if (to->depth < other.depth)
+		to->depth = other.depth;
+}
 
 /* Behind a bracket expression. */
 static const char *skip_bracket(const char *at)
@@ -47,42 +64,57 @@ static const char *skip_bracket(const char *at)
 	return *at ? at + 1 : at;
 }
 
-/* The bigger number of an interval, which ends at the brace. */
+/* The bigger number of an interval. */
 static unsigned long read_interval(const char *at)
 {
 	unsigned long most = 1;
 
-	while (*at && *at != '}') {
-		char *end = NULL;
-		unsigned long n = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
+	for (at++; *at && *at != '}'; at++) {
+		unsigned long n = strtoul(at, NULL, 10);
 
 		if (n > most)
 			most = n;
-		at = end ? end : at + 1;
 	}
-	return most;
+	return most < COPIES_MAX ? most : COPIES_MAX + 1;
 }
 
-static bool repeats_too_much(const char *regex)
+static bool is_repetition(char c)
 {
-	unsigned long copies = 1;
+	return c == '+' || c == '*' || c == '{';
+}
 
-	while (*regex && copies <= COPIES_MAX) {
-		if (*regex == '[') {
-			regex = skip_bracket(regex);
-			continue;
-		}
-		if (*regex == '\\' && regex[1])
-			regex++;
-		else if (*regex == '+')
-			copies *= 2;
-		else if (*regex == '{')
-			copies = read_interval(regex) > COPIES_MAX
-				     ? COPIES_MAX + 1
-				     : copies * read_interval(regex);
-		regex++;
+static struct cost repeated(struct cost what, const char *by)
+{
+	unsigned long times = *by == '{' ? read_interval(by) : *by == '+' ? 2 : 1;
+
+	return (struct cost){what.copies * times, what.depth + 1};
+}
+
+static bool repeats_too_much(const char *at)
+{
+	static const struct cost nothing = {.copies = 1};
+	struct cost groups[GROUPS_MAX] = {nothing}, last = nothing;
+	unsigned open = 0;
+
+	while (*at) {
+		char c = *at;
+
+		if (is_repetition(c))
+			last = repeated(last, at);
+		else if (c == ')' && open > 0)
+			last = groups[open--];
+		else if (c != '?')
+			last = nothing;
+		if (c == '(' && ++open == GROUPS_MAX)
+			return true;
+		if (c == '(')
+			groups[open] = nothing;
+		take_dearer(&groups[open], last);
+		if (last.copies > COPIES_MAX || last.depth > DEPTH_MAX)
+			return true;
+		at = c == '[' ? skip_bracket(at) : at + 1 + (c == '\\' && at[1]);
 	}
-	return copies > COPIES_MAX;
+	return false;
 }
 
 static bool compile(const struct parse *p, unsigned at, struct ident_line *line)

@@ -32,13 +32,24 @@ static void ask(const struct ident *ident, struct slice name, struct slice user)
 	CHECK(!ident_may_be(ident, "no such map\n", name, user));
 }
 
+enum { REPETITIONS_MAX = 3 };
+
+static size_t repetitions_in(struct slice bytes)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		count += bytes.data[i] != '\0' && strchr("*+?{", bytes.data[i]) != NULL;
+	return count;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct slice rest = slice_of(data, len);
 	struct config_errors errors = {0};
 
-	/* No expressions that glibc takes forever over, or the stack for. */
-	if (len > 2000 || (len > 0 && memchr(data, '{', len)))
+	/* What glibc makes of expressions is not the question here. */
+	if (len > 2000 || repetitions_in(rest) > REPETITIONS_MAX)
 		return 0;
 	struct slice first = take_until(&rest, '\n');
 	struct slice name = take_until(&first, ' ');
@@ -64,5 +75,5 @@ void fuzz_corpus(fuzz_run_fn run)
 	INPUT("a b\nm a\n");
 	INPUT("a b\nm \"/a b");
 	INPUT("aa a\nm /(a)(a)|b x\\1y\\1\n");
-	INPUT("a b\nm /++++++++++++++++++++++++++++++++ b\n");
+	INPUT("a b\nm /(a*)++ b\n");
 }

@@ -21,7 +21,8 @@ static void maps_say_who_may_be_whom(void **state)
 				   "r /^x_(.+)_y$ pre\\1post\n"
 				   "r \"/a b\" joined\n"
 				   "r /^any all\n"
-				   "r /^(a)|^b empty\\1\n";
+				   "r /^(a)|^b empty\\1\n"
+				   "r \"/^([a-z]+[.])+[]*+{]{2,3}(t|u)?$\" repeated\n";
 	static const struct {
 		const char *map, *system_name, *user;
 		bool may;
@@ -47,6 +48,8 @@ static void maps_say_who_may_be_whom(void **state)
 	    {"r", "za bz", "joined", true},
 	    {"r", "anyone", "whoever", true},
 	    {"r", "b", "empty", true},
+	    {"r", "ab.c.*+t", "repeated", true},
+	    {"r", "ab.c.*t", "repeated", false},
 	};
 	struct config_errors errors = {0};
 	struct ident *ident = parse(text, &errors);
@@ -74,11 +77,13 @@ static void one_bad_line_refuses_the_whole_file(void **state)
 	    {"m a,b c", "expected three names: map, system user, user"},
 	    {"m /( b", "invalid regular expression \"(\": Unmatched ( or \\("},
 	    {"m /a \\1", "regular expression \"a\" has no group for \"\\1\" in \"\\1\""},
-	    {"m /a++++++++++++++ b",
-	     "regular expression \"a++++++++++++++\" repeats too much"},
-	    {"m /((a{99}){9}){99} b",
-	     "regular expression \"((a{99}){9}){99}\" repeats too much"},
+	    {"m /a+++ b", "regular expression \"a+++\" repeats too much"},
+	    {"m /((a*)+b)* b", "regular expression \"((a*)+b)*\" repeats too much"},
+	    {"m /(a{99}){9} b", "regular expression \"(a{99}){9}\" repeats too much"},
 	    {"m \"/a{1,99999}\" b", "regular expression \"a{1,99999}\" repeats too much"},
+	    {"m /(((((((((((((((((a))))))))))))))))) b",
+	     "regular expression \"(((((((((((((((((a)))))))))))))))))\" repeats too "
+	     "much"},
 	    {"m \"a b", "a quote is not closed"},
 	};
 
