@@ -12,7 +12,7 @@
 /* So much of a turn may go into logins: less than the dear steps take, so that there is
  * one of those per turn and the others wait for that only. Where there are no others, a
  * turn for each step would be a waste. */
-enum { LOGIN_BUDGET_US = 50, LOGIN_QUIET_BUDGET_US = 300 };
+enum { LOGIN_BUDGET_US = 50, LOGIN_QUIET_BUDGET_US = 150 };
 
 /* So many logins at once are a rush. */
 enum { LOGIN_RUSH = 64 };
