@@ -26,6 +26,7 @@ struct notice;
 struct params;
 struct pool;
 struct server;
+struct session;
 struct usage;
 
 enum client_state {
@@ -60,6 +61,8 @@ struct client {
 		struct login *login; /* while it is not logged in, until it has entered */
 		struct console
 		    *console; /* while it is on the CONSOLE; the console's own */
+		struct session *session; /* once it has entered a pool; NULL unless
+					    there is something to remember */
 	};
 	uint64_t id;
 	uint64_t connected_us;

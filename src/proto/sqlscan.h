@@ -1,0 +1,76 @@
+/*
+ * What a text of SQL may do beyond its own transaction: hints, not a parser.
+ *
+ * The protocol's answers are the truth (CommandComplete says what was carried out); a
+ * hint only says that it is worth while to ask, or to wait. So a hint too many costs a
+ * question to the server, and must never change what a client sees. A hint too few is a
+ * leak: comments, quotes, dollar quotes, case and blanks must not hide one of the
+ * statements below.
+ *
+ * An ordinary SELECT or INSERT has no hints, and finding that out must cost next to
+ * nothing: the first keyword, and searches for single rare bytes.
+ */
+#ifndef POOLER_PROTO_SQLSCAN_H
+#define POOLER_PROTO_SQLSCAN_H
+
+#include "base/slice.h"
+
+enum sql_hint {
+	SQL_SETS = 1 << 0, /* SET, but not SET LOCAL, SET TRANSACTION, SET CONSTRAINTS */
+	SQL_RESETS = 1 << 1,      /* RESET */
+	SQL_CONFIGURES = 1 << 2,  /* set_config() stands in it */
+	SQL_DISCARDS = 1 << 3,    /* DISCARD */
+	SQL_DEALLOCATES = 1 << 4, /* DEALLOCATE */
+	SQL_PREPARES = 1 << 5,    /* PREPARE (not PREPARE TRANSACTION) */
+	SQL_EXECUTES = 1 << 6,    /* EXECUTE as a statement of its own; also CREATE TABLE
+				     ... AS EXECUTE and EXPLAIN EXECUTE */
+	SQL_TEMPS =
+	    1 << 7, /* makes something temporary: CREATE TEMP, INTO TEMP, pg_temp */
+	SQL_HOLDS = 1 << 8,    /* DECLARE ... WITH HOLD */
+	SQL_LOCKS = 1 << 9,    /* pg_[try_]advisory_lock[_shared], not the _xact_ ones */
+	SQL_UNLOCKS = 1 << 10, /* pg_advisory_unlock...() */
+	SQL_LOADS = 1 << 11,   /* LOAD */
+	SQL_STEPS = 1 << 12, /* nextval() or setval() stands in it, or it is an INSERT */
+	SQL_CURRENTS = 1 << 13, /* currval() or lastval() stands in it */
+	SQL_LISTENS = 1 << 14,
+	SQL_UNLISTENS = 1 << 15,
+	SQL_DROPS = 1 << 16,     /* DROP, CLOSE: may end a state of the session */
+	SQL_RUNS_CODE = 1 << 17, /* DO, CALL: nobody knows what is in there */
+	SQL_IS_MANY = 1 << 18,   /* more than one statement: see sqlscan_next() */
+};
+
+/* All that stands behind "ordinary" texts; INSERT is too common to count as a hint. */
+enum { SQL_COMMON = SQL_STEPS };
+
+/* The hints of all statements of a text, or of as much of it as is here. */
+uint32_t sqlscan(struct slice text);
+
+struct sql_statement {
+	uint32_t hints;    /* of this statement alone, without SQL_IS_MANY */
+	struct slice name; /* as it is written, quotes and all: the parameter of SET and
+			      RESET (ALL too; of SET TIME ZONE, SET NAMES and the other
+			      special forms that keyword), the statement of PREPARE,
+			      EXECUTE and DEALLOCATE (ALL too), the channel of LISTEN and
+			      UNLISTEN (or *); empty where there is none */
+};
+
+/* The statement in front of *rest, which then stands behind it; false at the end. */
+bool sqlscan_next(struct slice *rest, struct sql_statement *out);
+
+/* Whether a name, as it is written, is the keyword. */
+bool sqlscan_is(struct slice written, const char *keyword);
+
+/* The names of the run-time parameters that SET or RESET of this (written) name changes,
+ * one after the other by `i` from 0; NULL behind the last. For most that is the name
+ * itself: then out is filled with it as PostgreSQL sees it (folded, unquoted; parts
+ * around dots kept) and returned. "session characteristics as transaction" gives
+ * default_transaction_isolation, _read_only and _deferrable; "time zone" timezone, and so
+ * on. NULL also for a name too long for out and for RESET ALL. */
+enum { SQL_NAME_LEN = 130 };
+const char *sqlscan_parameter(struct slice written, unsigned i, char out[SQL_NAME_LEN]);
+
+/* The name that PostgreSQL understands by a written identifier: folded to lower case
+ * (ASCII letters) unless quoted, cut at 63 bytes. Its length, or 0 where it is none. */
+size_t sqlscan_identifier(struct slice written, char out[64]);
+
+#endif
