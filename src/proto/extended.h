@@ -15,7 +15,8 @@
 enum extended_result {
 	EXTENDED_OK,
 	EXTENDED_SHORT, /* the names have not all arrived */
-	EXTENDED_BAD,   /* all of the body is here and they are not in it */
+	EXTENDED_BAD,   /* all of the body is here and they are not in it, or the target
+			   is neither 'S' nor 'P' */
 };
 
 /* What the names of a Parse, Bind, Describe or Close are. */
@@ -27,7 +28,7 @@ struct extended {
 	struct slice rest;      /* what has arrived of the body behind the names */
 	size_t names_len;       /* of the body: all in front of rest */
 };
-/* f->letter is one of P, B, D, C. */
+/* f->letter is one of P, B, D, C. Leaves *out untouched unless EXTENDED_OK. */
 enum extended_result extended_read(const struct frame *f, struct extended *out);
 
 /* The text of a Parse, from e.rest: up to its NUL, or as much as has arrived. */
