@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum asked_by { ASKED_BY_CLIENT, ASKED_BY_POOLER };
+enum asked_by {
+	ASKED_BY_CLIENT,
+	ASKED_BY_POOLER,
+	ANSWERED_BY_POOLER, /* asked by the client, and never seen by the server */
+};
 
 /* So many messages of one kind, asked one after the other. */
 struct question_run {

@@ -107,9 +107,11 @@ static bool has_boundary(const struct tracker *t)
 /* Nobody will ever know what is outstanding. */
 static void lose(struct tracker *t)
 {
+	uint64_t sent = t->sent;
 	uint8_t status = t->transaction_status;
 
 	tracker_fini(t);
+	t->sent = sent;
 	t->transaction_status = status;
 	t->lost = true;
 }
@@ -186,6 +188,7 @@ bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 		return true;
 	if (!questions_push(&t->asked, (uint8_t)kind, who))
 		return false;
+	t->sent++;
 	if (kind == COPY_END) {
 		sent_copy_end(t);
 		drop_late_copy_ends(t);
@@ -212,7 +215,7 @@ static enum tracker_answer answer_for(uint8_t by)
 
 static bool client_may_copy(const struct tracker *t)
 {
-	return t->copy != COPY_NONE && t->copy != COPY_OUT;
+	return tracker_is_in_copy(t);
 }
 
 /* The end of a COPY may have been sent ahead of the server's consent. */
@@ -323,7 +326,7 @@ static enum tracker_answer received_answer(struct tracker *t, uint8_t letter,
 	struct question_run head = *questions_see(&t->asked, 0);
 	enum reaction reaction = reactions[letter][head.kind];
 
-	if (reaction == WRONG || !fits_copy(t, letter))
+	if (reaction == WRONG || head.by == ANSWERED_BY_POOLER || !fits_copy(t, letter))
 		return TRACKER_UNEXPECTED;
 	if (letter == 'G' || letter == 'H' || letter == 'W')
 		copy_begin(t, letter);
@@ -420,12 +423,63 @@ enum tracker_answer tracker_received(struct tracker *t, uint8_t letter, uint8_t 
 	return received_slowly(t, letter, status);
 }
 
+/* ---- what the pooler answers ---- */
+
+uint8_t tracker_due(const struct tracker *t)
+{
+	const struct question_run *head = questions_see(&t->asked, 0);
+
+	if (t->asked.runs == 0 || head->by != ANSWERED_BY_POOLER)
+		return 0;
+	return head->kind == PARSE ? '1' : '3';
+}
+
+void tracker_take_due(struct tracker *t)
+{
+	questions_drop_one(&t->asked, 0);
+	drop_late_copy_ends(t);
+}
+
+bool tracker_awaits_nothing(const struct tracker *t)
+{
+	for (uint32_t i = 0; i < t->asked.runs; i++)
+		if (questions_see(&t->asked, i)->by != ANSWERED_BY_POOLER)
+			return false;
+	return true;
+}
+
 /* ---- questions ---- */
+
+bool tracker_is_skipping(const struct tracker *t)
+{
+	return t->skipping;
+}
+
+bool tracker_is_in_copy(const struct tracker *t)
+{
+	return t->copy != COPY_NONE && t->copy != COPY_OUT;
+}
+
+uint64_t tracker_next(const struct tracker *t)
+{
+	return t->sent;
+}
+
+uint64_t tracker_oldest(const struct tracker *t)
+{
+	return t->sent - t->asked.messages;
+}
+
+bool tracker_is_at_query(const struct tracker *t)
+{
+	return kind_at(t, 0) == QUERY;
+}
 
 enum asked_by tracker_asker(const struct tracker *t)
 {
-	return t->asked.runs > 0 ? (enum asked_by)questions_see(&t->asked, 0)->by
-				 : ASKED_BY_CLIENT;
+	return t->asked.runs > 0 && questions_see(&t->asked, 0)->by == ASKED_BY_POOLER
+		   ? ASKED_BY_POOLER
+		   : ASKED_BY_CLIENT;
 }
 
 bool tracker_is_idle(const struct tracker *t)

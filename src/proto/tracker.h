@@ -4,7 +4,12 @@
  * came back, by letter, and says whose answer that is and when the server is idle again.
  *
  * Both the client and the pooler ask (SET, a reset query, a check); each entry knows who,
- * so that the answers to the pooler's own questions can be taken out of the stream.
+ * so that the answers to the pooler's own questions can be taken out of the stream. And
+ * some of the client's questions are answered by the pooler (a Parse of what the server
+ * has already): they stand in the line too, so that their answers come in their turn, and
+ * not at all when an error makes the server skip what stands around them.
+ *
+ * Questions are numbered from 0 on, in the order in which they were asked.
  *
  * The surprise: during COPY IN a server ignores Sync and Flush and fails on anything else
  * but Copy messages, and what was sent ahead of its CopyInResponse may or may not have
@@ -23,6 +28,7 @@
  * no memory. */
 struct tracker {
 	struct questions asked;
+	uint64_t sent;              /* questions that ever stood in the line */
 	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
 	uint8_t copy;               /* enum of tracker.c */
 	uint8_t skipping;           /* after an error, up to a Sync */
@@ -40,6 +46,33 @@ bool tracker_has_room(const struct tracker *t);
  * nothing changed and the message must not be sent. Letters without an answer (Flush,
  * CopyData) are accepted and cost nothing. */
 bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who);
+
+/* Whether the server passes over what is sent now, up to a Sync: nothing of that is a
+ * question, nor will it have an effect. */
+bool tracker_is_skipping(const struct tracker *t);
+
+/* Whether the client may be sending data of a COPY: then nothing else can be asked. */
+bool tracker_is_in_copy(const struct tracker *t);
+
+/* The number of the next question. */
+uint64_t tracker_next(const struct tracker *t);
+
+/* The number of the oldest question that is not done; all before it have been answered
+ * or skipped. */
+uint64_t tracker_oldest(const struct tracker *t);
+
+/* The pooler's answer that is due now: '1' or '3', the letter of the message that the
+ * client is to be sent before anything else; 0 when there is none. To be asked before a
+ * server's message is looked at, and taken. */
+uint8_t tracker_due(const struct tracker *t);
+void tracker_take_due(struct tracker *t);
+
+/* Whether the server has nothing to answer: what is outstanding is due now. */
+bool tracker_awaits_nothing(const struct tracker *t);
+
+/* Whether the oldest question is a simple one (Query), with a ReadyForQuery of its own.
+ */
+bool tracker_is_at_query(const struct tracker *t);
 
 /* The empty query that ends uncertainty is on its way. */
 bool tracker_probe_sent(struct tracker *t);
