@@ -8,7 +8,9 @@
  *   server_statement   that a server has one; the least recently used goes first
  *
  * Knows no messages: a tail is the bytes of a Parse behind the name, whatever they mean.
- * Names and tails are chosen by peers, so the hashes are keyed.
+ * Names and tails are chosen by peers, so the hashes are keyed, and memory is bounded, in
+ * all and for each client. When the bound is near, statements that no client has any more
+ * and some servers still have lose their texts; their names last.
  */
 #ifndef POOLER_POOL_STATEMENTS_H
 #define POOLER_POOL_STATEMENTS_H
@@ -18,71 +20,103 @@
 #include "base/hash.h"
 #include "base/slice.h"
 
+#ifndef HASH_NONFATAL_OOM
+#define HASH_NONFATAL_OOM 1
+#endif
+#include <uthash.h>
+
 struct statement;
 struct client_statement;
 struct server_statement;
 
-TAILQ_HEAD(client_statements, client_statement); /* of one client */
+TAILQ_HEAD(statement_list, statement);
+TAILQ_HEAD(client_statement_list, client_statement);
 TAILQ_HEAD(server_statement_list, server_statement);
+
+/* Why a statement or name could not be taken in. */
+enum statements_shortage {
+	STATEMENTS_NO_MEMORY,   /* the machine's */
+	STATEMENTS_FULL,        /* max_bytes */
+	STATEMENTS_CLIENT_FULL, /* max_client_bytes */
+};
 
 /* All that one process knows. */
 struct statements {
 	struct hash_key key;
 	struct statement *by_content;
 	struct client_statement *by_name; /* of all clients, by (client, name) */
+	struct statement_list unclaimed;  /* with texts, but only servers have them; the
+					     longest so first */
 	size_t count;                     /* statements */
-	size_t name_count;                /* names of clients */
+	size_t name_count;                /* names of clients, withdrawn ones left out */
 	size_t bytes;                     /* of all of these, struct and text */
-	size_t max_bytes; /* taking more fails; 0 = no limit. The owner may change it */
+	size_t server_bytes;     /* of these: of servers, without texts; so many a
+				    statement, whatever clients do, and beyond max_bytes */
+	size_t max_bytes;        /* taking more fails; 0 = no limit. The owner's to set */
+	size_t max_client_bytes; /* of one client, shared texts included; likewise */
+	enum statements_shortage shortage; /* what the last NULL was for */
 	uint64_t last_number;
 };
 
-int statements_init(struct statements *store);  /* 0 or -ENOMEM */
+void statements_init(struct statements *store);
 void statements_fini(struct statements *store); /* all must have been given back */
 
 /* ---- texts ---- */
 
 /* The statement of this content, made if there is none; held by the caller. Context tells
  * apart what the text alone does not (the search_path); often empty. NULL when memory is
- * short or max_bytes would be passed. */
+ * short or max_bytes would be passed: see shortage. */
 struct statement *statements_take(struct statements *store, struct slice tail,
 				  struct slice context);
-void statements_hold(struct statement *statement);
+void statements_hold(struct statements *store, struct statement *statement);
 void statements_give_back(struct statements *store, struct statement *statement);
 
+/* Empty once nobody but servers has held it and memory was short. */
 struct slice statement_tail(const struct statement *statement);
 uint64_t statement_number(const struct statement *statement);
 /* A word that its users keep with it; 0 at first. */
 uint32_t *statement_hints(struct statement *statement);
 enum { STATEMENT_NAME_LEN = 32 };
-/* Its name on servers, in out. */
+/* Its name on servers, in out; NUL follows. */
 struct slice statement_name(const struct statement *statement,
 			    char out[STATEMENT_NAME_LEN]);
 
 /* ---- what a client calls them ---- */
 
-/* A client is told by the address of its list, which must not move while it holds names.
- * A list begins by TAILQ_INIT. */
+/* Those of one client; zero is valid: none. It must not move while it has any, for the
+ * client is told by its address. */
+struct client_statements {
+	struct client_statement_list names; /* the oldest first; set up with the first */
+	size_t count;
+	size_t bytes; /* of names and texts, as if it shared none */
+};
+
+/* Names are told apart by their first 63 bytes, as PostgreSQL does. */
+enum { STATEMENT_CLIENT_NAME_MAX = 63 };
+
 struct client_statement *client_statements_find(const struct statements *store,
 						const struct client_statements *client,
 						struct slice name);
 /* The name must be free. Holds the statement by itself. NULL when memory is short or
- * max_bytes would be passed. */
+ * a limit would be passed: see shortage. */
 struct client_statement *client_statements_add(struct statements *store,
 					       struct client_statements *client,
 					       struct slice name,
 					       struct statement *statement);
 struct statement *client_statement_of(const struct client_statement *named);
+/* As far as names are told apart. */
 struct slice client_statement_name(const struct client_statement *named);
-/* Takes it out of the map but keeps it, until it is restored or freed. To restore it the
- * name must be free. */
+/* Nobody finds it any more, and its name is free, but it is kept until it is restored or
+ * freed. */
 void client_statements_withdraw(struct statements *store,
 				struct client_statements *client,
 				struct client_statement *named);
+/* Never fails. The name must be free. */
 void client_statements_restore(struct statements *store, struct client_statements *client,
 			       struct client_statement *named);
+/* A withdrawn one. */
 void client_statement_free(struct statements *store, struct client_statement *named);
-/* Withdraws and frees all. */
+/* Withdraws and frees all that are not withdrawn. */
 void client_statements_clear(struct statements *store, struct client_statements *client);
 
 /* ---- what a server has ---- */
@@ -96,6 +130,7 @@ struct server_statements {
 };
 
 struct server_statement {
+	UT_hash_handle hh;
 	TAILQ_ENTRY(server_statement) place;
 	struct statement *statement; /* held */
 	uint64_t asked; /* the ordinal, in the server's tracker, of what prepared it */
