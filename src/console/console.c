@@ -305,10 +305,11 @@ static void write_status(struct writer *w, const char *name, const char *value)
 static void welcome(struct console *s)
 {
 	struct writer w = session_writer(s);
-	uint8_t key[8];
+	uint8_t key[CANCELS_LONG_LEN];
 	char version[64];
 
-	memcpy(key, &s->client->cancel.key, sizeof(key));
+	size_t key_len = cancels_spell(&s->service->dispatcher->cancels,
+				       &s->client->cancel, key);
 	snprintf(version, sizeof(version), "15.0 (%s)", s->service->app->version);
 	writer_begin(&w, 'R');
 	writer_u32(&w, 0);
@@ -321,8 +322,9 @@ static void welcome(struct console *s)
 	write_status(&w, "standard_conforming_strings", "on");
 	write_status(&w, "integer_datetimes", "on");
 	write_status(&w, "is_superuser", "on");
-	writer_backend_key(&w, key);
+	writer_backend_key(&w, slice_of(key, key_len));
 	writer_ready(&w, 'I');
+	w.failed = w.failed || key_len == 0;
 	session_written(s, &w);
 }
 

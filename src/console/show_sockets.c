@@ -140,10 +140,8 @@ static void show_client(struct row *row, const struct show *show, const struct c
 
 static struct client *client_of_key(uint64_t key_bits, const struct dispatcher *d)
 {
-	uint8_t bytes[8];
+	struct cancel_key *key = cancels_at(&d->cancels, key_bits);
 
-	memcpy(bytes, &key_bits, sizeof(bytes));
-	struct cancel_key *key = cancels_find(&d->cancels, bytes);
 	if (!key)
 		return NULL;
 	return (struct client *)(void *)((char *)key - offsetof(struct client, cancel));

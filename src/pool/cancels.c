@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/crypto.h"
 #include "base/random.h"
 
 enum { LEAST_BUCKETS = 64 };
+
+/* Of the key as a number in host byte order. */
+#define LONG_BIT (1ull << 62)
 
 /* The last bytes of the key choose the bucket: in the first one a bit is always clear. */
 static struct cancel_key **bucket_of(struct cancel_key **buckets, size_t bucket_count,
@@ -26,6 +30,7 @@ int cancels_init(struct cancels *c)
 {
 	*c = (struct cancels){.bucket_count = LEAST_BUCKETS};
 	c->buckets = calloc(LEAST_BUCKETS, sizeof(struct cancel_key *));
+	random_bytes(c->secret, sizeof(c->secret));
 	return c->buckets ? 0 : -ENOMEM;
 }
 
@@ -33,6 +38,7 @@ void cancels_fini(struct cancels *c)
 {
 	CHECK(c->count == 0);
 	free(c->buckets);
+	crypto_wipe(c->secret, sizeof(c->secret));
 	*c = (struct cancels){0};
 }
 
@@ -68,22 +74,28 @@ static struct cancel_key *find(const struct cancels *c, uint64_t key)
 	return at;
 }
 
-static uint64_t new_key(const struct cancels *c)
+static bool is_long(uint64_t key)
+{
+	return (be64toh(key) & LONG_BIT) != 0;
+}
+
+static uint64_t new_key(const struct cancels *c, bool wants_long)
 {
 	uint64_t key;
 
 	do {
-		key = htobe64(random_u64() & INT64_MAX);
+		uint64_t number = random_u64() & (LONG_BIT - 1);
+		key = htobe64(wants_long ? number | LONG_BIT : number);
 	} while (key == 0 || find(c, key));
 	return key;
 }
 
-void cancels_hand_out(struct cancels *c, struct cancel_key *key)
+void cancels_hand_out(struct cancels *c, struct cancel_key *key, bool wants_long)
 {
 	CHECK(key->key == 0);
 	if (c->count >= c->bucket_count)
 		resize(c, c->bucket_count * 2);
-	key->key = new_key(c);
+	key->key = new_key(c, wants_long);
 	struct cancel_key **bucket = bucket_of(c->buckets, c->bucket_count, key->key);
 	key->next = *bucket;
 	*bucket = key;
@@ -106,10 +118,46 @@ void cancels_take_back(struct cancels *c, struct cancel_key *key)
 		resize(c, c->bucket_count / 2);
 }
 
-struct cancel_key *cancels_find(const struct cancels *c, const uint8_t bytes[8])
+/* 0 when memory is short. */
+static size_t spell(const struct cancels *c, uint64_t key, uint8_t out[CANCELS_LONG_LEN])
 {
+	struct slice begin = slice_of(out, CANCELS_SHORT_LEN);
+	uint8_t digest[CRYPTO_SHA256_LEN];
+
+	memcpy(out, &key, sizeof(key));
+	if (!is_long(key))
+		return CANCELS_SHORT_LEN;
+	if (!crypto_hmac_sha256(slice_of(c->secret, sizeof(c->secret)), &begin, 1,
+				digest))
+		return 0;
+	memcpy(out + CANCELS_SHORT_LEN, digest, CANCELS_LONG_LEN - CANCELS_SHORT_LEN);
+	return CANCELS_LONG_LEN;
+}
+
+size_t cancels_spell(const struct cancels *c, const struct cancel_key *key,
+		     uint8_t out[CANCELS_LONG_LEN])
+{
+	CHECK(key->key != 0);
+	return spell(c, key->key, out);
+}
+
+struct cancel_key *cancels_at(const struct cancels *c, uint64_t key)
+{
+	return key == 0 ? NULL : find(c, key);
+}
+
+struct cancel_key *cancels_find(const struct cancels *c, struct slice bytes)
+{
+	uint8_t right[CANCELS_LONG_LEN];
 	uint64_t key;
 
-	memcpy(&key, bytes, sizeof(key));
-	return key == 0 ? NULL : find(c, key);
+	if (bytes.len < sizeof(key))
+		return NULL;
+	memcpy(&key, bytes.data, sizeof(key));
+	struct cancel_key *found = cancels_at(c, key);
+	if (!found)
+		return NULL;
+	size_t len = spell(c, key, right);
+	/* Who knows the beginning must not find out the rest byte by byte. */
+	return len > 0 && crypto_equal(bytes, slice_of(right, len)) ? found : NULL;
 }

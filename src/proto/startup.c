@@ -12,7 +12,6 @@
 
 enum {
 	HEADER_LEN = 8,
-	CANCEL_LEN = 16,
 	TLS_HANDSHAKE = 0x16,
 	MAJOR_OF_REQUESTS = 1234,
 	MINOR_CANCEL = 5678,
@@ -53,6 +52,18 @@ static bool header_is_possible(struct slice bytes)
 	return !reader_ok(&r) || (major >= 1 && major <= 3) || major == MAJOR_OF_REQUESTS;
 }
 
+/* The key is whatever follows; how long it is, nothing else says. */
+static enum startup_result cancel(struct slice bytes, struct startup_packet *out)
+{
+	if (out->total_len < HEADER_LEN + STARTUP_KEY_MIN_LEN ||
+	    out->total_len > HEADER_LEN + STARTUP_KEY_MAX_LEN)
+		return bad(out, "bad cancel request");
+	if (bytes.len < out->total_len)
+		return STARTUP_MORE;
+	out->cancel_key = slice_after(slice_first(bytes, out->total_len), HEADER_LEN);
+	return STARTUP_CANCEL;
+}
+
 static enum startup_result request(struct slice bytes, struct startup_packet *out)
 {
 	switch (out->version & 0xffff) {
@@ -63,12 +74,7 @@ static enum startup_result request(struct slice bytes, struct startup_packet *ou
 		return out->total_len == HEADER_LEN ? STARTUP_GSS_REQUEST
 						    : bad_header(out, bytes);
 	case MINOR_CANCEL:
-		if (out->total_len != CANCEL_LEN)
-			return bad(out, "bad cancel request");
-		if (bytes.len < CANCEL_LEN)
-			return STARTUP_MORE;
-		memcpy(out->cancel_key, bytes.data + HEADER_LEN, sizeof(out->cancel_key));
-		return STARTUP_CANCEL;
+		return cancel(bytes, out);
 	default:
 		return bad_header(out, bytes);
 	}
@@ -254,8 +260,14 @@ void startup_write_ssl_request(struct writer *w)
 
 bool startup_needs_negotiation(const struct startup_packet *packet)
 {
-	return packet->version > STARTUP_PROTOCOL_3_0 ||
+	return packet->version > STARTUP_PROTOCOL_3_2 ||
 	       count_extensions(packet->params) > 0;
+}
+
+uint32_t startup_version(const struct startup_packet *packet)
+{
+	return packet->version < STARTUP_PROTOCOL_3_2 ? packet->version
+						      : STARTUP_PROTOCOL_3_2;
 }
 
 void startup_write_negotiation(struct writer *w, const struct startup_packet *packet)
@@ -263,10 +275,23 @@ void startup_write_negotiation(struct writer *w, const struct startup_packet *pa
 	struct slice params = packet->params, name, value;
 
 	writer_begin(w, 'v');
-	writer_u32(w, STARTUP_PROTOCOL_3_0);
+	writer_u32(w, startup_version(packet));
 	writer_u32(w, count_extensions(params));
 	while (startup_next_param(&params, &name, &value))
 		if (is_extension(name))
 			writer_cstring(w, name);
 	writer_end(w);
+}
+
+bool startup_read_negotiation(struct slice body, uint32_t asked, uint32_t *out_version)
+{
+	struct reader r = reader_of(body);
+	uint32_t version = reader_u32(&r);
+	uint32_t unknown = reader_u32(&r);
+
+	if (!reader_done(&r) || unknown != 0 || version < STARTUP_PROTOCOL_3_0 ||
+	    version > asked)
+		return false;
+	*out_version = version;
+	return true;
 }

@@ -13,6 +13,13 @@ struct buffer;
 enum {
 	STARTUP_MAX_LEN = 65535, /* of a whole packet; longer is refused at its header */
 	STARTUP_PROTOCOL_3_0 = 3 << 16,
+	/* The newest there is, with cancel keys of any length up to the greatest. Nothing
+	 * was ever called 3.1. */
+	STARTUP_PROTOCOL_3_2 = 3 << 16 | 2,
+	/* A process id, and what is secret of a key: 4 bytes before 3.2, up to 256 since.
+	 */
+	STARTUP_KEY_MIN_LEN = 4 + 4,
+	STARTUP_KEY_MAX_LEN = 4 + 256,
 };
 
 enum startup_result {
@@ -27,11 +34,11 @@ enum startup_result {
 };
 
 struct startup_packet {
-	size_t total_len;    /* bytes of the packet, length included */
-	uint32_t version;    /* as sent: major << 16 | minor */
-	struct slice params; /* name NUL value NUL ..., without the last terminator */
-	uint8_t cancel_key[8];
-	char problem[96]; /* one line in ASCII, for STARTUP_BAD */
+	size_t total_len;        /* bytes of the packet, length included */
+	uint32_t version;        /* as sent: major << 16 | minor */
+	struct slice params;     /* name NUL value NUL ..., without the last terminator */
+	struct slice cancel_key; /* process id and secret; in the bytes looked at */
+	char problem[96];        /* one line in ASCII, for STARTUP_BAD */
 };
 
 /* Looks at the bytes from the start of a packet; consumes nothing. STARTUP_BAD is said as
@@ -62,9 +69,16 @@ enum startup_option startup_next_option(struct slice *options, struct buffer *sc
 /* The other direction: what asks a server for TLS. */
 void startup_write_ssl_request(struct writer *w);
 
-/* Whether the packet asks for more than 3.0: a minor version above 0 or _pq_.*
+/* Whether the packet asks for more than there is: a minor version above 2 or _pq_.*
  * parameters. Then a NegotiateProtocolVersion, written by the second one, goes first. */
 bool startup_needs_negotiation(const struct startup_packet *packet);
 void startup_write_negotiation(struct writer *w, const struct startup_packet *packet);
+
+/* The version that is spoken with who sent the packet. */
+uint32_t startup_version(const struct startup_packet *packet);
+
+/* The body of a server's NegotiateProtocolVersion, after a startup packet of that version
+ * without _pq_.* parameters: false when it is no answer to that. */
+bool startup_read_negotiation(struct slice body, uint32_t asked, uint32_t *out_version);
 
 #endif

@@ -112,18 +112,18 @@ void writer_parameter_status(struct writer *w, struct slice name, struct slice v
 	writer_end(w);
 }
 
-void writer_backend_key(struct writer *w, const uint8_t key[8])
+void writer_backend_key(struct writer *w, struct slice key)
 {
 	writer_begin(w, 'K');
-	writer_bytes(w, slice_of(key, 8));
+	writer_bytes(w, key);
 	writer_end(w);
 }
 
-void writer_cancel_request(struct writer *w, const uint8_t key[8])
+void writer_cancel_request(struct writer *w, struct slice key)
 {
 	writer_begin(w, 0);
 	writer_u32(w, 1234u << 16 | 5678);
-	writer_bytes(w, slice_of(key, 8));
+	writer_bytes(w, key);
 	writer_end(w);
 }
 

@@ -33,8 +33,8 @@ void writer_text(struct writer *w, const char *text);     /* adds the NUL */
 void writer_ready(struct writer *w, uint8_t transaction_status);
 void writer_command_complete(struct writer *w, const char *tag);
 void writer_parameter_status(struct writer *w, struct slice name, struct slice value);
-void writer_backend_key(struct writer *w, const uint8_t key[8]);
-void writer_cancel_request(struct writer *w, const uint8_t key[8]);
+void writer_backend_key(struct writer *w, struct slice key);    /* process id, secret */
+void writer_cancel_request(struct writer *w, struct slice key); /* the same */
 void writer_empty(struct writer *w, uint8_t letter); /* a message without a body */
 
 /* True when all went well; on false nothing was written. */

@@ -35,7 +35,7 @@ struct cancel {
 	struct dispatcher *dispatcher;
 	struct client *requester; /* NULL when it has gone */
 	struct server *server;    /* NULL when it has gone */
-	uint8_t key[8];
+	struct server_key key;
 	bool is_ended; /* to be freed at the end of the turn */
 };
 
@@ -109,7 +109,7 @@ static void on_connected(struct connector *connector, int fd, int error,
 	}
 	stream_open(&x->stream, x->dispatcher->loop, fd, &transport_plain,
 		    &cancel_stream_ops);
-	writer_cancel_request(&w, x->key);
+	writer_cancel_request(&w, slice_of(x->key.bytes, x->key.len));
 	if (writer_finish(&w))
 		stream_write(&x->stream, buffer_bytes(&message));
 	else
@@ -119,7 +119,7 @@ static void on_connected(struct connector *connector, int fd, int error,
 
 static bool may_start(const struct server *s)
 {
-	return s->has_cancel_key && s->at.len > 0 && s->cancels < CANCELS_PER_SERVER &&
+	return s->cancel_key.len > 0 && s->at.len > 0 && s->cancels < CANCELS_PER_SERVER &&
 	       s->dispatcher->cancel_count < CANCELS_MOST;
 }
 
@@ -137,7 +137,7 @@ static struct cancel *cancel_start(struct server *s)
 	}
 	x->dispatcher = d;
 	x->server = s;
-	memcpy(x->key, s->cancel_key, sizeof(x->key));
+	x->key = s->cancel_key;
 	x->deadline.on_due = on_due;
 	s->cancels++;
 	d->cancel_count++;
@@ -177,7 +177,7 @@ static void log_request(const struct client *requester, const struct client *tar
 			  target ? (unsigned long long)target->id : 0);
 }
 
-void cancel_request(struct client *requester, const uint8_t key[8])
+void cancel_request(struct client *requester, struct slice key)
 {
 	struct dispatcher *d = requester->dispatcher;
 	struct cancel_key *found = cancels_find(&d->cancels, key);

@@ -5,7 +5,7 @@
 #ifndef POOLER_RELAY_CANCEL_H
 #define POOLER_RELAY_CANCEL_H
 
-#include <stdint.h>
+#include "base/slice.h"
 
 struct cancel;
 struct client;
@@ -14,7 +14,7 @@ struct server;
 
 /* The client in state STARTUP has brought a cancel request: it becomes CANCELLING until
  * the request is delivered, or is closed when there is nobody to deliver it to. */
-void cancel_request(struct client *requester, const uint8_t key[8]);
+void cancel_request(struct client *requester, struct slice key);
 
 /* Cancels what a server is doing, for nobody in particular: its client is gone. */
 void cancel_abandoned(struct server *s);

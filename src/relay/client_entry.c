@@ -43,16 +43,16 @@ static void greet(struct client *c, const struct params *welcome)
 {
 	struct dispatcher *d = c->dispatcher;
 	struct writer w = writer_of(stream_cork_buffer(&c->stream));
-	uint8_t key[8];
+	uint8_t key[CANCELS_LONG_LEN];
 
-	cancels_hand_out(&d->cancels, &c->cancel);
-	memcpy(key, &c->cancel.key, sizeof(key));
+	size_t key_len = cancels_spell(&d->cancels, &c->cancel, key);
 	writer_begin(&w, 'R');
 	writer_u32(&w, 0);
 	writer_end(&w);
 	write_parameters(&w, c, welcome);
-	writer_backend_key(&w, key);
+	writer_backend_key(&w, slice_of(key, key_len));
 	writer_ready(&w, 'I');
+	w.failed = w.failed || key_len == 0;
 	bool is_written = writer_finish(&w);
 	stream_corked(&c->stream);
 	if (!is_written)
@@ -126,7 +126,6 @@ static void enter_console(const struct login *l)
 	d->login_count--;
 	d->console_count++;
 	c->is_logged_in = true;
-	cancels_hand_out(&d->cancels, &c->cancel);
 	client_move(c, CLIENT_CONSOLE);
 	stream_set_keep_max(&c->stream, STREAM_KEEP_MAX);
 	d->console.on_login(c, d->console.context);
@@ -258,12 +257,22 @@ static void enter_database(const struct login *l)
 		keeper_let_go(d, pool);
 }
 
+/* Now, since its length depends on what was said in the startup packet. */
+static void hand_out_key(const struct login *l)
+{
+	struct client *c = l->client;
+
+	cancels_hand_out(&c->dispatcher->cancels, &c->cancel,
+			 startup_version(&l->startup) >= STARTUP_PROTOCOL_3_2);
+}
+
 void client_entry_enter(struct login *l)
 {
 	struct client *c = l->client;
 
 	if (!client_params_read(l))
 		return;
+	hand_out_key(l);
 	if (!client_entry_is_console(l)) {
 		enter_database(l);
 		return;

@@ -37,6 +37,7 @@ struct known {
 	struct tls_context *tls; /* what the latest was met with, counted; NULL: no TLS */
 	enum tls_mode tls_mode;  /* in force then */
 	bool has_met;            /* any, even if it has not let us in yet */
+	bool is_plain;           /* does not take it that we ask for more than 3.0 */
 };
 
 /* Gives a new pool its own; false when memory is short. */

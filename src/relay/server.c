@@ -25,7 +25,7 @@ static const struct {
 	unsigned may_become;
 } states[] = {
     [SERVER_CONNECTING] = {"connecting", TO(LOGIN) | TO(CLOSING)},
-    [SERVER_LOGIN] = {"login", TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
+    [SERVER_LOGIN] = {"login", TO(CONNECTING) | TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
     [SERVER_IDLE] = {"idle", TO(LINKED) | TO(CLEANING) | TO(CLOSING)},
     [SERVER_LINKED] = {"linked", TO(IDLE) | TO(CLEANING) | TO(CLOSING)},
     [SERVER_CLEANING] = {"cleaning", TO(IDLE) | TO(CLOSING)},
@@ -98,8 +98,10 @@ char *server_prefix(const struct server *s, char out[256])
 
 uint32_t server_process_id(const struct server *s)
 {
-	return (uint32_t)s->cancel_key[0] << 24 | (uint32_t)s->cancel_key[1] << 16 |
-	       (uint32_t)s->cancel_key[2] << 8 | s->cancel_key[3];
+	const uint8_t *id = s->cancel_key.bytes;
+
+	return (uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 |
+	       id[3];
 }
 
 static uint64_t linked_due(const struct server *s, const struct rules *rules)

@@ -14,6 +14,7 @@
 #include "net/address.h"
 #include "net/stream.h"
 #include "pool/slot.h"
+#include "proto/startup.h"
 #include "proto/tracker.h"
 #include "relay/closing.h"
 
@@ -63,7 +64,7 @@ struct server {
 	uint32_t rest;           /* bytes of a message still to come */
 	uint32_t cancels;        /* cancel requests under way to it */
 	struct endpoint at;      /* where it is, for cancel requests */
-	uint8_t cancel_key[8];   /* its own, as it was sent; first four: process id */
+	struct server_key cancel_key;
 	uint8_t state;           /* enum server_state; server_move() assigns */
 	uint8_t rest_is;         /* enum rest of client.h */
 	uint8_t task;            /* enum server_task */

@@ -47,6 +47,9 @@ struct server_login {
 	struct answer answer;
 	enum server_login_step step;
 	bool is_authenticated;
+	uint32_t version; /* of the protocol that was asked for; 0 before */
+	bool is_second;   /* the first try asked for more than the server could bear */
+	bool is_heard;    /* it has answered what was asked for, other than by an error */
 };
 
 void server_login_free(struct server *s)
@@ -67,10 +70,60 @@ static void fail(struct server *s, const char *sqlstate, const char *message)
 }
 
 void server_login_broken(struct server *s, int error)
+/* ---- the protocol's version ---- */
+
+static uint32_t version_for(const struct server *s)
+{
+	return s->login->is_second || known_of(s->slot.pool)->is_plain
+		   ? STARTUP_PROTOCOL_3_0
+		   : STARTUP_PROTOCOL_3_2;
+}
+
+static void note_heard(struct server *s)
+{
+	if (s->login->is_heard)
+		return;
+	s->login->is_heard = true;
+	if (s->login->version == STARTUP_PROTOCOL_3_0)
+		known_of(s->slot.pool)->is_plain = true;
+}
+
+/* Whether the startup packet is all that it can have failed for so far. */
+static bool is_in_doubt(const struct server *s)
+{
+	return s->login && s->login->version != 0 && !s->login->is_heard;
+}
+
+/* Where the second try begins as the first did. */
+static void start_connecting(struct server *s);
+
+/* Old servers, and proxies, may end a connection that asks for more than 3.0. Whether the
+ * login begins again, asking for less. */
+static bool try_again(struct server *s)
+{
+	struct server_login *login = s->login;
+
+	if (!is_in_doubt(s))
+		return false;
+	if (login->version == STARTUP_PROTOCOL_3_0) {
+		/* That was not it; and who is there now may be another. */
+		known_of(s->slot.pool)->is_plain = false;
+		return false;
+	}
+	stream_close(&s->stream);
+	login->is_second = true;
+	login->version = 0;
+	server_move(s, SERVER_CONNECTING);
+	start_connecting(s);
+	return true;
+}
+
 {
 	char message[LOGIN_TEXT_LEN * 2], tls[LOGIN_TEXT_LEN];
 
 	if (tls_problem(&s->stream, tls, sizeof(tls))[0])
+	if (try_again(s))
+		return;
 		snprintf(message, sizeof(message), "TLS with the server failed: %s", tls);
 	else
 		snprintf(message, sizeof(message),
@@ -103,7 +156,7 @@ static void send_startup(struct server *s)
 
 	s->login->step = STEP_MESSAGES;
 	writer_begin(&w, 0);
-	writer_u32(&w, STARTUP_PROTOCOL_3_0);
+	writer_u32(&w, s->login->version);
 	write_setting(&w, "user", pool->user_name);
 	write_setting(&w, "database",
 		      database->dbname[0] ? database->dbname : pool->database_name);
@@ -112,6 +165,7 @@ static void send_startup(struct server *s)
 	write_setting(&w, "timezone", database->timezone);
 	write_setting(&w, "application_name", database->application_name);
 	writer_u8(&w, 0);
+	s->login->version = version_for(s);
 	writer_end(&w);
 	if (!writer_finish(&w))
 		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
@@ -287,7 +341,7 @@ static void on_connected(struct connector *connector, int fd, int error,
 	begin(s);
 }
 
-void server_login_start(struct server *s)
+static void start_connecting(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
 	const struct database *database = s->slot.pool->database;
@@ -299,12 +353,18 @@ void server_login_start(struct server *s)
 		return;
 	}
 	s->login->server = s;
+	server_arm(s);
+	start_connecting(s);
+}
 	if (!host[0])
 		host = d->config->settings.unix_socket_dir;
-	server_arm(s);
+	s->login->step = STEP_CONNECT;
 	connector_start(&s->login->connector, d->loop, d->resolver, host,
 			(uint16_t)database->port, &d->tuning, on_connected);
 }
+
+void server_login_start(struct server *s)
+{
 
 /* ---- messages ---- */
 
@@ -353,14 +413,32 @@ static void on_parameter(struct server *s, struct slice body)
 	s->params = more;
 }
 
-/* Protocol 3.0 keys have eight bytes; of a longer one no cancel request can be made, and
- * clients of this server will find that theirs do nothing. */
+/* Of one that is no key no cancel request can be made, and clients of this server will
+ * find that theirs do nothing. */
 static void on_key(struct server *s, struct slice body)
 {
-	if (body.len != sizeof(s->cancel_key))
+	if (body.len < STARTUP_KEY_MIN_LEN || body.len > STARTUP_KEY_MAX_LEN)
 		return;
-	memcpy(s->cancel_key, body.data, sizeof(s->cancel_key));
-	s->has_cancel_key = true;
+	memcpy(s->cancel_key.bytes, body.data, body.len);
+	s->cancel_key.len = (uint16_t)body.len;
+}
+
+/* It comes before any other answer, in the same flight; whatever version it is, keys of
+ * all lengths are taken. */
+static void on_negotiation(struct server *s, struct slice body)
+{
+	if (s->login->is_heard ||
+	    !startup_read_negotiation(body, s->login->version, &s->login->version))
+		fail(s, SQLSTATE_PROTOCOL_VIOLATION, "invalid NegotiateProtocolVersion");
+	else
+		s->login->is_heard = true;
+}
+
+/* What PostgreSQL and PgBouncer say to a version they do not know. */
+static bool is_about_version(const char *sqlstate)
+{
+	return strcmp(sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) == 0 ||
+	       strcmp(sqlstate, SQLSTATE_PROTOCOL_VIOLATION) == 0;
 }
 
 static void on_error(struct server *s, struct slice body)
@@ -386,6 +464,8 @@ static void on_error(struct server *s, struct slice body)
 }
 
 /* Names in track_extra_parameters that this server does not report cannot be followed. */
+	if (is_about_version(sqlstate) && try_again(s))
+		return;
 static void warn_untracked(const struct server *s)
 {
 	const char *list = s->dispatcher->config->settings.track_extra_parameters;
@@ -439,6 +519,7 @@ static void on_message(struct server *s, const struct frame *f)
 	case 'K':
 		on_key(s, f->body);
 		return;
+		note_heard(s);
 	case 'E':
 		on_error(s, f->body);
 		return;
@@ -446,7 +527,6 @@ static void on_message(struct server *s, const struct frame *f)
 		on_ready(s, f->body);
 		return;
 	case 'N':
-	case 'v': /* NegotiateProtocolVersion: 3.0 is all we ask for */
 		return;
 	default:
 		snprintf(message, sizeof(message),
@@ -457,6 +537,9 @@ static void on_message(struct server *s, const struct frame *f)
 
 size_t server_login_feed(struct server *s, struct slice bytes)
 {
+	case 'v':
+		on_negotiation(s, f->body);
+		return;
 	struct slice rest = bytes;
 	struct frame f;
 

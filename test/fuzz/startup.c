@@ -45,7 +45,36 @@ static void use_login(const struct startup_packet *packet)
 	CHECK(writer_finish(&w));
 	CHECK(frame_peek(buffer_bytes(&out), 1 << 20, &f) == FRAME_OK);
 	CHECK(frame_is_whole(&f));
+	/* The client that asked would take the version. */
+	uint32_t version = startup_version(packet);
+	CHECK(version <= packet->version && version <= STARTUP_PROTOCOL_3_2);
+	CHECK(startup_needs_negotiation(packet) || version == packet->version);
 	buffer_fini(&out);
+}
+
+/* What was read of a cancel request makes the same request again. */
+static void use_cancel(struct slice bytes, const struct startup_packet *packet)
+{
+	struct buffer out = {0};
+	struct writer w = writer_of(&out);
+
+	CHECK(packet->cancel_key.len >= STARTUP_KEY_MIN_LEN);
+	CHECK(packet->cancel_key.len <= STARTUP_KEY_MAX_LEN);
+	writer_cancel_request(&w, packet->cancel_key);
+	CHECK(writer_finish(&w));
+	CHECK(slice_equal(buffer_bytes(&out), slice_first(bytes, packet->total_len)));
+	buffer_fini(&out);
+}
+
+/* The bytes as what a server says. */
+static void use_negotiation(struct slice bytes)
+{
+	uint32_t version;
+
+	if (startup_read_negotiation(bytes, STARTUP_PROTOCOL_3_2, &version))
+		CHECK(version >= STARTUP_PROTOCOL_3_0 && version <= STARTUP_PROTOCOL_3_2);
+	if (startup_read_negotiation(bytes, STARTUP_PROTOCOL_3_0, &version))
+		CHECK(version == STARTUP_PROTOCOL_3_0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -55,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	enum startup_result result = startup_peek(bytes, &packet);
 
 	CHECK((result == STARTUP_BAD) == (packet.problem[0] != '\0'));
+	if (result == STARTUP_CANCEL)
+		use_cancel(bytes, &packet);
 	if (result == STARTUP_LOGIN) {
 		CHECK(packet.total_len <= len && packet.total_len <= STARTUP_MAX_LEN);
 		use_login(&packet);
@@ -66,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		CHECK(at == STARTUP_MORE || at == result);
 	}
 	walk_options(bytes);
+	use_negotiation(bytes);
 	return 0;
 }
 
@@ -99,6 +131,16 @@ static void long_login(fuzz_run_fn run, const char *name, char fill, size_t valu
 	free(rest);
 }
 
+static void long_cancel(fuzz_run_fn run, size_t key_len)
+{
+	char *key = calloc(1, key_len);
+
+	if (!key)
+		abort();
+	packet(run, REQUEST | 5678, key, key_len);
+	free(key);
+}
+
 #define REST(text) text, sizeof(text) - 1
 
 void fuzz_corpus(fuzz_run_fn run)
@@ -114,6 +156,13 @@ void fuzz_corpus(fuzz_run_fn run)
 	packet(run, REQUEST | 5680, REST(""));
 	packet(run, REQUEST | 5678, REST("12345678"));
 	packet(run, REQUEST | 5678, REST("123"));
+	packet(run, REQUEST | 5678, REST("1234 and 32 bytes of protocol 3.2..."));
+	long_cancel(run, STARTUP_KEY_MAX_LEN);
+	long_cancel(run, STARTUP_KEY_MAX_LEN + 1);
+	packet(run, V3 | 9999, REST("user\0me\0_pq_.x\0y\0\0"));
+	packet(run, V3 | 2, REST("user\0me\0replication\0database\0\0"));
+	run(slice_of("\0\3\0\0\0\0\0\0", 8));
+	run(slice_of("\0\3\0\2\0\0\0\1_pq_.x\0", 15));
 	long_login(run, "user", 'u', 128);
 	long_login(run, "database", 'd', 64);
 	long_login(run, "options", '\\', 10000);

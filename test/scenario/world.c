@@ -525,7 +525,7 @@ const char *heard(struct actor *a)
 	struct startup_packet packet;
 
 	if (a->kind == ACTOR_CANCEL && startup_peek(bytes, &packet) == STARTUP_CANCEL) {
-		snprintf(a->told, sizeof(a->told), "cancel %u", packet.cancel_key[3]);
+		snprintf(a->told, sizeof(a->told), "cancel %u", packet.cancel_key.data[3]);
 	} else {
 		if (a->kind == ACTOR_CLIENT)
 			learn_key(a, bytes);

@@ -10,7 +10,7 @@ static struct cancel_key *find(const struct cancels *c, uint64_t key)
 	uint8_t bytes[8];
 
 	memcpy(bytes, &key, sizeof(bytes));
-	return cancels_find(c, bytes);
+	return cancels_find(c, slice_of(bytes, sizeof(bytes)));
 }
 
 static void a_key_reaches_whom_it_was_handed_to(void **state)
@@ -21,8 +21,8 @@ static void a_key_reaches_whom_it_was_handed_to(void **state)
 
 	(void)state;
 	assert_int_equal(cancels_init(&c), 0);
-	cancels_hand_out(&c, &a);
-	cancels_hand_out(&c, &b);
+	cancels_hand_out(&c, &a, false);
+	cancels_hand_out(&c, &b, false);
 	assert_ptr_equal(find(&c, a.key), &a);
 	assert_ptr_equal(find(&c, b.key), &b);
 	was = a.key;
@@ -43,7 +43,7 @@ static void taking_back_what_was_not_handed_out_is_harmless(void **state)
 	(void)state;
 	assert_int_equal(cancels_init(&c), 0);
 	cancels_take_back(&c, &a);
-	cancels_hand_out(&c, &a);
+	cancels_hand_out(&c, &a, false);
 	cancels_take_back(&c, &a);
 	cancels_take_back(&c, &a);
 	assert_int_equal(c.count, 0);
@@ -73,7 +73,7 @@ static void keys_differ_and_look_like_process_ids(void **state)
 	for (int i = 0; i < COUNT; i++) {
 		uint8_t bytes[8];
 
-		cancels_hand_out(&c, &keys[i]);
+		cancels_hand_out(&c, &keys[i], i % 2);
 		memcpy(bytes, &keys[i].key, sizeof(bytes));
 		assert_int_equal(bytes[0] & 0x80, 0);
 		ones |= keys[i].key;
@@ -88,6 +88,63 @@ static void keys_differ_and_look_like_process_ids(void **state)
 		cancels_take_back(&c, &keys[i]);
 	cancels_fini(&c);
 	free(keys);
+}
+
+static void a_long_key_reaches_whom_it_was_handed_to_as_a_whole_only(void **state)
+{
+	struct cancel_key a = {0}, b = {0}, brief = {0};
+	uint8_t bytes[CANCELS_LONG_LEN + 1] = {0}, other[CANCELS_LONG_LEN];
+	struct cancels c;
+
+	(void)state;
+	assert_int_equal(cancels_init(&c), 0);
+	cancels_hand_out(&c, &a, true);
+	cancels_hand_out(&c, &b, true);
+	cancels_hand_out(&c, &brief, false);
+	assert_int_equal(cancels_spell(&c, &a, bytes), CANCELS_LONG_LEN);
+	assert_ptr_equal(cancels_at(&c, a.key), &a);
+	for (size_t len = 0; len <= sizeof(bytes); len++)
+		assert_ptr_equal(cancels_find(&c, slice_of(bytes, len)),
+				 len == CANCELS_LONG_LEN ? &a : NULL);
+	for (size_t i = 0; i < CANCELS_LONG_LEN * 8; i++) {
+		bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+		assert_null(cancels_find(&c, slice_of(bytes, CANCELS_LONG_LEN)));
+		bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	/* The rest of another's is another. */
+	assert_int_equal(cancels_spell(&c, &b, other), CANCELS_LONG_LEN);
+	assert_memory_not_equal(bytes + 8, other + 8, CANCELS_LONG_LEN - 8);
+	/* A short one is nothing with something behind. */
+	assert_int_equal(cancels_spell(&c, &brief, other), CANCELS_SHORT_LEN);
+	assert_ptr_equal(cancels_find(&c, slice_of(other, CANCELS_SHORT_LEN)), &brief);
+	assert_null(cancels_find(&c, slice_of(other, CANCELS_SHORT_LEN + 1)));
+	assert_null(cancels_find(&c, slice_of(other, CANCELS_LONG_LEN)));
+	cancels_take_back(&c, &a);
+	assert_null(cancels_find(&c, slice_of(bytes, CANCELS_LONG_LEN)));
+	cancels_take_back(&c, &b);
+	cancels_take_back(&c, &brief);
+	cancels_fini(&c);
+}
+
+/* Who starts the pooler again must not find old keys good. */
+static void every_table_makes_its_own_long_keys(void **state)
+{
+	struct cancel_key a = {0}, b = {0};
+	uint8_t ours[CANCELS_LONG_LEN], theirs[CANCELS_LONG_LEN];
+	struct cancels c, d;
+
+	(void)state;
+	assert_int_equal(cancels_init(&c), 0);
+	assert_int_equal(cancels_init(&d), 0);
+	cancels_hand_out(&c, &a, true);
+	b.key = a.key;
+	assert_int_equal(cancels_spell(&c, &a, ours), CANCELS_LONG_LEN);
+	assert_int_equal(cancels_spell(&d, &b, theirs), CANCELS_LONG_LEN);
+	assert_memory_equal(ours, theirs, 8);
+	assert_memory_not_equal(ours + 8, theirs + 8, CANCELS_LONG_LEN - 8);
+	cancels_take_back(&c, &a);
+	cancels_fini(&c);
+	cancels_fini(&d);
 }
 
 static size_t longest_chain(const struct cancels *c)
@@ -125,7 +182,7 @@ static void tens_of_thousands_are_found_as_fast_as_one(void **state)
 	assert_int_equal(cancels_init(&c), 0);
 	size_t least = c.bucket_count;
 	for (int i = 0; i < COUNT; i++)
-		cancels_hand_out(&c, &keys[i]);
+		cancels_hand_out(&c, &keys[i], false);
 	assert_true(c.bucket_count >= COUNT);
 	/* Random keys: more in one, or more empty ones, is all but impossible. */
 	assert_true(longest_chain(&c) <= 16);
@@ -159,7 +216,7 @@ static void any_order_of_handing_out_and_taking_back_agrees_with_a_list(void **s
 		bool is_flood = step / 5000 % 2 == 0;
 
 		if (keys[i].key == 0 && (is_flood || dice_once_in(&dice, 4))) {
-			cancels_hand_out(&c, &keys[i]);
+			cancels_hand_out(&c, &keys[i], false);
 			known[i] = keys[i].key;
 			count++;
 		} else if (keys[i].key != 0 && (!is_flood || dice_once_in(&dice, 4))) {
@@ -195,6 +252,8 @@ int main(void)
 	    cmocka_unit_test(taking_back_what_was_not_handed_out_is_harmless),
 	    cmocka_unit_test(eight_zeros_reach_nobody),
 	    cmocka_unit_test(keys_differ_and_look_like_process_ids),
+	    cmocka_unit_test(a_long_key_reaches_whom_it_was_handed_to_as_a_whole_only),
+	    cmocka_unit_test(every_table_makes_its_own_long_keys),
 	    cmocka_unit_test(tens_of_thousands_are_found_as_fast_as_one),
 	    cmocka_unit_test(any_order_of_handing_out_and_taking_back_agrees_with_a_list),
 	    cmocka_unit_test(fini_may_be_called_twice),

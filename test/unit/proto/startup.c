@@ -53,7 +53,8 @@ static const struct {
     {GSS, REST("12345678"), STARTUP_BAD, 8},
     {CANCEL, REST("12345678"), STARTUP_CANCEL, 16},
     {CANCEL, REST("1234567"), STARTUP_BAD, 8},
-    {CANCEL, REST("123456789"), STARTUP_BAD, 8},
+    {CANCEL, REST("123456789"), STARTUP_CANCEL, 17},
+    {CANCEL, REST("1234 and 32 bytes of protocol 3.2..."), STARTUP_CANCEL, 44},
     {CANCEL, REST(""), STARTUP_BAD, 8},
     {1234 << 16 | 1, REST(""), STARTUP_BAD, 8},
     {1 << 16, REST("whatever"), STARTUP_OLD_VERSION, 8},
@@ -201,18 +202,32 @@ static void problems_are_said_in_words_people_know(void **state)
 	}
 }
 
-static void the_cancel_key_is_taken_out(void **state)
+static void a_cancel_key_of_any_length_there_is_is_taken_out(void **state)
 {
-	struct buffer b = {0};
-	struct writer w = writer_of(&b);
-	struct startup_packet p;
+	uint8_t key[STARTUP_KEY_MAX_LEN + 2];
 
 	(void)state;
-	writer_cancel_request(&w, (const uint8_t *)"\0\1\2\3\xff\xfe\xfd\xfc");
-	assert_true(writer_finish(&w));
-	assert_int_equal(startup_peek(buffer_bytes(&b), &p), STARTUP_CANCEL);
-	assert_memory_equal(p.cancel_key, "\0\1\2\3\xff\xfe\xfd\xfc", 8);
-	buffer_fini(&b);
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i ^ 0x80);
+	for (size_t len = 0; len <= sizeof(key); len++) {
+		struct buffer b = {0};
+		struct writer w = writer_of(&b);
+		struct startup_packet p;
+		bool is_fine = len >= 8 && len <= 260;
+
+		writer_cancel_request(&w, slice_of(key, len));
+		assert_true(writer_finish(&w));
+		assert_int_equal(peek_exactly(buffer_bytes(&b), &p),
+				 is_fine ? STARTUP_CANCEL : STARTUP_BAD);
+		assert_int_equal(startup_peek(buffer_bytes(&b), &p),
+				 is_fine ? STARTUP_CANCEL : STARTUP_BAD);
+		if (is_fine) {
+			assert_int_equal(p.cancel_key.len, len);
+			assert_memory_equal(p.cancel_key.data, key, len);
+			assert_int_equal(p.total_len, 8 + len);
+		}
+		buffer_fini(&b);
+	}
 }
 
 static void parameters_are_walked_and_found(void **state)
@@ -325,7 +340,7 @@ static void very_long_options_are_walked(void **state)
 	free(text);
 }
 
-static void more_than_3_0_is_negotiated_down(void **state)
+static void more_than_there_is_is_negotiated_down(void **state)
 {
 	static const struct {
 		uint32_t code;
@@ -336,9 +351,13 @@ static void more_than_3_0_is_negotiated_down(void **state)
 	} cases[] = {
 	    {V3, REST("user\0me\0\0"), NULL, 0},
 	    {V3, REST("_pq_x\0me\0\0"), NULL, 0},
-	    {V3 | 2, REST("user\0me\0\0"), REST("v\0\0\0\x0c\0\3\0\0\0\0\0\0")},
+	    {V3 | 1, REST("user\0me\0\0"), NULL, 0},
+	    {V3 | 2, REST("user\0me\0\0"), NULL, 0},
+	    {V3 | 3, REST("user\0me\0\0"), REST("v\0\0\0\x0c\0\3\0\2\0\0\0\0")},
+	    {V3 | 2, REST("_pq_.\0\0\0"), REST("v\0\0\0\x12\0\3\0\2\0\0\0\1_pq_.\0")},
+	    {V3 | 1, REST("_pq_.\0\0\0"), REST("v\0\0\0\x12\0\3\0\1\0\0\0\1_pq_.\0")},
 	    {V3 | 9999, REST("_pq_.a\0\0user\0me\0_pq_.b\0x\0\0"),
-	     REST("v\0\0\0\x1a\0\3\0\0\0\0\0\2_pq_.a\0_pq_.b\0")},
+	     REST("v\0\0\0\x1a\0\3\0\2\0\0\0\2_pq_.a\0_pq_.b\0")},
 	    {V3, REST("_pq_.\0\0\0"), REST("v\0\0\0\x12\0\3\0\0\0\0\0\1_pq_.\0")},
 	};
 
@@ -364,6 +383,46 @@ static void more_than_3_0_is_negotiated_down(void **state)
 	}
 }
 
+/* An answer is the newest version the server speaks, and what it does not know. */
+static void a_servers_answer_is_no_more_than_was_asked_for(void **state)
+{
+	static const struct {
+		const char *body;
+		size_t len;
+		uint32_t asked;
+		uint32_t version; /* 0: no answer */
+	} cases[] = {
+	    {REST("\0\3\0\0\0\0\0\0"), V3 | 2, V3},
+	    {REST("\0\3\0\1\0\0\0\0"), V3 | 2, V3 | 1},
+	    {REST("\0\3\0\2\0\0\0\0"), V3 | 2, V3 | 2},
+	    {REST("\0\3\0\3\0\0\0\0"), V3 | 2, 0},
+	    {REST("\0\3\0\2\0\0\0\0"), V3, 0},
+	    {REST("\0\3\0\0\0\0\0\0"), V3, V3},
+	    {REST("\0\2\0\0\0\0\0\0"), V3 | 2, 0},
+	    {REST("\0\4\0\0\0\0\0\0"), V3 | 2, 0},
+	    {REST("\0\3\0\0\0\0\0\1_pq_.x\0"), V3 | 2, 0},
+	    {REST("\0\3\0\0\0\0\0\1"), V3 | 2, 0},
+	    {REST("\0\3\0\0\0\0\0\0x"), V3 | 2, 0},
+	    {REST("\0\3\0\0\0\0\0"), V3 | 2, 0},
+	    {REST("\0\3\0\0"), V3 | 2, 0},
+	    {REST(""), V3 | 2, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct slice body = slice_of(cases[i].body, cases[i].len);
+		uint8_t *copy = exact_copy(body);
+		uint32_t version = 7;
+		bool is_answer = startup_read_negotiation(slice_of(copy, body.len),
+							  cases[i].asked, &version);
+
+		free(copy);
+		if (is_answer != (cases[i].version != 0) ||
+		    version != (is_answer ? cases[i].version : 7))
+			fail_msg("case %zu gives %d, version %x", i, is_answer, version);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,11 +431,12 @@ int main(void)
 	    cmocka_unit_test(lengths_are_judged_from_the_header),
 	    cmocka_unit_test(the_longest_packet_is_taken),
 	    cmocka_unit_test(problems_are_said_in_words_people_know),
-	    cmocka_unit_test(the_cancel_key_is_taken_out),
+	    cmocka_unit_test(a_cancel_key_of_any_length_there_is_is_taken_out),
 	    cmocka_unit_test(parameters_are_walked_and_found),
 	    cmocka_unit_test(options_are_split_as_postgresql_does),
 	    cmocka_unit_test(very_long_options_are_walked),
-	    cmocka_unit_test(more_than_3_0_is_negotiated_down),
+	    cmocka_unit_test(more_than_there_is_is_negotiated_down),
+	    cmocka_unit_test(a_servers_answer_is_no_more_than_was_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("startup", tests, NULL, NULL);

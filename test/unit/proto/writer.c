@@ -33,12 +33,12 @@ static void write_status(struct writer *w)
 
 static void write_key(struct writer *w)
 {
-	writer_backend_key(w, key);
+	writer_backend_key(w, slice_of(key, sizeof(key)));
 }
 
 static void write_cancel(struct writer *w)
 {
-	writer_cancel_request(w, key);
+	writer_cancel_request(w, slice_of(key, sizeof(key)));
 }
 
 static void write_sync(struct writer *w)
