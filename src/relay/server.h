@@ -43,6 +43,12 @@ enum server_task {
 	SERVER_TASK_PROBE,   /* an empty query, to learn where the answers end */
 };
 
+/* What a server told for cancel requests, as it was sent. */
+struct server_key {
+	uint16_t len;                       /* 0: it told nothing that can be used */
+	uint8_t bytes[STARTUP_KEY_MAX_LEN]; /* first four: process id */
+};
+
 struct server {
 	struct stream stream;
 	struct slot slot;
@@ -69,7 +75,6 @@ struct server {
 	uint8_t rest_is;         /* enum rest of client.h */
 	uint8_t task;            /* enum server_task */
 	uint8_t closing;         /* enum closing */
-	bool has_cancel_key;
 	bool task_failed; /* the answer to the task contains an error */
 	bool said_fatal;  /* it announced its end and the client has been told */
 	bool is_checked;  /* fit for use although it was idle for long */
