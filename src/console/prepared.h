@@ -10,8 +10,8 @@
 
 #include "console/command.h"
 
-struct statement;
-TAILQ_HEAD(statements, statement);
+struct prepared_command;
+TAILQ_HEAD(prepared_commands, prepared_command);
 
 enum { PREPARED_MOST = 256, PREPARED_NAME_MAX = 63 };
 
@@ -26,7 +26,7 @@ struct portal {
 };
 
 struct prepared {
-	struct statements statements;
+	struct prepared_commands commands;
 	size_t count;
 	struct portal portal;
 };
