@@ -63,6 +63,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	slab_init(&d->client_slab, sizeof(struct client));
 	slab_init(&d->server_slab, sizeof(struct server));
 	pools_init(&d->pools, d->config, dispatcher_now(d));
+	statements_init(&d->statements);
 	dispatcher_take_settings(d);
 	d->expiry.on_due = d->ops->pools_due;
 	loop_set_reaper(d->loop, d->ops->reap, d);
@@ -481,6 +482,7 @@ void dispatcher_fini(struct dispatcher *d)
 	pools_fini(&d->pools);
 	cancels_fini(&d->cancels);
 	params_store_fini(&d->params);
+	statements_fini(&d->statements);
 	slab_fini(&d->server_slab);
 	slab_fini(&d->client_slab);
 	loop_set_reaper(d->loop, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "net/tuning.h"
 #include "pool/cancels.h"
 #include "pool/pools.h"
+#include "pool/statements.h"
 #include "proto/params.h"
 #include "relay/client.h"
 #include "relay/logins.h"
@@ -68,6 +69,7 @@ struct dispatcher {
 	struct pools pools;
 	struct cancels cancels;
 	struct params_store params;
+	struct statements statements;
 	struct logins logins;
 	struct slab client_slab, server_slab;
 	struct clients clients; /* all that are not closing, in order of arrival */

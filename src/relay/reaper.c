@@ -17,6 +17,7 @@
 #include "relay/known.h"
 #include "relay/link.h"
 #include "relay/server_login.h"
+#include "relay/session.h"
 
 /* The client's server: fit for the next, or beyond saving. */
 static void release_server(struct client *c)
@@ -60,6 +61,7 @@ static void leave_pool(struct client *c)
 static void release_client(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
+	bool has_entered = c->pool != NULL; /* so that its login is over */
 
 	if (c->is_released)
 		return;
@@ -67,7 +69,9 @@ static void release_client(struct client *c)
 	loop_unpost(d->loop, &c->pump);
 	leave_pool(c);
 	cancel_forget_requester(c);
-	if (!c->is_logged_in)
+	if (has_entered)
+		session_free(c);
+	else if (!c->is_logged_in)
 		client_login_end(c);
 	else if (c->console)
 		d->console.on_close(c);
