@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "config/database.h"
+#include "pool/private.h"
 
 /* How long a server serves its pool before it may have to yield to another: what opening
  * costs should be small against it. */
@@ -339,6 +340,8 @@ static bool owes_to(struct usage *usage, struct pool *p, const struct slot *slot
 {
 	struct pool *needy;
 
+	if (private_needs_room(usage))
+		return true;
 	if (TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked))
 		return false;
 	/* One that is about to go is enough for the moment. */

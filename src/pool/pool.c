@@ -10,16 +10,18 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "pool/demand.h"
+#include "pool/private.h"
 #include "pool/upkeep.h"
 
 #define TO(state) (1u << (state))
 
 static const unsigned may_become[SLOT_STATES] = {
-    [SLOT_OUTSIDE] = TO(SLOT_OPENING),
+    [SLOT_OUTSIDE] = TO(SLOT_OPENING) | TO(SLOT_PRIVATE),
     [SLOT_OPENING] = TO(SLOT_IDLE) | TO(SLOT_OUTSIDE),
     [SLOT_IDLE] = TO(SLOT_BUSY) | TO(SLOT_CLEANING) | TO(SLOT_OUTSIDE),
     [SLOT_BUSY] = TO(SLOT_IDLE) | TO(SLOT_CLEANING) | TO(SLOT_OUTSIDE),
     [SLOT_CLEANING] = TO(SLOT_IDLE) | TO(SLOT_OUTSIDE),
+    [SLOT_PRIVATE] = TO(SLOT_OUTSIDE),
 };
 
 static void count_leaving(struct pool *p, int by)
@@ -121,7 +123,7 @@ static void renew_retirement(struct pool *p)
 {
 	struct slot *slot;
 
-	for (int state = SLOT_IDLE; state < SLOT_STATES; state++)
+	for (int state = SLOT_IDLE; state <= SLOT_CLEANING; state++)
 		TAILQ_FOREACH (slot, &p->slots[state], place)
 			slot->retire_us = upkeep_retire_time(&p->rules, slot->opened_us);
 }
@@ -217,7 +219,7 @@ bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 
 /* ---- servers come and go ---- */
 
-void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
+static void begin_slot(struct pool *p, struct slot *slot)
 {
 	CHECK(slot->state == SLOT_OUTSIDE);
 	slot->pool = p;
@@ -225,11 +227,24 @@ void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 	slot->retire_us = CLOCK_NEVER;
 	slot->retire = false;
 	slot->was_used = false;
+}
+
+void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	begin_slot(p, slot);
 	p->total++;
 	p->database_usage->servers++;
 	p->user_usage->servers++;
 	slot_move(p, slot, SLOT_OPENING, now_us);
 	demand_note_total(p);
+}
+
+void pool_add_private(struct pool *p, struct slot *slot, bool is_lasting, uint64_t now_us)
+{
+	begin_slot(p, slot);
+	slot->is_lasting = is_lasting;
+	slot_move(p, slot, SLOT_PRIVATE, now_us);
+	private_join(slot);
 }
 
 static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
@@ -251,6 +266,12 @@ void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us)
 
 void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 {
+	if (slot->state == SLOT_PRIVATE) {
+		private_leave(slot);
+		slot_move(p, slot, SLOT_OUTSIDE, now_us);
+		slot->pool = NULL;
+		return;
+	}
 	CHECK(p->total > 0);
 	p->total--;
 	p->database_usage->servers--;
@@ -305,7 +326,7 @@ void pool_retire_all(struct pool *p)
 
 bool pool_is_unused(const struct pool *p)
 {
-	return p->clients == 0 && p->total == 0;
+	return p->clients == 0 && p->total == 0 && p->counts[SLOT_PRIVATE] == 0;
 }
 
 uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
@@ -319,6 +340,9 @@ static bool slot_is_sound(const struct pool *p, const struct slot *slot, int sta
 {
 	if (slot->pool != p || slot->state != state)
 		return false;
+	if (state == SLOT_PRIVATE && slot->waits_for)
+		return slot->opened_us == 0 && (slot->waits_for == p->database_usage ||
+						slot->waits_for == p->user_usage);
 	return state == SLOT_OPENING || slot->retire_us >= slot->opened_us;
 }
 
@@ -361,7 +385,7 @@ bool pool_is_sound(const struct pool *p)
 	for (int state = 0; state < SLOT_STATES; state++) {
 		if (!state_is_sound(p, state))
 			return false;
-		total += p->counts[state];
+		total += state == SLOT_PRIVATE ? 0 : p->counts[state];
 	}
 	if (total != p->total || p->counts[SLOT_OUTSIDE] != 0)
 		return false;

@@ -37,7 +37,7 @@ struct pool {
 	unsigned counts[SLOT_STATES];
 	struct slot *first_retired; /* of the idle: not retired ones come before it */
 	unsigned leaving;           /* of the idle: retired */
-	unsigned total;             /* of all states */
+	unsigned total;             /* of all states but SLOT_PRIVATE */
 	unsigned clients;           /* logged in to this pool */
 	struct admission line;
 	struct opening opening;
@@ -177,7 +177,7 @@ static inline bool pool_may_grow(const struct pool *p)
 	       p->rules.reserve_pool_size > 0;
 }
 
-/* No clients, no servers. */
+/* No clients, no servers, private ones included. */
 bool pool_is_unused(const struct pool *p);
 uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us);
 

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 struct pool;
+struct usage;
 
 enum slot_state {
 	SLOT_OUTSIDE,  /* in no pool */
@@ -17,20 +18,25 @@ enum slot_state {
 	SLOT_BUSY,     /* serving a client */
 	SLOT_CLEANING, /* being made fit for the next client, checked, or being cancelled
 			*/
+	SLOT_PRIVATE,  /* for one purpose, never handed out; see pool/private.h */
 };
-enum { SLOT_STATES = SLOT_CLEANING + 1 };
+enum { SLOT_STATES = SLOT_PRIVATE + 1 };
 
 struct slot {
 	TAILQ_ENTRY(slot) place;            /* in the pool's list of its state */
 	TAILQ_ENTRY(slot) idle_in_database; /* among all idle ones of the database */
 	TAILQ_ENTRY(slot) idle_of_user;
+	TAILQ_ENTRY(slot) waiting_place; /* private: in the line of waits_for */
 	struct pool *pool;
-	uint64_t opened_us; /* when it was logged in; 0 before */
-	uint64_t since_us;  /* when it came into its state */
-	uint64_t retire_us; /* when server_lifetime ends, jitter included */
-	uint8_t state;      /* enum slot_state */
-	bool retire;        /* not to be used again: close when free; see pool_retire() */
-	bool was_used;      /* since it was opened */
+	struct usage *waits_for; /* private: whose limit lacks room for it; NULL: it
+				    counts as a server */
+	uint64_t opened_us;      /* when it was logged in; 0 before */
+	uint64_t since_us;       /* when it came into its state */
+	uint64_t retire_us;      /* when server_lifetime ends, jitter included */
+	uint8_t state;           /* enum slot_state */
+	bool retire;     /* not to be used again: close when free; see pool_retire() */
+	bool was_used;   /* since it was opened */
+	bool is_lasting; /* private: stays without a client */
 };
 TAILQ_HEAD(slots, slot);
 

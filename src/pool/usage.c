@@ -19,6 +19,7 @@ static void usage_free(struct usages *u, struct usage *usage)
 {
 	CHECK(usage->holders == 0 && usage->servers == 0 && usage->clients == 0);
 	CHECK(TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked));
+	CHECK(TAILQ_EMPTY(&usage->waiting_here) && usage->waiting == 0);
 	HASH_DEL(u->table, usage);
 	free(usage->name);
 	free(usage);
@@ -52,6 +53,7 @@ static struct usage *usage_make(struct slice name)
 	TAILQ_INIT(&usage->pools);
 	TAILQ_INIT(&usage->starved);
 	TAILQ_INIT(&usage->blocked);
+	TAILQ_INIT(&usage->waiting_here);
 	return usage;
 }
 
@@ -96,7 +98,7 @@ unsigned usage_room_for_servers(const struct usage *usage)
 {
 	if (usage->max_servers == 0)
 		return UINT_MAX;
-	unsigned taken = usage->servers + usage->claimed;
+	unsigned taken = usage->servers + usage->claimed + usage->waiting;
 	unsigned most = (unsigned)usage->max_servers;
 	return most > taken ? most - taken : 0;
 }

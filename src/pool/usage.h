@@ -27,6 +27,8 @@ struct usage {
 	unsigned servers;        /* opening included */
 	unsigned leaving;        /* of these: free, retired, to be closed any moment */
 	unsigned claimed;        /* room kept for pools that lack room elsewhere, too */
+	unsigned lasting;        /* of the servers: private ones that stay */
+	unsigned waiting;        /* private ones that wait for this or another limit */
 	unsigned clients;        /* logging in included */
 	int max_servers;         /* 0 = no limit */
 	int max_clients;         /* 0 = no limit */
@@ -35,7 +37,8 @@ struct usage {
 	/* Pools with waiters that this limit keeps from opening, in turn: those that have
 	 * no server at all come before those that have too few. */
 	struct pool_queue starved, blocked;
-	struct gate gate; /* of a database */
+	struct slots waiting_here; /* private servers that this limit keeps waiting */
+	struct gate gate;          /* of a database */
 };
 
 /* A named set of usages, by keyed hash. */
