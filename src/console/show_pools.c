@@ -76,7 +76,7 @@ static void show_pool(struct row *row, const struct show *show, const struct poo
 	row_count(row, waiting);
 	row_count(row, census.cancels);
 	row_count(row, 0); /* cancel requests never wait for a place */
-	row_count(row, pool->counts[SLOT_BUSY]);
+	row_count(row, pool->counts[SLOT_BUSY] + pool->counts[SLOT_PRIVATE]);
 	row_count(row, census.cancels);
 	row_count(row, census.being_canceled);
 	row_count(row, pool->counts[SLOT_IDLE] - census.used);

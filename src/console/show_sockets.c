@@ -197,7 +197,8 @@ bool show_is_used(const struct show *show, const struct server *s)
 {
 	const struct settings *settings = &show->dispatcher->config->settings;
 
-	return s->state == SERVER_IDLE && settings->server_check_query[0] &&
+	return s->state == SERVER_IDLE && !s->private &&
+	       settings->server_check_query[0] &&
 	       clock_since(show->now_us, s->since_us) > settings->server_check_delay;
 }
 

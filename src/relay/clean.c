@@ -14,6 +14,7 @@
 #include "relay/dispatcher.h"
 #include "relay/link.h"
 #include "relay/prepare.h"
+#include "relay/private.h"
 #include "relay/server.h"
 
 static struct slice reset_query_of(const struct server *s)
@@ -49,6 +50,11 @@ void clean_start(struct server *s)
 {
 	struct slice query = reset_query_of(s);
 
+	/* It is of no use to anybody else. */
+	if (s->private) {
+		server_close(s, CLOSE_SERVER_RETIRED);
+		return;
+	}
 	if (s->task != SERVER_TASK_NONE || !tracker_is_idle(&s->tracker) ||
 	    tracker_transaction_status(&s->tracker) != 'I') {
 		server_close(s, CLOSE_SERVER_UNFINISHED);
@@ -72,7 +78,7 @@ void clean_release_if_done(struct server *s)
 	struct client *c = s->client;
 	enum pool_mode mode = s->slot.pool->rules.pool_mode;
 
-	if (!c || c->closing != CLOSE_NOT || s->closing != CLOSE_NOT)
+	if (!c || c->closing != CLOSE_NOT || s->closing != CLOSE_NOT || s->private)
 		return;
 	/* In the middle of a message for it nothing else can be said. */
 	if (c->rest > 0 && c->rest_is == REST_FORWARD)
@@ -137,6 +143,10 @@ void clean_task_error(struct server *s, struct slice body)
 	char prefix[256], message[256];
 
 	s->task_failed = true;
+	if (s->task == SERVER_TASK_PRIVATE) {
+		private_error(s, body);
+		return;
+	}
 	if (!notice_read(body, &fields))
 		fields = (struct notice_fields){0};
 	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
@@ -190,6 +200,9 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_CONNECT:
 		on_connect(s);
+		return;
+	case SERVER_TASK_PRIVATE:
+		private_answered(s);
 		return;
 	case SERVER_TASK_RESET:
 	case SERVER_TASK_CHECK:

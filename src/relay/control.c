@@ -39,10 +39,23 @@ static void close_slots(const struct slots *slots, enum closing reason)
 
 /* ---- pause, resume, reconnect ---- */
 
+/* Private ones that nobody is linked to. */
+static void close_lasting(const struct pool *pool, enum closing reason)
+{
+	struct slot *slot = TAILQ_FIRST(&pool->slots[SLOT_PRIVATE]), *next;
+
+	for (; slot; slot = next) {
+		next = TAILQ_NEXT(slot, place);
+		if (slot->is_lasting)
+			server_close(server_of_slot(slot), reason);
+	}
+}
+
 static void pause_pool(struct dispatcher *d, struct pool *pool)
 {
 	(void)d;
 	close_slots(&pool->slots[SLOT_IDLE], CLOSE_SERVER_PAUSED);
+	close_lasting(pool, CLOSE_SERVER_PAUSED);
 }
 
 void control_pause(struct dispatcher *d, struct usage *database)
@@ -68,7 +81,7 @@ void control_resume(struct dispatcher *d, struct usage *database)
 static unsigned at_work(const struct pool *pool)
 {
 	return pool->counts[SLOT_BUSY] + pool->counts[SLOT_CLEANING] +
-	       pool->counts[SLOT_OPENING];
+	       pool->counts[SLOT_OPENING] + pool->counts[SLOT_PRIVATE];
 }
 
 bool control_is_quiet(struct dispatcher *d, const struct usage *database)
@@ -89,6 +102,7 @@ static void renew_pool(struct dispatcher *d, struct pool *pool)
 	pool_retire_all(pool);
 	TAILQ_FOREACH (slot, &pool->slots[SLOT_IDLE], place)
 		server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);
+	close_lasting(pool, CLOSE_SERVER_RETIRED);
 }
 
 void control_reconnect(struct dispatcher *d, struct usage *database)

@@ -17,6 +17,7 @@
 #include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/link.h"
+#include "relay/private.h"
 #include "relay/refusal.h"
 
 /* ---- beginning ---- */
@@ -137,24 +138,43 @@ static void log_reserve(const struct pool *pool)
 			  "taking connection from reserve_pool");
 }
 
-static bool open_server(struct dispatcher *d, struct pool *pool)
+struct server *dispatcher_make_server(struct dispatcher *d)
 {
 	struct server *s = slab_take(&d->server_slab);
-	uint64_t now_us = dispatcher_now(d);
 
 	if (!s)
-		return false;
+		return NULL;
 	if (!loop_reserve_deadline(d->loop)) {
 		slab_give_back(&d->server_slab, s);
-		return false;
+		return NULL;
 	}
 	s->dispatcher = d;
 	s->id = ++d->last_server_id;
 	s->params = params_empty(&d->params);
-	s->connect_us = s->since_us = now_us;
+	s->connect_us = s->since_us = dispatcher_now(d);
 	s->deadline.on_due = d->ops->server_due;
 	s->is_checked = true;
 	TAILQ_INSERT_TAIL(&d->servers, s, place);
+	return s;
+}
+
+void dispatcher_unmake_server(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+
+	TAILQ_REMOVE(&d->servers, s, place);
+	params_unref(&d->params, s->params);
+	loop_release_deadline(d->loop, &s->deadline);
+	slab_give_back(&d->server_slab, s);
+}
+
+static bool open_server(struct dispatcher *d, struct pool *pool)
+{
+	struct server *s = dispatcher_make_server(d);
+	uint64_t now_us = dispatcher_now(d);
+
+	if (!s)
+		return false;
 	pool_add(pool, &s->slot, now_us);
 	log_reserve(pool);
 	pools_note_use(&d->pools, pool, now_us);
@@ -186,6 +206,7 @@ void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 {
 	struct pool *pool;
 
+	private_serve(d, usage);
 	while ((pool = pool_next_blocked(usage, dispatcher_now(d)))) {
 		unsigned before = usage->servers;
 		open_wanted(d, pool);
@@ -260,6 +281,8 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 
 	while (pool_match(pool, dispatcher_now(d), &slot, &waiter))
 		grant(d, server_of_slot(slot), client_of_waiter(waiter));
+	private_serve(d, pool->database_usage);
+	private_serve(d, pool->user_usage);
 	open_wanted(d, pool);
 }
 
@@ -367,6 +390,12 @@ void dispatcher_server_opened(struct server *s)
 	struct pool *pool = s->slot.pool;
 
 	log_opened(s);
+	if (s->private) {
+		stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
+		server_move(s, SERVER_IDLE);
+		private_opened(s);
+		return;
+	}
 	known_learn(known_of(pool), &d->params, s->base);
 	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
 	server_move(s, SERVER_IDLE);
@@ -397,6 +426,11 @@ void dispatcher_server_failed(struct server *s, const struct notice *notice)
 		return;
 	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
 		  "server login failed: %s %s", notice->severity, notice->message);
+	if (s->private) {
+		private_failed(s, notice);
+		server_close(s, CLOSE_LOGIN_FAILED);
+		return;
+	}
 	known_fail(known_of(pool), notice);
 	pool_open_failed(pool, dispatcher_now(d), d->config->settings.server_login_retry);
 	server_close(s, CLOSE_LOGIN_FAILED);

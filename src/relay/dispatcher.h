@@ -138,6 +138,11 @@ void dispatcher_join_pool(struct client *c, struct pool *pool);
 
 /* ---- servers come and go ---- */
 
+/* A new server in state CONNECTING, in no pool yet; NULL when memory is short. */
+struct server *dispatcher_make_server(struct dispatcher *d);
+/* Takes that back. */
+void dispatcher_unmake_server(struct server *s);
+
 /* A login has succeeded: the server joins its pool. */
 void dispatcher_server_opened(struct server *s);
 /* An attempt to open one has failed: those who wait are told if nothing else can serve

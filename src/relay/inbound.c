@@ -16,6 +16,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
+#include "relay/private.h"
 #include "relay/run.h"
 #include "relay/server.h"
 
@@ -54,9 +55,9 @@ static enum rest to_client(const struct server *s)
 }
 
 /* Whether the message must be here as a whole before anything is said about it. */
-static bool must_be_whole(const struct frame *f)
+static bool must_be_whole(const struct server *s, const struct frame *f)
 {
-	return f->letter == 'Z' || f->letter == 'S' ||
+	return f->letter == 'Z' || f->letter == 'S' || (f->letter == 'A' && s->private) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -64,7 +65,7 @@ static bool is_sane(const struct frame *f)
 {
 	if (f->letter == 'Z')
 		return f->total_len == READY_LEN;
-	if (f->letter == 'S')
+	if (f->letter == 'S' || f->letter == 'A')
 		return f->total_len <= GATHER_MAX;
 	return !message_of_backend(f->letter)->is_short ||
 	       f->total_len <= MESSAGE_SHORT_MAX;
@@ -146,6 +147,15 @@ static void on_parameter(struct pass *p, const struct frame *f)
 	pass_over(p, is_for_client ? to_client(p->server) : REST_DISCARD, f->total_len);
 }
 
+static void on_notification(struct pass *p, const struct frame *f)
+{
+	struct server *s = p->server;
+
+	pass_over(p, to_client(s), f->total_len);
+	if (s->private)
+		private_notified(s, f->body);
+}
+
 static void on_aside(struct pass *p, const struct frame *f)
 {
 	struct server *s = p->server;
@@ -154,6 +164,9 @@ static void on_aside(struct pass *p, const struct frame *f)
 	switch (f->letter) {
 	case 'S':
 		on_parameter(p, f);
+		return;
+	case 'A':
+		on_notification(p, f);
 		return;
 	case 'N':
 		pass_over(p, is_client_served ? to_client(s) : REST_DISCARD,
@@ -264,7 +277,7 @@ static bool pass_step(struct pass *p)
 		end_broken(s);
 		return false;
 	}
-	if (must_be_whole(&f) && !make_room_for(s, &f))
+	if (must_be_whole(s, &f) && !make_room_for(s, &f))
 		return false;
 	return commit(p, &f);
 }

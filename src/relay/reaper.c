@@ -16,6 +16,7 @@
 #include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/link.h"
+#include "relay/private.h"
 #include "relay/server_login.h"
 #include "relay/session.h"
 
@@ -139,11 +140,13 @@ static void reap_server(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
 	struct pool *pool = s->slot.pool;
-	bool is_hopeless =
-	    s->closing == CLOSE_LOGIN_FAILED && !known_of(pool)->failure.is_passing;
+	bool is_hopeless = !s->private && s->closing == CLOSE_LOGIN_FAILED &&
+			   !known_of(pool)->failure.is_passing;
 
 	bereave(s);
 	pool_remove(pool, &s->slot, dispatcher_now(d));
+	if (s->private)
+		private_closed(s);
 	free_server(s);
 	if (is_hopeless && pool->total == 0)
 		dispatcher_refuse_line(pool);

@@ -38,7 +38,9 @@ bool server_is_sound(const struct server *s)
 		return s->closing != CLOSE_NOT;
 	return (s->client != NULL) == (s->state == SERVER_LINKED) &&
 	       (s->login != NULL) ==
-		   (s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) &&
+		   ((s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) &&
+		    !s->slot.waits_for) &&
+	       (s->private != NULL) == (s->purpose != SERVER_FOR_POOL) &&
 	       (s->state != SERVER_IDLE || tracker_is_idle(&s->tracker));
 }
 
@@ -72,6 +74,9 @@ const char *server_state_name(const struct server *s)
 	case SERVER_LOGIN:
 		return "new";
 	case SERVER_IDLE:
+		/* Nobody can have a private one: it is at its own work. */
+		if (s->private)
+			return "active";
 		return s->is_checked ? "idle" : "used";
 	case SERVER_LINKED:
 		return "active";
@@ -128,6 +133,8 @@ uint64_t server_due(const struct server *s)
 	case SERVER_LOGIN:
 		return clock_limit(s->connect_us, settings->server_connect_timeout);
 	case SERVER_IDLE:
+		if (s->private)
+			return CLOCK_NEVER;
 		return pool_idle_deadline(s->slot.pool, &s->slot);
 	case SERVER_LINKED:
 		return linked_due(s, &s->slot.pool->rules);

@@ -22,6 +22,7 @@ struct client;
 struct dispatcher;
 struct notice;
 struct params;
+struct private;
 struct server_login;
 
 enum server_state {
@@ -33,6 +34,13 @@ enum server_state {
 	SERVER_CLOSING,
 };
 
+/* What it was opened for. */
+enum server_purpose {
+	SERVER_FOR_POOL,
+	SERVER_FOR_NOTIFICATIONS, /* listens for clients whose servers are shared */
+	SERVER_FOR_REPLICATION,   /* serves one client from its login to its end */
+};
+
 /* What the pooler itself has asked of it and waits for. */
 enum server_task {
 	SERVER_TASK_NONE,
@@ -41,6 +49,7 @@ enum server_task {
 	SERVER_TASK_RESET,   /* server_reset_query */
 	SERVER_TASK_CHECK,   /* server_check_query */
 	SERVER_TASK_PROBE,   /* an empty query, to learn where the answers end */
+	SERVER_TASK_PRIVATE, /* a query of a private server's owner; see private.h */
 };
 
 /* What a server told for cancel requests, as it was sent. */
@@ -57,7 +66,9 @@ struct server {
 	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
 	struct dispatcher *dispatcher;
 	struct client *client;      /* exactly while LINKED */
-	struct server_login *login; /* exactly while CONNECTING or LOGIN */
+	struct server_login *login; /* exactly while CONNECTING or LOGIN, but for private
+				       ones that wait for room */
+	struct private *private;    /* exactly if it is not for the pool; see private.h */
 	struct params *params;      /* what it has; counted */
 	struct params *base;        /* what it had after its login; counted */
 	struct params *suits;       /* clients' parameters it is known to suit; counted */
@@ -75,6 +86,7 @@ struct server {
 	uint8_t rest_is;         /* enum rest of client.h */
 	uint8_t task;            /* enum server_task */
 	uint8_t closing;         /* enum closing */
+	uint8_t purpose;         /* enum server_purpose */
 	bool task_failed; /* the answer to the task contains an error */
 	bool said_fatal;  /* it announced its end and the client has been told */
 	bool is_checked;  /* fit for use although it was idle for long */

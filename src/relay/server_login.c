@@ -30,6 +30,7 @@
 #include "relay/encryption.h"
 #include "relay/keyring.h"
 #include "relay/known.h"
+#include "relay/private.h"
 #include "relay/server.h"
 
 enum { LOGIN_MESSAGE_MAX = 64 * 1024 };
@@ -46,10 +47,10 @@ struct server_login {
 	struct server *server;
 	struct answer answer;
 	enum server_login_step step;
-	bool is_authenticated;
 	uint32_t version; /* of the protocol that was asked for; 0 before */
 	bool is_second;   /* the first try asked for more than the server could bear */
 	bool is_heard;    /* it has answered what was asked for, other than by an error */
+	bool is_authenticated;
 };
 
 void server_login_free(struct server *s)
@@ -69,7 +70,6 @@ static void fail(struct server *s, const char *sqlstate, const char *message)
 						     .message = message});
 }
 
-void server_login_broken(struct server *s, int error)
 /* ---- the protocol's version ---- */
 
 static uint32_t version_for(const struct server *s)
@@ -118,12 +118,13 @@ static bool try_again(struct server *s)
 	return true;
 }
 
+void server_login_broken(struct server *s, int error)
 {
 	char message[LOGIN_TEXT_LEN * 2], tls[LOGIN_TEXT_LEN];
 
-	if (tls_problem(&s->stream, tls, sizeof(tls))[0])
 	if (try_again(s))
 		return;
+	if (tls_problem(&s->stream, tls, sizeof(tls))[0])
 		snprintf(message, sizeof(message), "TLS with the server failed: %s", tls);
 	else
 		snprintf(message, sizeof(message),
@@ -134,6 +135,15 @@ static bool try_again(struct server *s)
 
 void server_login_timeout(struct server *s)
 {
+	if (s->private && private_is_waiting(s)) {
+		struct notice notice = private_wait_notice(s);
+		dispatcher_server_failed(s, &notice);
+		return;
+	}
+	/* One that does not even say no; the next login asks for less. */
+	if (is_in_doubt(s))
+		known_of(s->slot.pool)->is_plain =
+		    s->login->version != STARTUP_PROTOCOL_3_0;
 	fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
 	     closing_row(CLOSE_CONNECT_TIMEOUT)->text);
 }
@@ -155,6 +165,7 @@ static void send_startup(struct server *s)
 	struct writer w = writer_of(stream_cork_buffer(&s->stream));
 
 	s->login->step = STEP_MESSAGES;
+	s->login->version = version_for(s);
 	writer_begin(&w, 0);
 	writer_u32(&w, s->login->version);
 	write_setting(&w, "user", pool->user_name);
@@ -164,8 +175,9 @@ static void send_startup(struct server *s)
 	write_setting(&w, "datestyle", database->datestyle);
 	write_setting(&w, "timezone", database->timezone);
 	write_setting(&w, "application_name", database->application_name);
+	if (s->private)
+		writer_bytes(&w, buffer_bytes(&s->private->startup));
 	writer_u8(&w, 0);
-	s->login->version = version_for(s);
 	writer_end(&w);
 	if (!writer_finish(&w))
 		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
@@ -347,15 +359,6 @@ static void start_connecting(struct server *s)
 	const struct database *database = s->slot.pool->database;
 	const char *host = database->host;
 
-	s->login = calloc(1, sizeof(*s->login));
-	if (!s->login) {
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
-		return;
-	}
-	s->login->server = s;
-	server_arm(s);
-	start_connecting(s);
-}
 	if (!host[0])
 		host = d->config->settings.unix_socket_dir;
 	s->login->step = STEP_CONNECT;
@@ -365,6 +368,15 @@ static void start_connecting(struct server *s)
 
 void server_login_start(struct server *s)
 {
+	s->login = calloc(1, sizeof(*s->login));
+	if (!s->login) {
+		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		return;
+	}
+	s->login->server = s;
+	server_arm(s);
+	start_connecting(s);
+}
 
 /* ---- messages ---- */
 
@@ -452,6 +464,8 @@ static void on_error(struct server *s, struct slice body)
 		f = (struct notice_fields){0};
 	if (f.sqlstate.len == 5)
 		memcpy(sqlstate, f.sqlstate.data, 5);
+	if (is_about_version(sqlstate) && try_again(s))
+		return;
 	if (f.message.len > 0)
 		text_copy(message, sizeof(message), f.message);
 	text_copy(detail, sizeof(detail), f.detail);
@@ -464,8 +478,6 @@ static void on_error(struct server *s, struct slice body)
 }
 
 /* Names in track_extra_parameters that this server does not report cannot be followed. */
-	if (is_about_version(sqlstate) && try_again(s))
-		return;
 static void warn_untracked(const struct server *s)
 {
 	const char *list = s->dispatcher->config->settings.track_extra_parameters;
@@ -495,7 +507,7 @@ static void on_ready(struct server *s, struct slice body)
 		warn_untracked(s);
 	s->base = params_ref(s->params);
 	server_login_free(s);
-	if (query[0])
+	if (query[0] && !s->private)
 		clean_connect(s, slice_of_text(query));
 	else
 		dispatcher_server_opened(s);
@@ -507,6 +519,7 @@ static void on_message(struct server *s, const struct frame *f)
 
 	switch (f->letter) {
 	case 'R':
+		note_heard(s);
 		if (f->total_len > ANSWER_MAX_LEN + 1)
 			fail(s, SQLSTATE_PROTOCOL_VIOLATION,
 			     "authentication message from the server is too long");
@@ -519,12 +532,14 @@ static void on_message(struct server *s, const struct frame *f)
 	case 'K':
 		on_key(s, f->body);
 		return;
-		note_heard(s);
 	case 'E':
 		on_error(s, f->body);
 		return;
 	case 'Z':
 		on_ready(s, f->body);
+		return;
+	case 'v':
+		on_negotiation(s, f->body);
 		return;
 	case 'N':
 		return;
@@ -537,9 +552,6 @@ static void on_message(struct server *s, const struct frame *f)
 
 size_t server_login_feed(struct server *s, struct slice bytes)
 {
-	case 'v':
-		on_negotiation(s, f->body);
-		return;
 	struct slice rest = bytes;
 	struct frame f;
 

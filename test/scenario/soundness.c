@@ -24,6 +24,8 @@ static void check_clients(const struct dispatcher *d)
 
 static enum slot_state slot_state_of(const struct server *s)
 {
+	if (s->private)
+		return SLOT_PRIVATE;
 	switch ((enum server_state)s->state) {
 	case SERVER_CONNECTING:
 	case SERVER_LOGIN:
@@ -68,17 +70,24 @@ static unsigned clients_of(const struct dispatcher *d, const struct pool *pool,
 static void check_usage(const struct dispatcher *d, const struct usage *u, bool is_user)
 {
 	const struct pool *pool;
-	unsigned servers = 0, clients = 0;
+	const struct slot *slot;
+	unsigned servers = 0, clients = 0, waiting = 0;
 
 	TAILQ_FOREACH (pool, &d->pools.all, all) {
 		if (pool->database_usage == u)
 			clients += pool->clients;
-		if (pool->database_usage == u || pool->user_usage == u)
-			servers += pool->total;
+		if (pool->database_usage != u && pool->user_usage != u)
+			continue;
+		servers += pool->total;
+		TAILQ_FOREACH (slot, &pool->slots[SLOT_PRIVATE], place) {
+			servers += slot->waits_for == NULL;
+			waiting += slot->waits_for != NULL;
+		}
 	}
 	if (is_user)
 		clients = clients_of(d, NULL, u);
 	assert_int_equal(u->servers, servers);
+	assert_int_equal(u->waiting, waiting);
 	assert_int_equal(u->clients, clients);
 }
 
