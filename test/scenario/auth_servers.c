@@ -433,6 +433,11 @@ static void a_server_that_is_gone_in_its_login_is_told_wherever_it_was(void **st
 				leave(s);
 			else
 				break_off(s);
+			/* The first may have minded what it was asked for. */
+			struct actor *second = world_server(&w, 2);
+			assert_int_equal(second != NULL, s->has_startup && !s->examiner);
+			if (second)
+				leave(second);
 			ASSERT_HEARS(c, "E[FATAL 08006]");
 			world_is_empty(&w);
 			world_end(&w);

@@ -168,9 +168,9 @@ static void an_unknown_key_reaches_nobody(void **state)
 	struct actor *a = world_session(&w);
 	struct actor stranger = *a;
 	say(a, "Q[one]");
-	stranger.key[7] ^= 1;
+	stranger.key.bytes[7] ^= 1;
 	assert_true(is_gone(world_canceller(&w, &stranger)));
-	memset(stranger.key, 0, sizeof(stranger.key));
+	memset(stranger.key.bytes, 0, sizeof(stranger.key.bytes));
 	assert_true(is_gone(world_canceller(&w, &stranger)));
 	assert_null(world_cancel(&w));
 	/* The key of one who has left is unknown, too. */

@@ -94,7 +94,7 @@ static void listen_to(struct party *p, struct guest *g)
 	while (frame_peek(slice_after(bytes, done), INT32_MAX, &f) == FRAME_OK &&
 	       frame_is_whole(&f)) {
 		if (f.letter == 'K')
-			memcpy(g->actor->key, f.body.data, sizeof(g->actor->key));
+			actor_learn_key(g->actor, f.body);
 		hear(p, g, &f);
 		done += f.total_len;
 	}

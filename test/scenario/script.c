@@ -161,8 +161,14 @@ void script_write_startup(struct buffer *out, const char *pairs)
 {
 	struct writer w = writer_of(out);
 
+	uint32_t version = STARTUP_PROTOCOL_3_0;
+
+	if (strncmp(pairs, "3.", 2) == 0) {
+		version |= (uint32_t)strtoul(pairs + 2, NULL, 10);
+		pairs += strcspn(pairs, ";") + 1;
+	}
 	writer_begin(&w, 0);
-	writer_u32(&w, STARTUP_PROTOCOL_3_0);
+	writer_u32(&w, version);
 	while (*pairs) {
 		size_t len = strcspn(pairs, ";");
 

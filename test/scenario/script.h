@@ -20,7 +20,8 @@ enum { SCRIPT_TEXT_LEN = 4096 };
 /* Appends the messages to out. */
 void script_write(struct buffer *out, enum side from, const char *text);
 
-/* A startup packet; pairs are "user=anna;database=app". The version's minor is 0. */
+/* A startup packet; pairs are "user=anna;database=app", of protocol 3.0, or of another if
+ * they begin with "3.2;". */
 void script_write_startup(struct buffer *out, const char *pairs);
 
 /* The bytes in the same words, messages parted by blanks; "+17" at the end when 17 bytes

@@ -13,6 +13,7 @@
 #include "proto/frame.h"
 #include "proto/notice.h"
 #include "proto/startup.h"
+#include "proto/writer.h"
 #include "relay/control.h"
 #include "relay/events.h"
 #include "relay/keyring.h"
@@ -305,6 +306,7 @@ static void read_startup(struct actor *a)
 		return;
 	script_tell_startup(packet.params, words);
 	snprintf(a->startup, sizeof(a->startup), "%.250s", words);
+	a->version = packet.version;
 	a->has_startup = true;
 	fake_peer_drop(&a->peer, packet.total_len);
 }
@@ -460,10 +462,13 @@ struct actor *world_cancel(struct world *w)
 struct actor *world_canceller(struct world *w, const struct actor *client)
 {
 	struct actor *a = world_connect(w);
-	uint8_t packet[16] = {0, 0, 0, 16, 1234 >> 8, 1234 & 255, 5678 >> 8, 5678 & 255};
+	struct buffer packet = {0};
+	struct writer writer = writer_of(&packet);
 
-	memcpy(packet + 8, client->key, sizeof(client->key));
-	actor_push_bytes(a, slice_of(packet, sizeof(packet)));
+	writer_cancel_request(&writer, slice_of(client->key.bytes, client->key.len));
+	CHECK(writer_finish(&writer));
+	actor_push_bytes(a, buffer_bytes(&packet));
+	buffer_fini(&packet);
 	world_settle(w);
 	return a;
 }
@@ -508,13 +513,20 @@ void say(struct actor *a, const char *script)
 	world_settle(a->world);
 }
 
+void actor_learn_key(struct actor *a, struct slice key)
+{
+	CHECK(key.len <= sizeof(a->key.bytes));
+	memcpy(a->key.bytes, key.data, key.len);
+	a->key.len = (uint16_t)key.len;
+}
+
 static void learn_key(struct actor *a, struct slice bytes)
 {
 	struct frame f;
 
 	while (frame_peek(bytes, INT32_MAX, &f) == FRAME_OK && frame_is_whole(&f)) {
-		if (f.letter == 'K' && f.body.len == sizeof(a->key))
-			memcpy(a->key, f.body.data, sizeof(a->key));
+		if (f.letter == 'K')
+			actor_learn_key(a, f.body);
 		bytes = slice_after(bytes, f.total_len);
 	}
 }
@@ -525,7 +537,8 @@ const char *heard(struct actor *a)
 	struct startup_packet packet;
 
 	if (a->kind == ACTOR_CANCEL && startup_peek(bytes, &packet) == STARTUP_CANCEL) {
-		snprintf(a->told, sizeof(a->told), "cancel %u", packet.cancel_key.data[3]);
+		snprintf(a->told, sizeof(a->told), "cancel %u",
+			 packet.cancel_key.data[3]);
 	} else {
 		if (a->kind == ACTOR_CLIENT)
 			learn_key(a, bytes);

@@ -36,13 +36,14 @@ struct actor {
 	struct connector
 	    *connector; /* asks to be connected; NULL when it has its answer */
 	connector_fn on_done;
-	uint64_t id;      /* of the client or server at the pooler */
-	unsigned number;  /* servers: 1 is the first ever opened; its key, too */
-	bool has_startup; /* server: the startup packet has come */
-	bool has_greeted; /* server: it has answered that */
-	bool stays;       /* client: does not close when the pooler has finished */
-	bool answers;     /* server: answers by itself; see answering.h */
-	uint8_t key[8];   /* client: that it was greeted with */
+	uint64_t id;           /* of the client or server at the pooler */
+	unsigned number;       /* servers: 1 is the first ever opened; its key, too */
+	bool has_startup;      /* server: the startup packet has come */
+	bool has_greeted;      /* server: it has answered that */
+	bool stays;            /* client: does not close when the pooler has finished */
+	bool answers;          /* server: answers by itself; see answering.h */
+	struct server_key key; /* client: that it was greeted with */
+	uint32_t version;      /* server: of the protocol that it was asked for */
 	struct answering *answering; /* server: what that needs */
 	struct prover *prover;       /* client: proves who it is; see proving.h */
 	struct examiner *examiner;   /* server: asks for that */
@@ -110,7 +111,8 @@ struct pool *world_pool(struct world *w, const char *database, const char *user)
 
 /* A client that has connected and said nothing. */
 struct actor *world_connect(struct world *w);
-/* A client that has sent its startup packet; settled. */
+/* A client that has sent its startup packet, of protocol 3.0 unless the pairs begin with
+ * "3.2;"; settled. */
 struct actor *world_client(struct world *w, const char *pairs);
 /* The same, logged in as anna to the database app, and the greeting heard. */
 struct actor *world_session(struct world *w);
@@ -141,6 +143,9 @@ const char *heard(struct actor *a);
 /* The whole text of the latest error or notice that actor has heard and not yet told:
  * a field by its letter, "" when there is none. */
 const char *heard_field(struct actor *a, char field);
+
+/* The body of a BackendKeyData that a client was greeted with. heard() does it, too. */
+void actor_learn_key(struct actor *a, struct slice key);
 
 /* Closes its side; it has gone; settled. */
 void leave(struct actor *a);
