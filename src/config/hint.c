@@ -19,7 +19,6 @@ static const char *const unsupported[] = {
     "job_name",
     "load_balance_hosts",
     "login_notify_message",
-    "max_prepared_statements",
     "peer_id",
     "peers",
     "pkt_buf",

@@ -148,6 +148,8 @@ static bool next_list(struct show *show, struct row *row)
 	    /* ours */
 	    {"console_clients", d->console_count},
 	    {"cancel_requests", d->cancel_count},
+	    {"prepared_statements", d->statements.count},
+	    {"prepared_names", d->statements.name_count},
 	    {"logins_in_progress", l->gate.count},
 	    {"logins_in_line", l->gate.line_len},
 	    {"failed_logins", brake_count(l->brake)},
@@ -178,31 +180,49 @@ static const struct column mem_columns[] = {{"name", COLUMN_TEXT},
 					    {"free", COLUMN_INT4},
 					    {"memtotal", COLUMN_INT4}};
 
-static bool next_slab(struct show *show, struct row *row)
+static void show_slab(struct row *row, const char *name, const struct slab *slab)
 {
-	const struct dispatcher *d = show->dispatcher;
-	const struct {
-		const char *name;
-		const struct slab *slab;
-	} slabs[] = {{"client_cache", &d->client_slab},
-		     {"server_cache", &d->server_slab}};
-
-	if (show->step >= sizeof(slabs) / sizeof(slabs[0]))
-		return false;
-	const struct slab *slab = slabs[show->step].slab;
-	row_begin(row);
-	row_text(row, slabs[show->step].name);
+	row_text(row, name);
 	row_count(row, slab->object_len);
 	row_count(row, slab->used);
 	row_count(row, slab_free_count(slab));
 	row_count(row, slab->pages * slab->per_page * slab->object_len);
+}
+
+/* Things of many sizes. */
+static void show_bytes(struct row *row, const char *name, size_t count, size_t bytes)
+{
+	row_text(row, name);
+	row_count(row, count > 0 ? bytes / count : 0);
+	row_count(row, count);
+	row_count(row, 0);
+	row_count(row, bytes);
+}
+
+static bool next_memory(struct show *show, struct row *row)
+{
+	const struct dispatcher *d = show->dispatcher;
+	const struct statements *s = &d->statements;
+	size_t step = show->step++;
+
+	if (step >= 4)
+		return false;
+	row_begin(row);
+	if (step == 0)
+		show_slab(row, "client_cache", &d->client_slab);
+	else if (step == 1)
+		show_slab(row, "server_cache", &d->server_slab);
+	else if (step == 2)
+		show_bytes(row, "prepared_statements", s->count,
+			   s->bytes - s->server_bytes);
+	else
+		show_bytes(row, "server_statements", s->server_count, s->server_bytes);
 	row_end(row);
-	show->step++;
 	return true;
 }
 
 const struct show_table show_mem = {
-    .name = "MEM", SHOW_COLUMNS(mem_columns), .next = next_slab};
+    .name = "MEM", SHOW_COLUMNS(mem_columns), .next = next_memory};
 
 /* ---- what drivers ask for ---- */
 

@@ -12,6 +12,7 @@
 #include "console/show.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "relay/session.h"
 
 #define CONNECTION_COLUMNS                                                               \
 	{"type", COLUMN_TEXT}, {"user", COLUMN_TEXT}, {"database", COLUMN_TEXT},         \
@@ -134,7 +135,7 @@ static void show_client(struct row *row, const struct show *show, const struct c
 	row_int(row, client_process_id(c));
 	show_tls(row, &c->stream);
 	show_application(row, c->params);
-	row_count(row, 0);
+	row_count(row, session_statement_count(c));
 	row_count(row, show_shown_id(c->id));
 }
 
@@ -229,7 +230,7 @@ static void show_server(struct row *row, const struct show *show, const struct s
 	row_count(row, server_process_id(s));
 	show_tls(row, &s->stream);
 	show_application(row, s->params);
-	row_count(row, 0);
+	row_count(row, s->statements.count);
 	row_count(row, show_shown_id(s->id));
 }
 

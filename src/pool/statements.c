@@ -329,6 +329,12 @@ struct client_statement *client_statements_add(struct statements *store,
 	return named;
 }
 
+struct client_statement *client_statements_next(const struct client_statements *client,
+						const struct client_statement *named)
+{
+	return named ? TAILQ_NEXT(named, place) : TAILQ_FIRST(&client->names);
+}
+
 struct statement *client_statement_of(const struct client_statement *named)
 {
 	return named->statement;
@@ -420,6 +426,7 @@ struct server_statement *server_statements_add(struct statements *store,
 	statement->server_holds++;
 	store->bytes += sizeof(*there);
 	store->server_bytes += sizeof(*there);
+	store->server_count++;
 	return there;
 }
 
@@ -433,6 +440,7 @@ void server_statements_remove(struct statements *store, struct server_statements
 	server->count--;
 	store->bytes -= sizeof(*there);
 	store->server_bytes -= sizeof(*there);
+	store->server_count--;
 	free(there);
 	if (is_unclaimed(s) && s->holds == 1)
 		TAILQ_REMOVE(&store->unclaimed, s, place);

@@ -50,6 +50,7 @@ struct statements {
 	size_t count;                     /* statements */
 	size_t name_count;                /* names of clients, withdrawn ones left out */
 	size_t bytes;                     /* of all of these, struct and text */
+	size_t server_count;              /* what servers have, each for itself */
 	size_t server_bytes;     /* of these: of servers, without texts; so many a
 				    statement, whatever clients do, and beyond max_bytes */
 	size_t max_bytes;        /* taking more fails; 0 = no limit. The owner's to set */
@@ -103,6 +104,9 @@ struct client_statement *client_statements_add(struct statements *store,
 					       struct client_statements *client,
 					       struct slice name,
 					       struct statement *statement);
+/* One after the other, from NULL on; NULL behind the last. */
+struct client_statement *client_statements_next(const struct client_statements *client,
+						const struct client_statement *named);
 struct statement *client_statement_of(const struct client_statement *named);
 /* As far as names are told apart. */
 struct slice client_statement_name(const struct client_statement *named);

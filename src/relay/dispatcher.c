@@ -42,6 +42,8 @@ void dispatcher_take_settings(struct dispatcher *d)
 	d->tuning = tuning_of(settings);
 	d->logs_moves = log_wants(LOG_LEVEL_NOISE);
 	tally_set_period(&d->pools.tally, settings->stats_period);
+	d->statements.max_bytes = settings->max_statement_memory;
+	d->statements.max_client_bytes = settings->max_client_statement_memory;
 	if (d->resolver)
 		resolver_set_ttl(d->resolver, settings->dns_max_ttl,
 				 settings->dns_nxdomain_ttl);

@@ -14,6 +14,7 @@
 #include "net/address.h"
 #include "net/stream.h"
 #include "pool/slot.h"
+#include "pool/statements.h"
 #include "proto/startup.h"
 #include "proto/tracker.h"
 #include "relay/closing.h"
@@ -63,6 +64,7 @@ struct server {
 	struct slot slot;
 	struct deadline deadline;
 	struct tracker tracker;
+	struct server_statements statements; /* of those who share it */
 	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
 	struct dispatcher *dispatcher;
 	struct client *client;      /* exactly while LINKED */

@@ -9,28 +9,30 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 
-bool session_is_shared(const struct client *c)
-{
-	return c->pool && c->pool->rules.pool_mode != POOL_MODE_SESSION;
+bool session_is_shared(const struct client *c) {
+  return c->pool && c->pool->rules.pool_mode != POOL_MODE_SESSION;
 }
 
-struct session *session_get(struct client *c)
-{
-	if (!c->session)
-		c->session = calloc(1, sizeof(*c->session));
-	return c->session;
+size_t session_statement_count(const struct client *c) {
+  /* Without a pool something else stands there. */
+  return c->pool && c->session ? c->session->statements.count : 0;
 }
 
-void session_free(struct client *c)
-{
-	struct session *session = c->session;
-	struct dispatcher *d = c->dispatcher;
+struct session *session_get(struct client *c) {
+  if (!c->session)
+    c->session = calloc(1, sizeof(*c->session));
+  return c->session;
+}
 
-	if (!session)
-		return;
-	client_statements_clear(&d->statements, &session->statements);
-	params_unref(&d->params, session->startup);
-	buffer_fini(&session->unnamed);
-	free(session);
-	c->session = NULL;
+void session_free(struct client *c) {
+  struct session *session = c->session;
+  struct dispatcher *d = c->dispatcher;
+
+  if (!session)
+    return;
+  client_statements_clear(&d->statements, &session->statements);
+  params_unref(&d->params, session->startup);
+  buffer_fini(&session->unnamed);
+  free(session);
+  c->session = NULL;
 }

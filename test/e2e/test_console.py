@@ -69,7 +69,7 @@ COLUMNS = {
 LISTS = ["databases", "users", "peers", "pools", "peer_pools", "free_clients", "used_clients",
          "login_clients", "free_servers", "used_servers", "dns_names", "dns_zones",
          "dns_queries", "dns_pending", "console_clients", "cancel_requests",
-         "logins_in_progress", "logins_in_line", "failed_logins", "auth_query_connections",
+         "prepared_statements", "prepared_names", "logins_in_progress", "logins_in_line", "failed_logins", "auth_query_connections",
          "auth_query_waiting", "auth_query_cached", "auth_threads_busy", "auth_threads_waiting"]
 
 COMMANDS = ["PAUSE", "RESUME", "RECONNECT", "KILL", "RELOAD", "SET max_client_conn = 10",

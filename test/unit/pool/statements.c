@@ -23,6 +23,7 @@ static void assert_is_empty(const struct statements *store)
 	assert_int_equal(store->name_count, 0);
 	assert_int_equal(store->bytes, 0);
 	assert_int_equal(store->server_bytes, 0);
+	assert_int_equal(store->server_count, 0);
 }
 
 static void end_store(struct statements *store)
