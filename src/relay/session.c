@@ -9,30 +9,34 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 
-bool session_is_shared(const struct client *c) {
-  return c->pool && c->pool->rules.pool_mode != POOL_MODE_SESSION;
+bool session_is_shared(const struct client *c)
+{
+	return c->pool && c->pool->rules.pool_mode != POOL_MODE_SESSION;
 }
 
-size_t session_statement_count(const struct client *c) {
-  /* Without a pool something else stands there. */
-  return c->pool && c->session ? c->session->statements.count : 0;
+size_t session_statement_count(const struct client *c)
+{
+	/* Without a pool something else stands there. */
+	return c->pool && c->session ? c->session->statements.count : 0;
 }
 
-struct session *session_get(struct client *c) {
-  if (!c->session)
-    c->session = calloc(1, sizeof(*c->session));
-  return c->session;
+struct session *session_get(struct client *c)
+{
+	if (!c->session)
+		c->session = calloc(1, sizeof(*c->session));
+	return c->session;
 }
 
-void session_free(struct client *c) {
-  struct session *session = c->session;
-  struct dispatcher *d = c->dispatcher;
+void session_free(struct client *c)
+{
+	struct session *session = c->session;
+	struct dispatcher *d = c->dispatcher;
 
-  if (!session)
-    return;
-  client_statements_clear(&d->statements, &session->statements);
-  params_unref(&d->params, session->startup);
-  buffer_fini(&session->unnamed);
-  free(session);
-  c->session = NULL;
+	if (!session)
+		return;
+	client_statements_clear(&d->statements, &session->statements);
+	params_unref(&d->params, session->startup);
+	buffer_fini(&session->unnamed);
+	free(session);
+	c->session = NULL;
 }

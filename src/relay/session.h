@@ -14,14 +14,12 @@ struct client;
 struct params;
 
 struct session {
-  struct params
-      *startup; /* what it asked for at its start-up, once client->params
-                   is something else; counted; NULL before */
-  struct client_statements statements; /* the names it has prepared */
-  struct buffer
-      unnamed;    /* tail of its unnamed Parse, for servers that lack it */
-  uint32_t hints; /* enum sql_hint of what was sent since the server was last
-                     asked what is left in it */
+	struct params *startup; /* what it asked for at its start-up, once client->params
+				   is something else; counted; NULL before */
+	struct client_statements statements; /* the names it has prepared */
+	struct buffer unnamed; /* tail of its unnamed Parse, for servers that lack it */
+	uint32_t hints;        /* enum sql_hint of what was sent since the server was last
+				  asked what is left in it */
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all
