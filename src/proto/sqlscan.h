@@ -15,46 +15,54 @@
 
 #include "base/slice.h"
 
+/* clang-format off */
 enum sql_hint {
-	SQL_SETS = 1 << 0, /* SET, but not SET LOCAL, SET TRANSACTION, SET CONSTRAINTS */
-	SQL_RESETS = 1 << 1,      /* RESET */
-	SQL_CONFIGURES = 1 << 2,  /* set_config() stands in it */
-	SQL_DISCARDS = 1 << 3,    /* DISCARD */
-	SQL_DEALLOCATES = 1 << 4, /* DEALLOCATE */
-	SQL_PREPARES = 1 << 5,    /* PREPARE (not PREPARE TRANSACTION) */
-	SQL_EXECUTES = 1 << 6,    /* EXECUTE as a statement of its own; also CREATE TABLE
-				     ... AS EXECUTE and EXPLAIN EXECUTE */
-	SQL_TEMPS =
-	    1 << 7, /* makes something temporary: CREATE TEMP, INTO TEMP, pg_temp */
-	SQL_HOLDS = 1 << 8,    /* DECLARE ... WITH HOLD */
-	SQL_LOCKS = 1 << 9,    /* pg_[try_]advisory_lock[_shared], not the _xact_ ones */
-	SQL_UNLOCKS = 1 << 10, /* pg_advisory_unlock...() */
-	SQL_LOADS = 1 << 11,   /* LOAD */
-	SQL_STEPS = 1 << 12, /* nextval() or setval() stands in it, or it is an INSERT */
-	SQL_CURRENTS = 1 << 13, /* currval() or lastval() stands in it */
+	SQL_SETS = 1 << 0,       /* SET of a parameter of the session: not LOCAL, TRANSACTION,
+				    CONSTRAINTS, transaction_isolation and the like */
+	SQL_RESETS = 1 << 1,     /* RESET, but not of TRANSACTION ISOLATION LEVEL */
+	SQL_CONFIGURES = 1 << 2, /* set_config(), unless its last argument is true; also
+				    set_limit() of pg_trgm */
+	SQL_DISCARDS = 1 << 3,
+	SQL_DEALLOCATES = 1 << 4,
+	SQL_PREPARES = 1 << 5,   /* PREPARE, but not PREPARE TRANSACTION */
+	SQL_EXECUTES = 1 << 6,   /* EXECUTE as a statement of its own, CREATE TABLE ... AS
+				    EXECUTE, EXPLAIN EXECUTE: what was prepared may have
+				    any of the hints of functions */
+	SQL_TEMPS = 1 << 7,      /* CREATE TEMP, INTO TEMP, CREATE ... pg_temp.name */
+	SQL_HOLDS = 1 << 8,      /* DECLARE ... WITH HOLD */
+	SQL_LOCKS = 1 << 9,      /* pg_[try_]advisory_lock[_shared](), not the _xact_ ones */
+	SQL_UNLOCKS = 1 << 10,   /* pg_advisory_unlock...() */
+	SQL_LOADS = 1 << 11,
+	SQL_STEPS = 1 << 12,     /* nextval(), setval(), or a statement that may INSERT */
+	SQL_CURRENTS = 1 << 13,  /* currval(), lastval() */
 	SQL_LISTENS = 1 << 14,
 	SQL_UNLISTENS = 1 << 15,
 	SQL_DROPS = 1 << 16,     /* DROP, CLOSE: may end a state of the session */
 	SQL_RUNS_CODE = 1 << 17, /* DO, CALL: nobody knows what is in there */
 	SQL_IS_MANY = 1 << 18,   /* more than one statement: see sqlscan_next() */
 };
+/* clang-format on */
 
-/* All that stands behind "ordinary" texts; INSERT is too common to count as a hint. */
+/* All that stands behind "ordinary" texts; INSERT is too common to count as a hint. Only
+ * these hints may come from what stands in strings and comments. */
 enum { SQL_COMMON = SQL_STEPS };
 
-/* The hints of all statements of a text, or of as much of it as is here. */
+/* The hints of all statements of a text. Of a text that is not all here it is those of
+ * as much as is: the caller then adds SQL_RUNS_CODE for what it cannot see. */
 uint32_t sqlscan(struct slice text);
 
 struct sql_statement {
 	uint32_t hints;    /* of this statement alone, without SQL_IS_MANY */
 	struct slice name; /* as it is written, quotes and all: the parameter of SET and
-			      RESET (ALL too; of SET TIME ZONE, SET NAMES and the other
-			      special forms that keyword), the statement of PREPARE,
-			      EXECUTE and DEALLOCATE (ALL too), the channel of LISTEN and
-			      UNLISTEN (or *); empty where there is none */
+			      RESET (ALL too; of SET TIME ZONE, SESSION AUTHORIZATION
+			      and the other special forms these words), the statement of
+			      PREPARE, EXECUTE and DEALLOCATE (ALL too), what DISCARD
+			      discards, the channel of LISTEN and UNLISTEN (or *); empty
+			      where there is none, or where it may be read in two ways */
 };
 
-/* The statement in front of *rest, which then stands behind it; false at the end. */
+/* The statement in front of *rest, which then stands behind it; false at the end. Where
+ * nobody but the server knows how a string ends, all the rest is one statement. */
 bool sqlscan_next(struct slice *rest, struct sql_statement *out);
 
 /* Whether a name, as it is written, is the keyword. */
@@ -64,8 +72,8 @@ bool sqlscan_is(struct slice written, const char *keyword);
  * one after the other by `i` from 0; NULL behind the last. For most that is the name
  * itself: then out is filled with it as PostgreSQL sees it (folded, unquoted; parts
  * around dots kept) and returned. "session characteristics as transaction" gives
- * default_transaction_isolation, _read_only and _deferrable; "time zone" timezone, and so
- * on. NULL also for a name too long for out and for RESET ALL. */
+ * default_transaction_isolation, _read_only and _deferrable; "time zone" TimeZone, and so
+ * on. NULL also for a name too long for out, for none and for ALL: nobody knows which. */
 enum { SQL_NAME_LEN = 130 };
 const char *sqlscan_parameter(struct slice written, unsigned i, char out[SQL_NAME_LEN]);
 
