@@ -30,6 +30,7 @@ struct usage {
 	unsigned lasting;        /* of the servers: private ones that stay */
 	unsigned waiting;        /* private ones that wait for this or another limit */
 	unsigned clients;        /* logging in included */
+	unsigned schema_epoch;   /* of a database: changes of its schema that were seen */
 	int max_servers;         /* 0 = no limit */
 	int max_clients;         /* 0 = no limit */
 	struct slots idle;       /* idle servers not retired, the longest idle first */

@@ -51,6 +51,8 @@ static struct slice *field_place(struct notice_fields *fields, struct slice *loc
 		return &fields->detail;
 	case 'H':
 		return &fields->hint;
+	case 'R':
+		return &fields->routine;
 	default:
 		return NULL;
 	}

@@ -19,11 +19,15 @@ struct writer;
 #define SQLSTATE_NOT_AUTHORIZED "28000"
 #define SQLSTATE_INVALID_PASSWORD "28P01"
 #define SQLSTATE_NO_SUCH_DATABASE "3D000"
+#define SQLSTATE_UNKNOWN_STATEMENT "26000"
+#define SQLSTATE_STATEMENT_EXISTS "42P05"
 #define SQLSTATE_NAME_TOO_LONG "42622"
 #define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
 #define SQLSTATE_SYNTAX_ERROR "42601"
 #define SQLSTATE_OUT_OF_MEMORY "53200"
 #define SQLSTATE_TOO_MANY_CONNECTIONS "53300"
+#define SQLSTATE_CONFIGURATION_LIMIT "53400"
+#define SQLSTATE_PROGRAM_LIMIT "54000"
 #define SQLSTATE_NOT_IN_STATE "55000"
 #define SQLSTATE_QUERY_CANCELED "57014"
 #define SQLSTATE_ADMIN_SHUTDOWN "57P01"
@@ -51,6 +55,7 @@ struct notice_fields {
 	struct slice message;
 	struct slice detail;
 	struct slice hint;
+	struct slice routine;
 };
 
 /* Reads the body of an ErrorResponse or NoticeResponse. False, and *out empty, when it is

@@ -15,6 +15,7 @@
 #include "relay/link.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
+#include "relay/rewrite.h"
 #include "relay/server.h"
 
 static struct slice reset_query_of(const struct server *s)
@@ -94,6 +95,7 @@ void clean_release_if_done(struct server *s)
 			client_close(c, CLOSE_STATEMENT_MODE);
 		return;
 	}
+	rewrite_keep_unnamed(c);
 	link_detach(c);
 	client_arm(c);
 	if (stream_kept(&c->stream).len > 0)

@@ -72,6 +72,7 @@ struct client {
 	struct address peer;
 	uint8_t state;   /* enum client_state; client_move() assigns */
 	uint8_t rest_is; /* enum rest */
+	uint8_t rest_letter; /* of the message of which `rest` is to come */
 	uint8_t closing; /* enum closing */
 	uint8_t origin;  /* enum client_origin */
 	bool is_logged_in;

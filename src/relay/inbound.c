@@ -15,10 +15,14 @@
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/journal.h"
+#include "relay/outbound.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
-#include "relay/run.h"
+#include "relay/reply.h"
 #include "relay/server.h"
+#include "relay/session.h"
+#include "relay/text.h"
 
 enum {
 	/* Messages that are looked into have to be whole; none of these is longer. */
@@ -28,36 +32,17 @@ enum {
 	READY_LEN = FRAME_HEADER_LEN + 1,
 };
 
-/* One pass over a server's bytes. */
-struct pass {
-	struct server *server;
-	struct run run; /* goes to the client */
+/* What an answer is about. */
+struct question {
+	uint64_t number; /* in the tracker */
+	bool is_query;   /* a simple one */
 };
-
-static void pass_send(struct pass *p)
-{
-	struct client *c = p->server->client;
-
-	run_send(&p->run, c ? &c->stream : NULL);
-}
-
-static inline void pass_over(struct pass *p, enum rest as, size_t total)
-{
-	if (as == REST_DISCARD)
-		pass_send(p);
-	p->server->rest = run_pass(&p->run, as, total);
-	p->server->rest_is = (uint8_t)as;
-}
-
-static enum rest to_client(const struct server *s)
-{
-	return s->client ? REST_FORWARD : REST_DISCARD;
-}
 
 /* Whether the message must be here as a whole before anything is said about it. */
 static bool must_be_whole(const struct server *s, const struct frame *f)
 {
-	return f->letter == 'Z' || f->letter == 'S' || (f->letter == 'A' && s->private) ||
+	return f->letter == 'Z' || f->letter == 'S' || f->letter == 'C' ||
+	       (f->letter == 'A' && s->private) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -89,9 +74,9 @@ static void count_ready(struct server *s, bool is_xact_end)
 }
 
 /* A ReadyForQuery for the client is on its way to it. */
-static void on_client_ready(struct pass *p)
+static void on_client_ready(struct reply *r)
 {
-	struct server *s = p->server;
+	struct server *s = r->server;
 	bool is_xact_end = tracker_transaction_status(&s->tracker) == 'I';
 	bool is_idle = tracker_is_idle(&s->tracker);
 
@@ -103,7 +88,7 @@ static void on_client_ready(struct pass *p)
 		s->transaction_us = s->query_us;
 	else if (is_idle)
 		server_arm(s);
-	pass_send(p);
+	reply_send(r);
 	clean_release_if_done(s);
 }
 
@@ -133,65 +118,66 @@ static void end_broken(struct server *s)
 		server_close(s, CLOSE_SERVER_PROTOCOL);
 }
 
-static void on_parameter(struct pass *p, const struct frame *f)
+static void on_parameter(struct reply *r, const struct frame *f)
 {
-	struct reader r = reader_of(f->body);
-	struct slice name = reader_cstring(&r);
-	struct slice value = reader_cstring(&r);
+	struct reader reader = reader_of(f->body);
+	struct slice name = reader_cstring(&reader);
+	struct slice value = reader_cstring(&reader);
 
-	if (!reader_done(&r)) {
-		end_broken(p->server);
+	if (!reader_done(&reader)) {
+		end_broken(r->server);
 		return;
 	}
-	bool is_for_client = prepare_reported(p->server, name, value);
-	pass_over(p, is_for_client ? to_client(p->server) : REST_DISCARD, f->total_len);
+	bool is_for_client = prepare_reported(r->server, name, value);
+	reply_pass(r, is_for_client ? reply_to_client(r->server) : REST_DISCARD,
+		   f->total_len);
 }
 
-static void on_notification(struct pass *p, const struct frame *f)
+static void on_notification(struct reply *r, const struct frame *f)
 {
-	struct server *s = p->server;
+	struct server *s = r->server;
 
-	pass_over(p, to_client(s), f->total_len);
+	reply_pass(r, reply_to_client(s), f->total_len);
 	if (s->private)
 		private_notified(s, f->body);
 }
 
-static void on_aside(struct pass *p, const struct frame *f)
+static void on_aside(struct reply *r, const struct frame *f)
 {
-	struct server *s = p->server;
+	struct server *s = r->server;
 	bool is_client_served = tracker_asker(&s->tracker) == ASKED_BY_CLIENT;
 
 	switch (f->letter) {
 	case 'S':
-		on_parameter(p, f);
+		on_parameter(r, f);
 		return;
 	case 'A':
-		on_notification(p, f);
+		on_notification(r, f);
 		return;
 	case 'N':
-		pass_over(p, is_client_served ? to_client(s) : REST_DISCARD,
-			  f->total_len);
+		reply_pass(r, is_client_served ? reply_to_client(s) : REST_DISCARD,
+			   f->total_len);
 		return;
 	case 'E':
 		note_fatal(s, f);
 		pool_retire(s->slot.pool, &s->slot);
-		pass_over(p, to_client(s), f->total_len);
+		reply_pass(r, reply_to_client(s), f->total_len);
 		if (s->state == SERVER_IDLE)
 			server_close(s, CLOSE_SERVER_RETIRED);
 		return;
 	default:
-		pass_over(p, to_client(s), f->total_len);
+		reply_pass(r, reply_to_client(s), f->total_len);
 		return;
 	}
 }
 
 /* The tracker has heard of the first of these rows; more of the same change nothing, so
  * they pass by their headers alone. */
-static void pass_rows(struct pass *p, uint8_t letter)
+static void pass_rows(struct reply *r, uint8_t letter)
 {
-	/* In a local: what a byte pointer points to could be *p, as far as the compiler
+	/* In a local: what a byte pointer points to could be *r, as far as the compiler
 	 * knows. */
-	struct slice rest = p->run.ahead;
+	struct slice rest = r->run.ahead;
 
 	while (rest.len >= FRAME_HEADER_LEN && rest.data[0] == letter) {
 		size_t total = (size_t)frame_length(rest.data) + 1;
@@ -199,51 +185,165 @@ static void pass_rows(struct pass *p, uint8_t letter)
 			break;
 		rest = slice_after(rest, total);
 	}
-	p->run.len += p->run.ahead.len - rest.len;
-	p->run.ahead = rest;
+	r->run.len += r->run.ahead.len - rest.len;
+	r->run.ahead = rest;
 }
 
-static void on_client_answer(struct pass *p, const struct frame *f)
+static bool is_shared(const struct server *s)
 {
-	struct server *s = p->server;
+	return s->client && session_is_shared(s->client);
+}
 
-	if (f->letter == 'E')
-		note_fatal(s, f);
-	pass_over(p, to_client(s), f->total_len);
+/* The batch that found its statement stale, once more. */
+static void repeat_batch(struct server *s)
+{
+	struct client *c = s->client;
+	struct buffer batch = replay_take_batch(s);
+
+	/* A part of a batch cannot be taken back. */
+	if (outbound_pump(c, buffer_bytes(&batch)) < buffer_len(&batch))
+		client_close(c, CLOSE_SERVER_LOST);
+	buffer_fini(&batch);
+	replay_done(s);
+	if (stream_kept(&c->stream).len > 0)
+		loop_post(s->dispatcher->loop, &c->pump);
+}
+
+static void on_client_answer(struct reply *r, const struct frame *f)
+{
+	struct server *s = r->server;
+
+	if (f->letter == 'Z' && replay_is_waiting(&s->replay)) {
+		reply_pass(r, REST_DISCARD, f->total_len);
+		if (s->client)
+			repeat_batch(s);
+		return;
+	}
+	replay_answered(s);
+	reply_pass(r, reply_to_client(s), f->total_len);
 	if (f->letter == 'D' && s->client && s->rest == 0)
-		pass_rows(p, f->letter);
+		pass_rows(r, f->letter);
 	if (f->letter == 'Z' && s->client)
-		on_client_ready(p);
+		on_client_ready(r);
 }
 
-static void on_own_answer(struct pass *p, const struct frame *f)
+/* An error for the client: the server's, or ours in the place of one we provoked; or one
+ * that it need not know of. */
+static void on_client_error(struct reply *r, const struct frame *f,
+			    const struct question *question)
 {
-	struct server *s = p->server;
+	struct server *s = r->server;
+	struct slice ours = journal_error(s, question->number);
 
-	pass_over(p, REST_DISCARD, f->total_len);
+	note_fatal(s, f);
+	reply_put(r, ours);
+	if (ours.len > 0 || (!question->is_query && is_shared(s) && frame_is_whole(f) &&
+			     replay_swallows_error(s, f->body)))
+		reply_pass(r, REST_DISCARD, f->total_len);
+	else
+		reply_pass(r, reply_to_client(s), f->total_len);
+}
+
+static void on_own_answer(struct reply *r, const struct frame *f)
+{
+	struct server *s = r->server;
+
+	reply_pass(r, REST_DISCARD, f->total_len);
 	if (f->letter == 'E')
 		clean_task_error(s, f->body);
 	if (f->letter == 'Z')
 		clean_task_done(s);
 }
 
-static bool commit(struct pass *p, const struct frame *f)
+/* What was hidden among the client's messages is answered. After an error the server
+ * skips what the client asked next, so that is the answer to it; unless the pooler has
+ * hidden a Sync behind it, too. */
+static void on_hidden_answer(struct reply *r, const struct frame *f,
+			     const struct question *question)
 {
-	struct server *s = p->server;
+	if (f->letter == 'E' && tracker_asker(&r->server->tracker) == ASKED_BY_CLIENT)
+		on_client_error(r, f, question);
+	else
+		reply_pass(r, REST_DISCARD, f->total_len);
+}
+
+/* A CommandComplete for a client that shares its servers tells of what stays behind it.
+ * Whether the client is to see it. */
+static bool note_tag(struct server *s, const struct frame *f)
+{
+	struct slice tag = f->body;
+
+	if (f->letter != 'C' || !is_shared(s) || !frame_is_whole(f) ||
+	    tracker_asker(&s->tracker) != ASKED_BY_CLIENT)
+		return true;
+	if (journal_take_hidden_tag(s))
+		return false;
+	if (tag.len > 0)
+		tag.len--; /* its NUL */
+	text_completed(s, tag);
+	return true;
+}
+
+/* The answer has taken effect; on_... below may part the two. */
+static void settle_journal(struct server *s, const struct frame *f,
+			   const struct question *question)
+{
+	if (!journal_is_open(&s->journal))
+		return;
+	if (f->letter == 'E')
+		journal_failed(s, question->number);
+	else
+		journal_answered(s);
+}
+
+static void on_answer(struct reply *r, const struct frame *f,
+		      const struct question *question, bool is_visible)
+{
+	struct server *s = r->server;
+
+	if (f->letter == 'E')
+		on_client_error(r, f, question);
+	settle_journal(s, f, question);
+	if (f->letter == 'E')
+		return;
+	if (is_visible)
+		on_client_answer(r, f);
+	else
+		reply_pass(r, REST_DISCARD, f->total_len);
+}
+
+static bool is_aside(uint8_t letter)
+{
+	return letter == 'N' || letter == 'S' || letter == 'A';
+}
+
+static bool commit(struct reply *r, const struct frame *f)
+{
+	struct server *s = r->server;
 	uint8_t status = f->body.len > 0 ? f->body.data[0] : 0;
 
+	if (tracker_due(&s->tracker) && !is_aside(f->letter))
+		reply_give_due(r);
+	bool is_visible = note_tag(s, f);
+	struct question question = {.number = tracker_oldest(&s->tracker),
+				    .is_query = tracker_is_at_query(&s->tracker)};
 	switch (tracker_received(&s->tracker, f->letter, status)) {
 	case TRACKER_FOR_CLIENT:
-		on_client_answer(p, f);
+		on_answer(r, f, &question, is_visible);
 		return true;
 	case TRACKER_FOR_POOLER:
-		on_own_answer(p, f);
+		if (question.is_query) {
+			on_own_answer(r, f);
+			return true;
+		}
+		on_hidden_answer(r, f, &question);
+		settle_journal(s, f, &question);
 		return true;
 	case TRACKER_ASIDE:
-		on_aside(p, f);
+		on_aside(r, f);
 		return true;
 	case TRACKER_UNEXPECTED:
-		pass_send(p);
+		reply_send(r);
 		end_broken(s);
 		return false;
 	}
@@ -264,33 +364,35 @@ static bool make_room_for(struct server *s, const struct frame *f)
 }
 
 /* Deals with the message in front; false when the pass is over. */
-static bool pass_step(struct pass *p)
+static bool pass_step(struct reply *r)
 {
-	struct server *s = p->server;
+	struct server *s = r->server;
 	struct frame f = {0};
-	enum frame_result result = frame_peek(p->run.ahead, INT32_MAX, &f);
+	enum frame_result result = frame_peek(r->run.ahead, INT32_MAX, &f);
 
 	if (result == FRAME_SHORT)
 		return false;
 	if (result == FRAME_BAD || !is_sane(&f)) {
-		pass_send(p);
+		reply_send(r);
 		end_broken(s);
 		return false;
 	}
 	if (must_be_whole(s, &f) && !make_room_for(s, &f))
 		return false;
-	return commit(p, &f);
+	return commit(r, &f);
 }
 
 size_t inbound_pump(struct server *s, struct slice bytes)
 {
-	struct pass p = {.server = s, .run.ahead = bytes};
+	struct reply r = {.server = s, .run.ahead = bytes};
 
 	if (s->rest > 0)
-		pass_over(&p, s->rest_is, s->rest);
-	while (p.run.ahead.len > 0 && s->closing == CLOSE_NOT)
-		if (!pass_step(&p))
+		reply_pass(&r, s->rest_is, s->rest);
+	while (r.run.ahead.len > 0 && s->closing == CLOSE_NOT)
+		if (!pass_step(&r))
 			break;
-	pass_send(&p);
-	return bytes.len - p.run.ahead.len;
+	if (tracker_due(&s->tracker) && tracker_awaits_nothing(&s->tracker))
+		reply_give_due(&r);
+	reply_send(&r);
+	return bytes.len - r.run.ahead.len;
 }

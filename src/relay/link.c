@@ -27,6 +27,10 @@ void link_detach(struct client *c)
 	CHECK(s && s->client == c);
 	stream_unfeed(&c->stream);
 	stream_unfeed(&s->stream);
+	journal_forget_client(s);
+	replay_fini(&s->replay);
+	buffer_fini(&s->unnamed);
+	s->has_unnamed = false;
 	c->server = NULL;
 	s->client = NULL;
 	s->query_us = 0;

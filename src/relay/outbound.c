@@ -6,17 +6,19 @@
 #include <stdio.h>
 
 #include "config/config.h"
-#include "pool/pool.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/tracker.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/pass.h"
 #include "relay/prepare.h"
 #include "relay/refusal.h"
-#include "relay/run.h"
+#include "relay/reply.h"
+#include "relay/rewrite.h"
 #include "relay/server.h"
+#include "relay/session.h"
 
 enum verdict {
 	VERDICT_FORWARD,     /* to the server it is linked to */
@@ -61,7 +63,8 @@ static enum verdict judge_linked(const struct client *c, enum frontend_kind kind
 	case FRONTEND_FLUSH:
 	case FRONTEND_COPY_DATA:
 	case FRONTEND_COPY_END:
-		if (prepare_is_pending(c) || !tracker_has_room(&c->server->tracker))
+		if (prepare_is_pending(c) || replay_is_waiting(&c->server->replay) ||
+		    !tracker_has_room(&c->server->tracker))
 			return VERDICT_HOLD;
 		return VERDICT_FORWARD;
 	case FRONTEND_TERMINATE:
@@ -93,43 +96,60 @@ static enum verdict judge(const struct client *c, const struct frame *f)
 									 : VERDICT_HOLD;
 }
 
-/* One pass over a client's bytes. */
-struct pass {
-	struct client *client;
-	struct run run; /* goes to the server */
-};
+static void count(const struct pass *p, uint8_t letter)
+{
+	if (letter == 'P')
+		pass_count(p, PASS_CLIENT_PARSE | PASS_SERVER_PARSE);
+	else if (letter == 'B')
+		pass_count(p, PASS_BIND);
+}
 
-static void pass_send(struct pass *p)
+/* Goes as it is. False, and the client is closed, when memory is short. */
+static bool send_as_it_is(struct pass *p, const struct frame *f)
+{
+	if (!tracker_sent(&p->client->server->tracker, f->letter, ASKED_BY_CLIENT)) {
+		client_close(p->client, CLOSE_OUT_OF_MEMORY);
+		return false;
+	}
+	count(p, f->letter);
+	pass_over(p, REST_FORWARD, f->total_len);
+	return true;
+}
+
+/* False when it stays, or the client is being closed. */
+static bool rewrite(struct pass *p, const struct frame *f)
+{
+	switch (rewrite_message(p, f)) {
+	case REWRITE_NOT:
+		return send_as_it_is(p, f);
+	case REWRITE_DONE:
+		return true;
+	case REWRITE_HOLD:
+	case REWRITE_END:
+		return false;
+	}
+	return false;
+}
+
+/* What clients that share servers say of statements may have to be said differently to
+ * each server. */
+static bool may_need_rewriting(uint8_t letter)
+{
+	return letter == 'B' || letter == 'P' || letter == 'D' || letter == 'C' ||
+	       letter == 'Q';
+}
+
+static bool send_to_shared(struct pass *p, const struct frame *f)
 {
 	struct server *s = p->client->server;
+	struct slice ahead = p->run.ahead;
+	bool begins = replay_may_begin(s, f);
+	bool has_gone =
+	    may_need_rewriting(f->letter) ? rewrite(p, f) : send_as_it_is(p, f);
 
-	run_send(&p->run, s && s->closing == CLOSE_NOT ? &s->stream : NULL);
-}
-
-static void pass_over(struct pass *p, enum rest as, size_t total)
-{
-	if (as == REST_DISCARD)
-		pass_send(p);
-	p->client->rest = run_pass(&p->run, as, total);
-	p->client->rest_is = (uint8_t)as;
-}
-
-static void count(struct client *c, uint8_t letter)
-{
-	struct dispatcher *d = c->dispatcher;
-	uint64_t now_us = dispatcher_now(d);
-	struct counters *of_pool = tally_at(&c->pool->tally, now_us);
-	struct counters *of_all = tally_at(&d->pools.tally, now_us);
-
-	if (letter == 'P') {
-		of_pool->client_parse_count++;
-		of_pool->server_parse_count++;
-		of_all->client_parse_count++;
-		of_all->server_parse_count++;
-	} else if (letter == 'B') {
-		of_pool->bind_count++;
-		of_all->bind_count++;
-	}
+	if (has_gone && (begins || s->replay.state != REPLAY_NONE))
+		replay_note(s, f, ahead);
+	return has_gone;
 }
 
 /* The message in front goes to the server. False when it cannot. */
@@ -138,15 +158,11 @@ static bool commit_forward(struct pass *p, const struct frame *f)
 	struct client *c = p->client;
 	struct server *s = c->server;
 
-	if (!tracker_sent(&s->tracker, f->letter, ASKED_BY_CLIENT)) {
-		client_close(c, CLOSE_OUT_OF_MEMORY);
+	c->rest_letter = f->letter;
+	if (!(session_is_shared(c) ? send_to_shared(p, f) : send_as_it_is(p, f)))
 		return false;
-	}
 	if (s->query_us == 0 && !tracker_is_idle(&s->tracker))
 		server_begin_query(s);
-	if (f->letter == 'P' || f->letter == 'B')
-		count(c, f->letter);
-	pass_over(p, REST_FORWARD, f->total_len);
 	return true;
 }
 
@@ -251,6 +267,16 @@ static void pass_rest(struct pass *p)
 	clean_release_if_done(c->server);
 }
 
+/* What the pooler answers need not wait for a server that has nothing to say. */
+static void give_due(struct client *c)
+{
+	struct reply r = {.server = c->server};
+
+	if (r.server && tracker_due(&r.server->tracker) &&
+	    tracker_awaits_nothing(&r.server->tracker))
+		reply_give_due(&r);
+}
+
 size_t outbound_pump(struct client *c, struct slice bytes)
 {
 	struct pass p = {.client = c, .run.ahead = bytes};
@@ -261,5 +287,6 @@ size_t outbound_pump(struct client *c, struct slice bytes)
 		if (!pass_step(&p))
 			break;
 	pass_send(&p);
+	give_due(c);
 	return bytes.len - p.run.ahead.len;
 }

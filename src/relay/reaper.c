@@ -130,6 +130,7 @@ static void free_server(struct server *s)
 	params_unref(&d->params, s->base);
 	params_unref(&d->params, s->suits);
 	tracker_fini(&s->tracker);
+	journal_fini(s);
 	server_statements_clear(&d->statements, &s->statements);
 	stream_close(&s->stream);
 	loop_release_deadline(d->loop, &s->deadline);

@@ -18,6 +18,8 @@
 #include "proto/startup.h"
 #include "proto/tracker.h"
 #include "relay/closing.h"
+#include "relay/journal.h"
+#include "relay/replay.h"
 
 struct client;
 struct dispatcher;
@@ -64,16 +66,21 @@ struct server {
 	struct slot slot;
 	struct deadline deadline;
 	struct tracker tracker;
-	struct server_statements statements; /* of those who share it */
+	struct server_statements
+	    statements;            /* what it has prepared for those who share it */
 	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
 	struct dispatcher *dispatcher;
 	struct client *client;      /* exactly while LINKED */
 	struct server_login *login; /* exactly while CONNECTING or LOGIN, but for private
 				       ones that wait for room */
 	struct private *private;    /* exactly if it is not for the pool; see private.h */
-	struct params *params;      /* what it has; counted */
-	struct params *base;        /* what it had after its login; counted */
-	struct params *suits;       /* clients' parameters it is known to suit; counted */
+	struct journal journal;     /* effects of questions that are not answered yet */
+	struct replay replay;       /* a batch that may have to be asked again */
+	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
+	uint64_t forgets_before; /* question: one before it is to drop all statements */
+	struct params *params;   /* what it has; counted */
+	struct params *base;     /* what it had after its login; counted */
+	struct params *suits;    /* clients' parameters it is known to suit; counted */
 	uint64_t id;
 	uint64_t since_us;       /* when it came into its state */
 	uint64_t heard_us;       /* when it last said that it is ready */
@@ -84,14 +91,16 @@ struct server {
 	uint32_t cancels;        /* cancel requests under way to it */
 	struct endpoint at;      /* where it is, for cancel requests */
 	struct server_key cancel_key;
-	uint8_t state;           /* enum server_state; server_move() assigns */
-	uint8_t rest_is;         /* enum rest of client.h */
-	uint8_t task;            /* enum server_task */
-	uint8_t closing;         /* enum closing */
-	uint8_t purpose;         /* enum server_purpose */
-	bool task_failed; /* the answer to the task contains an error */
-	bool said_fatal;  /* it announced its end and the client has been told */
-	bool is_checked;  /* fit for use although it was idle for long */
+	uint8_t state;        /* enum server_state; server_move() assigns */
+	uint8_t rest_is;      /* enum rest of client.h */
+	uint8_t task;         /* enum server_task */
+	uint8_t closing;      /* enum closing */
+	uint8_t purpose;      /* enum server_purpose */
+	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
+	bool is_unnamed_used; /* which has used it */
+	bool task_failed;     /* the answer to the task contains an error */
+	bool said_fatal;      /* it announced its end and the client has been told */
+	bool is_checked;      /* fit for use although it was idle for long */
 };
 TAILQ_HEAD(servers, server);
 

@@ -1,0 +1,76 @@
+/*
+ * A client's message that is rewritten, and what may be done with it: the steps that
+ * rewriting is made of. For rewrite*.c only.
+ */
+#ifndef POOLER_RELAY_MESSAGE_H
+#define POOLER_RELAY_MESSAGE_H
+
+#include "pool/statements.h"
+#include "proto/extended.h"
+#include "proto/tracker.h"
+#include "relay/rewrite.h"
+
+/* The message in front of a pass. */
+struct message {
+	struct pass *pass;
+	struct client *client;
+	struct server *server;
+	const struct frame *frame;
+	struct extended names; /* of extended messages */
+};
+
+struct statements *message_store(const struct message *m);
+
+/* Tells the tracker of a question. */
+bool message_ask(const struct message *m, uint8_t letter, enum asked_by who);
+
+/* Hidden messages to the server; false when memory is short. */
+bool message_write_close(const struct message *m, struct slice name);
+bool message_write_parse(const struct message *m, struct slice name, struct slice tail,
+			 enum asked_by who);
+bool message_write_sync(const struct message *m);
+
+/* All that follows ends the message's part in the pass. */
+
+/* Closes the client. */
+enum rewritten message_no_memory(const struct message *m);
+/* It stays here. */
+enum rewritten message_skip(const struct message *m);
+/* It goes with another name in it, the rest of it as it is. */
+enum rewritten message_rename(const struct message *m, struct slice name);
+/* A Query goes with another text. */
+enum rewritten message_replace_query(const struct message *m, const struct slice *parts,
+				     size_t count);
+/* It is made to fail, and the client told this. */
+enum rewritten message_refuse(const struct message *m, const struct notice *notice);
+/* The same; `what` is wrong with a prepared statement of that name. */
+enum rewritten message_refuse_name(const struct message *m, const char *sqlstate,
+				   struct slice name, const char *what);
+/* The same; the store has said why. */
+enum rewritten message_refuse_shortage(const struct message *m);
+
+/* ---- statements ---- */
+
+/* The client's statement of that name, or NULL. */
+struct client_statement *message_find(const struct message *m, struct slice name);
+
+/* Whether a server's statement can be counted on. */
+bool message_has(const struct message *m, const struct server_statement *there);
+/* Makes the server prepare it, even if it may have it; `named`, if given, is the client's
+ * new name for it. False when memory is short. */
+bool message_prepare(const struct message *m, struct statement *statement,
+		     enum asked_by who, struct client_statement *named);
+/* Makes the server prepare it if it lacks it. */
+bool message_provide(const struct message *m, struct statement *statement);
+
+/* ---- names in SQL: rewrite_sql.c ---- */
+
+/* A Query whose text has hints. REWRITE_NOT when it names no prepared statement of the
+ * client. */
+enum rewritten rewrite_query_names(const struct message *m, struct slice text,
+				   uint32_t hints);
+/* The same for the Parse of an unnamed statement. */
+enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
+				   uint32_t hints);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * Keeping one batch, as long as it is small.
+ */
+#include "relay/replay.h"
+
+#include "pool/statements.h"
+#include "proto/extended.h"
+#include "proto/notice.h"
+#include "relay/server.h"
+
+/* A batch with more is not kept. */
+enum { BATCH_MAX = 8 * 1024 };
+
+void replay_fini(struct replay *r)
+{
+	buffer_fini(&r->batch);
+	r->state = REPLAY_NONE;
+}
+
+static bool names_a_statement(const struct frame *f)
+{
+	struct extended e;
+
+	return extended_read(f, &e) == EXTENDED_OK && e.target == 'S' &&
+	       e.statement.len > 0;
+}
+
+bool replay_may_begin(const struct server *s, const struct frame *f)
+{
+	return (f->letter == 'B' || f->letter == 'D') && tracker_is_idle(&s->tracker) &&
+	       tracker_transaction_status(&s->tracker) == 'I' && names_a_statement(f);
+}
+
+static bool may_follow(uint8_t letter)
+{
+	return letter == 'B' || letter == 'D' || letter == 'E' || letter == 'P' ||
+	       letter == 'C' || letter == 'S';
+}
+
+static void keep(struct replay *r, const struct frame *f, struct slice ahead)
+{
+	if (!frame_is_whole(f) || buffer_len(&r->batch) + f->total_len > BATCH_MAX ||
+	    !may_follow(f->letter) ||
+	    !buffer_append(&r->batch, slice_first(ahead, f->total_len))) {
+		replay_fini(r);
+		return;
+	}
+	r->state = f->letter == 'S' ? REPLAY_IS_READY : REPLAY_KEEPS;
+}
+
+void replay_note(struct server *s, const struct frame *f, struct slice ahead)
+{
+	struct replay *r = &s->replay;
+
+	switch ((enum replay_state)r->state) {
+	case REPLAY_NONE:
+	case REPLAY_KEEPS:
+		keep(r, f, ahead);
+		return;
+	case REPLAY_IS_READY:
+		replay_fini(r);
+		return;
+	case REPLAY_WAITS:
+	case REPLAY_RUNS:
+		return;
+	}
+}
+
+void replay_answered(struct server *s)
+{
+	if (s->replay.state == REPLAY_KEEPS || s->replay.state == REPLAY_IS_READY)
+		replay_fini(&s->replay);
+}
+
+/* Both texts are translated; the name of the function is not, nor are our names. */
+static bool is_stale(struct slice body)
+{
+	struct notice_fields fields;
+
+	if (!notice_read(body, &fields))
+		return false;
+	if (slice_is_text(fields.sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED))
+		return slice_is_text(fields.routine, "RevalidateCachedQuery");
+	return slice_is_text(fields.sqlstate, SQLSTATE_UNKNOWN_STATEMENT) &&
+	       memmem(fields.message.data, fields.message.len, "\"pooler_", 8);
+}
+
+static void doubt_all(struct server *s)
+{
+	struct server_statement *there;
+
+	for (there = server_statements_oldest(&s->statements); there;
+	     there = TAILQ_NEXT(there, place))
+		there->is_doubtful = true;
+}
+
+bool replay_swallows_error(struct server *s, struct slice body)
+{
+	bool may_repeat = s->replay.state == REPLAY_IS_READY;
+
+	if (!is_stale(body)) {
+		replay_answered(s);
+		return false;
+	}
+	doubt_all(s);
+	if (may_repeat)
+		s->replay.state = REPLAY_WAITS;
+	else
+		replay_answered(s);
+	return may_repeat;
+}
+
+struct buffer replay_take_batch(struct server *s)
+{
+	struct buffer batch = s->replay.batch;
+
+	s->replay = (struct replay){.state = REPLAY_RUNS};
+	return batch;
+}
+
+void replay_done(struct server *s)
+{
+	s->replay.state = REPLAY_NONE;
+}

@@ -1,0 +1,333 @@
+/*
+ * One function per message. All of what a message needs is decided before the first byte
+ * is written; notes go into the journal before the tracker is told, so that they carry
+ * the number of their question.
+ */
+#include "relay/rewrite.h"
+
+#include "config/config.h"
+#include "pool/pool.h"
+#include "proto/notice.h"
+#include "proto/sqlscan.h"
+#include "relay/dispatcher.h"
+#include "relay/journal.h"
+#include "relay/message.h"
+#include "relay/server.h"
+#include "relay/session.h"
+#include "relay/text.h"
+
+/* A Parse of a named statement must be here as a whole. */
+enum { PARSE_MAX = 1024 * 1024 };
+
+/* ---- what the text is about ---- */
+
+/* REWRITE_NOT when the text may go. */
+static enum rewritten judge_text(const struct message *m, struct slice text,
+				 uint32_t hints)
+{
+	struct notice notice = {.severity = "ERROR"};
+
+	if ((hints & ~SQL_COMMON) == 0)
+		return REWRITE_NOT;
+	switch (text_judge(m->client, text, hints, &notice)) {
+	case TEXT_GOES:
+		return REWRITE_NOT;
+	case TEXT_WAITS:
+		return REWRITE_HOLD;
+	case TEXT_IS_REFUSED:
+		return message_refuse(m, &notice);
+	}
+	return REWRITE_NOT;
+}
+
+static struct slice text_of_tail(struct slice tail)
+{
+	const uint8_t *end = tail.len > 0 ? memchr(tail.data, '\0', tail.len) : NULL;
+
+	return end ? slice_first(tail, (size_t)(end - tail.data)) : tail;
+}
+
+/* ---- Parse ---- */
+
+static enum rewritten refuse_length(const struct message *m)
+{
+	return message_refuse(
+	    m, &(struct notice){.severity = "ERROR",
+				.sqlstate = SQLSTATE_PROGRAM_LIMIT,
+				.message = "the text of a named prepared statement is "
+					   "longer than 1 MB",
+				.hint = "Use an unnamed statement for it."});
+}
+
+/* What a text means may depend on where names are looked for. */
+static struct slice context_of(const struct client *c)
+{
+	struct slice path = {0};
+
+	params_find(c->params, slice_of_text("search_path"), &path);
+	return path;
+}
+
+/* A client that prepares anew expects the tables as they are now. */
+static bool is_fresh(const struct message *m, const struct server_statement *there)
+{
+	return message_has(m, there) &&
+	       there->epoch == m->server->slot.pool->database_usage->schema_epoch;
+}
+
+static bool prepare_or_answer(const struct message *m, struct statement *statement,
+			      struct client_statement *named)
+{
+	struct server *s = m->server;
+	struct server_statement *there =
+	    server_statements_find(&s->statements, statement);
+
+	if (!is_fresh(m, there))
+		return message_prepare(m, statement, ASKED_BY_CLIENT, named);
+	server_statements_touch(&s->statements, there);
+	return journal_named(s, named) && message_ask(m, 'P', ANSWERED_BY_POOLER);
+}
+
+static enum rewritten name_statement(const struct message *m, struct statement *statement)
+{
+	struct session *session = session_get(m->client);
+
+	if (!session)
+		return message_no_memory(m);
+	struct client_statement *named = client_statements_add(
+	    message_store(m), &session->statements, m->names.statement, statement);
+	if (!named)
+		return message_refuse_shortage(m);
+	pass_count(m->pass, PASS_CLIENT_PARSE);
+	return prepare_or_answer(m, statement, named) ? message_skip(m)
+						      : message_no_memory(m);
+}
+
+static enum rewritten parse_whole(const struct message *m)
+{
+	struct slice text = extended_text(&m->names);
+	uint32_t hints = sqlscan(text);
+	enum rewritten verdict = judge_text(m, text, hints);
+
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	if (message_find(m, m->names.statement))
+		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS,
+					   m->names.statement, "already exists");
+	struct statement *statement =
+	    statements_take(message_store(m), m->names.rest, context_of(m->client));
+	if (!statement)
+		return message_refuse_shortage(m);
+	*statement_hints(statement) = hints;
+	enum rewritten result = name_statement(m, statement);
+	statements_give_back(message_store(m), statement);
+	return result;
+}
+
+/* Its text must be here as a whole to be found again. */
+static enum rewritten parse_named(const struct message *m)
+{
+	struct client *c = m->client;
+
+	if (!frame_is_whole(m->frame)) {
+		if (m->frame->total_len > PARSE_MAX)
+			return refuse_length(m);
+		if (c->stream.keep_max < m->frame->total_len)
+			stream_set_keep_max(&c->stream, (uint32_t)m->frame->total_len);
+		return REWRITE_HOLD;
+	}
+	if (c->stream.keep_max != STREAM_KEEP_MAX)
+		stream_set_keep_max(&c->stream, STREAM_KEEP_MAX);
+	/* What is malformed is PostgreSQL's to complain about. */
+	return extended_is_whole_parse(&m->names) ? parse_whole(m) : REWRITE_NOT;
+}
+
+/* ---- the unnamed statement ---- */
+
+static void forget_unnamed(const struct message *m)
+{
+	m->server->has_unnamed = false;
+	buffer_fini(&m->server->unnamed);
+	if (m->client->session)
+		buffer_fini(&m->client->session->unnamed);
+}
+
+static enum rewritten parse_unnamed(const struct message *m)
+{
+	struct server *s = m->server;
+	struct slice text = extended_text(&m->names);
+	uint32_t hints = sqlscan(text);
+	enum rewritten verdict = judge_text(m, text, hints);
+
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	forget_unnamed(m);
+	s->has_unnamed = true;
+	s->is_unnamed_used = false;
+	if (frame_is_whole(m->frame) && m->names.rest.len <= STREAM_KEEP_MAX)
+		buffer_append(&s->unnamed, m->names.rest); /* or it is not kept */
+	if (!text_sent(m->client, hints))
+		return message_no_memory(m);
+	return rewrite_parse_names(m, text, hints);
+}
+
+/* The one on the server may be a stranger's. */
+static enum rewritten use_unnamed(const struct message *m)
+{
+	struct server *s = m->server;
+	struct session *session = m->client->session;
+
+	if (m->frame->letter == 'B')
+		s->is_unnamed_used = true;
+	if (s->has_unnamed)
+		return REWRITE_NOT;
+	if (!session || buffer_len(&session->unnamed) == 0)
+		return message_refuse(
+		    m, &(struct notice){.severity = "ERROR",
+					.sqlstate = SQLSTATE_UNKNOWN_STATEMENT,
+					.message = "unnamed prepared statement does not "
+						   "exist"});
+	struct slice tail = buffer_bytes(&session->unnamed);
+	if (!text_sent(m->client, sqlscan(text_of_tail(tail))) ||
+	    !message_write_parse(m, slice_of(NULL, 0), tail, ASKED_BY_POOLER))
+		return message_no_memory(m);
+	s->has_unnamed = true;
+	s->is_unnamed_used = true; /* the client's copy is kept anyway */
+	pass_count(m->pass, PASS_SERVER_PARSE);
+	return REWRITE_NOT;
+}
+
+void rewrite_keep_unnamed(struct client *c)
+{
+	struct server *s = c->server;
+
+	if (s->has_unnamed && !s->is_unnamed_used && buffer_len(&s->unnamed) > 0 &&
+	    session_get(c)) {
+		c->session->unnamed = s->unnamed;
+		s->unnamed = (struct buffer){0};
+	}
+	buffer_fini(&s->unnamed);
+	s->has_unnamed = false;
+}
+
+/* ---- Bind, Describe, Close ---- */
+
+static bool is_own_name(struct slice name)
+{
+	static const char prefix[] = "pooler_";
+	size_t len = sizeof(prefix) - 1;
+
+	return name.len >= len && memcmp(name.data, prefix, len) == 0;
+}
+
+static enum rewritten use_named(const struct message *m)
+{
+	struct client_statement *named = message_find(m, m->names.statement);
+	char name[STATEMENT_NAME_LEN];
+
+	/* It may have been made by PREPARE; but not one of ours. */
+	if (!named)
+		return is_own_name(m->names.statement)
+			   ? message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT,
+						 m->names.statement, "does not exist")
+			   : REWRITE_NOT;
+	struct statement *statement = client_statement_of(named);
+	uint32_t hints = *statement_hints(statement);
+	enum rewritten verdict =
+	    judge_text(m, text_of_tail(statement_tail(statement)), hints);
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	if (!message_provide(m, statement) ||
+	    (hints != 0 && !text_sent(m->client, hints)))
+		return message_no_memory(m);
+	return message_rename(m, statement_name(statement, name));
+}
+
+static enum rewritten close_named(const struct message *m)
+{
+	struct client_statement *named = message_find(m, m->names.statement);
+
+	if (!named && !is_own_name(m->names.statement))
+		return REWRITE_NOT;
+	if (named) {
+		client_statements_withdraw(message_store(m),
+					   &m->client->session->statements, named);
+		if (!journal_unnamed(m->server, named)) {
+			client_statement_free(message_store(m), named);
+			return message_no_memory(m);
+		}
+	}
+	return message_ask(m, 'C', ANSWERED_BY_POOLER) ? message_skip(m)
+						       : message_no_memory(m);
+}
+
+/* ---- Query ---- */
+
+static enum rewritten query(const struct message *m)
+{
+	struct slice text = text_of_tail(m->frame->body);
+	uint32_t hints = sqlscan(text);
+	enum rewritten verdict = judge_text(m, text, hints);
+
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	forget_unnamed(m);
+	verdict =
+	    frame_is_whole(m->frame) ? rewrite_query_names(m, text, hints) : REWRITE_NOT;
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	return text_sent(m->client, hints) ? REWRITE_NOT : message_no_memory(m);
+}
+
+/* ---- all of them ---- */
+
+/* With max_prepared_statements 0 names go as they are. */
+static bool has_names(const struct message *m)
+{
+	return m->client->dispatcher->config->settings.max_prepared_statements > 0;
+}
+
+static enum rewritten extended(const struct message *m)
+{
+	bool is_named = m->names.statement.len > 0;
+
+	if (m->names.target == 'P' || (is_named && !has_names(m)))
+		return REWRITE_NOT;
+	switch (m->frame->letter) {
+	case 'P':
+		return is_named ? parse_named(m) : parse_unnamed(m);
+	case 'C':
+		if (!is_named)
+			forget_unnamed(m);
+		return is_named ? close_named(m) : REWRITE_NOT;
+	default:
+		return is_named ? use_named(m) : use_unnamed(m);
+	}
+}
+
+/* What the server will not look at needs no care; while a COPY is open it expects nothing
+ * else and says so. */
+static bool is_ignored(const struct server *s)
+{
+	return tracker_is_skipping(&s->tracker) || tracker_is_in_copy(&s->tracker);
+}
+
+enum rewritten rewrite_message(struct pass *p, const struct frame *f)
+{
+	struct message m = {
+	    .pass = p, .client = p->client, .server = p->client->server, .frame = f};
+
+	if (is_ignored(m.server))
+		return REWRITE_NOT;
+	if (f->letter == 'Q')
+		return query(&m);
+	switch (extended_read(f, &m.names)) {
+	case EXTENDED_OK:
+		return extended(&m);
+	case EXTENDED_SHORT:
+		return REWRITE_HOLD;
+	case EXTENDED_BAD:
+		return REWRITE_NOT; /* PostgreSQL says what is wrong with it */
+	}
+	return REWRITE_NOT;
+}

@@ -1,0 +1,37 @@
+/*
+ * What clients that share servers say about prepared statements, made right for the
+ * server that each has at the moment.
+ *
+ * A client's name stands for a statement that all clients share; on servers it is called
+ * "pooler_<n>". A server that lacks it is told to prepare it in front of the message that
+ * needs it. A server that has it is told nothing, and the client gets its ParseComplete
+ * in its turn.
+ */
+#ifndef POOLER_RELAY_REWRITE_H
+#define POOLER_RELAY_REWRITE_H
+
+#include "relay/pass.h"
+
+struct notice;
+
+enum rewritten {
+	REWRITE_NOT,  /* the message goes as it is */
+	REWRITE_DONE, /* it has been dealt with: the pass stands behind it */
+	REWRITE_HOLD, /* it stays: more of it must come, or something must happen first */
+	REWRITE_END,  /* the client is being closed */
+};
+
+/* The message in front, of a linked client that shares its servers. */
+enum rewritten rewrite_message(struct pass *p, const struct frame *f);
+
+/* Refuses the message in front by making the server fail where it stands, so that
+ * transactions abort and pipelines are skipped as by any error; the client gets this
+ * notice in the place of the server's. */
+enum rewritten rewrite_refuse(struct pass *p, const struct frame *f,
+			      const struct notice *notice);
+
+/* The client is about to lose its server: keeps its unnamed statement if it was prepared
+ * and not used yet. */
+void rewrite_keep_unnamed(struct client *c);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * SQL that names prepared statements of the client: DEALLOCATE, EXECUTE and PREPARE know
+ * the names of the extended protocol, and drivers count on it.
+ */
+#include "proto/notice.h"
+#include "proto/sqlscan.h"
+#include "relay/client.h"
+#include "relay/journal.h"
+#include "relay/message.h"
+#include "relay/server.h"
+#include "relay/session.h"
+
+/* A statement that is made to be deallocated, where the real one stays for others. */
+#define DROPPED "pooler_dropped"
+
+/* The client's statement that a text names, and where. */
+struct named {
+	struct client_statement *statement; /* NULL: none of its */
+	struct slice written;
+	uint32_t hints;
+};
+
+static struct named find_in(const struct message *m, struct slice text, uint32_t hints)
+{
+	struct named named = {0};
+	struct sql_statement statement;
+	char name[64];
+	size_t len;
+
+	if (hints & SQL_IS_MANY || !sqlscan_next(&text, &statement) ||
+	    sqlscan_is(statement.name, "all"))
+		return named;
+	len = sqlscan_identifier(statement.name, name);
+	if (len > 0)
+		named.statement = message_find(m, slice_of(name, len));
+	named.written = statement.name;
+	named.hints = statement.hints;
+	return named;
+}
+
+/* The client's name goes when this has succeeded. */
+static bool withdraw(const struct message *m, struct client_statement *named)
+{
+	client_statements_withdraw(message_store(m), &m->client->session->statements,
+				   named);
+	if (journal_unnamed(m->server, named))
+		return true;
+	client_statement_free(message_store(m), named);
+	return false;
+}
+
+/* PostgreSQL carries out a DEALLOCATE, in this transaction, with all its consequences;
+ * only not of the statement that others use. */
+static enum rewritten deallocate(const struct message *m, struct client_statement *named)
+{
+	static const char text[] = "PREPARE " DROPPED " AS SELECT 1; DEALLOCATE " DROPPED;
+	struct slice parts[] = {slice_of(text, sizeof(text) - 1)};
+
+	if (!withdraw(m, named) || !journal_hides_tag(m->server))
+		return message_no_memory(m);
+	return message_replace_query(m, parts, 1);
+}
+
+static bool is_in_failed_transaction(const struct server *s)
+{
+	return tracker_is_idle(&s->tracker) &&
+	       tracker_transaction_status(&s->tracker) == 'E';
+}
+
+static bool provide_before_query(const struct message *m, struct statement *statement)
+{
+	uint64_t next = tracker_next(&m->server->tracker);
+
+	if (is_in_failed_transaction(m->server))
+		return true;
+	return message_provide(m, statement) &&
+	       (tracker_next(&m->server->tracker) == next || message_write_sync(m));
+}
+
+static enum rewritten execute(const struct message *m, struct slice text,
+			      const struct named *named)
+{
+	struct statement *statement = client_statement_of(named->statement);
+	char name[STATEMENT_NAME_LEN];
+	size_t before = (size_t)(named->written.data - text.data);
+	struct slice parts[] = {slice_first(text, before),
+				statement_name(statement, name),
+				slice_after(text, before + named->written.len)};
+
+	if (!provide_before_query(m, statement))
+		return message_no_memory(m);
+	return message_replace_query(m, parts, 3);
+}
+
+enum rewritten rewrite_query_names(const struct message *m, struct slice text,
+				   uint32_t hints)
+{
+	struct named named;
+
+	if (!(hints & (SQL_DEALLOCATES | SQL_EXECUTES | SQL_PREPARES)))
+		return REWRITE_NOT;
+	named = find_in(m, text, hints);
+	if (!named.statement)
+		return REWRITE_NOT;
+	if (named.hints & SQL_PREPARES)
+		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS,
+					   client_statement_name(named.statement),
+					   "already exists");
+	if (named.hints & SQL_DEALLOCATES)
+		return deallocate(m, named.statement);
+	return execute(m, text, &named);
+}
+
+static bool write_dropped(const struct message *m)
+{
+	static const char tail[] = "SELECT 1\0\0";
+
+	return message_write_close(m, slice_of_text(DROPPED)) &&
+	       message_write_parse(m, slice_of_text(DROPPED),
+				   slice_of(tail, sizeof(tail)), ASKED_BY_POOLER);
+}
+
+enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
+				   uint32_t hints)
+{
+	static const char tail[] = "DEALLOCATE " DROPPED "\0\0";
+	struct named named;
+
+	if (!(hints & SQL_DEALLOCATES) || !frame_is_whole(m->frame))
+		return REWRITE_NOT;
+	named = find_in(m, text, hints);
+	if (!named.statement)
+		return REWRITE_NOT;
+	if (!write_dropped(m) || !withdraw(m, named.statement) ||
+	    !message_write_parse(m, slice_of(NULL, 0), slice_of(tail, sizeof(tail)),
+				 ASKED_BY_CLIENT))
+		return message_no_memory(m);
+	/* Sent to another server it would find nothing to deallocate. */
+	buffer_fini(&m->server->unnamed);
+	return message_skip(m);
+}

@@ -1,0 +1,111 @@
+/*
+ * Hints before, tags after. Ordinary texts have no hints, and ordinary tags are told by
+ * their first letters.
+ */
+#include "relay/text.h"
+
+#include "pool/pool.h"
+#include "proto/sqlscan.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+#include "relay/journal.h"
+#include "relay/server.h"
+#include "relay/session.h"
+
+enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
+			     struct notice *out)
+{
+	(void)c;
+	(void)text;
+	(void)hints;
+	(void)out;
+	return TEXT_GOES;
+}
+
+bool text_sent(struct client *c, uint32_t hints)
+{
+	struct server *s = c->server;
+
+	if (hints & (SQL_DISCARDS | SQL_DEALLOCATES))
+		s->forgets_before = tracker_next(&s->tracker) + 1;
+	if ((hints & ~SQL_COMMON) == 0 && !c->session)
+		return true;
+	struct session *session = session_get(c);
+	if (session)
+		session->hints |= hints;
+	return session;
+}
+
+bool text_may_forget(const struct server *s, uint64_t asked)
+{
+	return asked < s->forgets_before &&
+	       tracker_oldest(&s->tracker) < s->forgets_before;
+}
+
+/* ---- tags ---- */
+
+static bool begins_with(struct slice tag, const char *text)
+{
+	size_t len = strlen(text);
+
+	return tag.len >= len && memcmp(tag.data, text, len) == 0;
+}
+
+/* All that was prepared before is gone. What was asked behind it is not. */
+static void forget_all(struct server *s)
+{
+	struct statements *store = &s->dispatcher->statements;
+	uint64_t question = tracker_oldest(&s->tracker);
+	struct server_statement *there, *next;
+
+	for (there = server_statements_oldest(&s->statements); there; there = next) {
+		next = TAILQ_NEXT(there, place);
+		if (there->asked < question)
+			server_statements_remove(store, &s->statements, there);
+	}
+}
+
+static void forget_names(struct server *s)
+{
+	struct client *c = s->client;
+	struct statements *store = &c->dispatcher->statements;
+	uint64_t question = tracker_oldest(&s->tracker);
+	struct client_statement *named, *next;
+
+	if (!c->session)
+		return;
+	named = client_statements_next(&c->session->statements, NULL);
+	for (; named; named = next) {
+		next = client_statements_next(&c->session->statements, named);
+		if (journal_names_after(s, named, question))
+			continue;
+		client_statements_withdraw(store, &c->session->statements, named);
+		client_statement_free(store, named);
+	}
+}
+
+static bool is_schema_change(struct slice tag)
+{
+	return begins_with(tag, "CREATE ") || begins_with(tag, "ALTER ") ||
+	       begins_with(tag, "DROP ");
+}
+
+/* The tags of most queries; there is nothing to learn from them. */
+static bool is_common(struct slice tag)
+{
+	return begins_with(tag, "SELECT ") || begins_with(tag, "INSERT ") ||
+	       begins_with(tag, "UPDATE ") || begins_with(tag, "DELETE ") ||
+	       begins_with(tag, "BEGIN") || begins_with(tag, "COPY ");
+}
+
+void text_completed(struct server *s, struct slice tag)
+{
+	if (is_common(tag))
+		return;
+	if (slice_is_text(tag, "DEALLOCATE ALL") || slice_is_text(tag, "DISCARD ALL")) {
+		forget_all(s);
+		forget_names(s);
+	}
+	if (is_schema_change(tag))
+		s->slot.pool->database_usage->schema_epoch++;
+}

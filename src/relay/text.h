@@ -1,0 +1,40 @@
+/*
+ * What a text of SQL, and what a server says of it, mean for a session whose servers are
+ * shared: who is asked before it goes, what is remembered when it goes, what its
+ * CommandComplete tells.
+ */
+#ifndef POOLER_RELAY_TEXT_H
+#define POOLER_RELAY_TEXT_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "proto/notice.h"
+
+struct client;
+struct server;
+
+enum text_verdict {
+	TEXT_GOES,
+	TEXT_WAITS, /* until the client's pump is posted */
+	TEXT_IS_REFUSED,
+};
+
+/* Whether a text with these hints (enum sql_hint) may go to the client's server; the
+ * reason if not. Has no effect but that what it waits for is under way. */
+enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
+			     struct notice *out);
+
+/* A text with these hints is about to be sent to the client's server, or a statement that
+ * has such a text to be used; the tracker will number it next. False when memory is
+ * short. */
+bool text_sent(struct client *c, uint32_t hints);
+
+/* A CommandComplete for the client of this server is here; before the tracker is told. */
+void text_completed(struct server *s, struct slice tag);
+
+/* Whether all that the server was known to have prepared cannot be counted on, for a
+ * statement that question `asked` has prepared: a DEALLOCATE or DISCARD is on its way. */
+bool text_may_forget(const struct server *s, uint64_t asked);
+
+#endif
