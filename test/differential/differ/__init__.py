@@ -1,0 +1,1 @@
+"""The same conversation with PostgreSQL and with the pooler, compared."""

@@ -1,0 +1,140 @@
+"""Compares what was heard on both sides. README.md explains what may differ."""
+
+from typing import NamedTuple
+
+from .place import DISTURBING_KEYS
+
+STALE_PLAN = "cached plan must not change result type"
+
+
+class Difference(NamedTuple):
+    at: int         # step, -1 for what belongs to none
+    who: str
+    what: str       # short, the same for the same kind of failure
+    straight: object
+    pooled: object
+    trouble: tuple = (None, None)  # what ended each side early
+
+    def describe(self):
+        text = (f"session {self.who}, step {self.at}: {self.what}\n"
+                f"  straight: {self.straight}\n  pooled:   {self.pooled}")
+        for side, trouble in zip(("straight", "pooled"), self.trouble):
+            if trouble:
+                text += f"\n  {side} ended early: {trouble[0]}: {trouble[1]}"
+        return text
+
+
+class Verdict:
+    def __init__(self):
+        self.difference = None
+        self.allowed = {}      # name of an allowed difference: how often
+        self.cut_at = None     # the step behind which nothing is compared any more
+        self.compared = 0      # answers
+
+    def allow(self, name):
+        self.allowed[name] = self.allowed.get(name, 0) + 1
+
+
+def codes(entry):
+    return [code for _, code, _ in entry.errors()]
+
+
+def is_allowed(straight, pooled):
+    """The name of the reason for which these answers may differ, or None."""
+    if any(text == STALE_PLAN for _, _, text in straight.errors()):
+        return "a stale plan was prepared again"
+    if "55000" in codes(pooled) and "55000" not in codes(straight) and any(
+            "currval" in text or "lastval" in text for _, _, text in pooled.errors()):
+        return "currval was refused outside a transaction"
+    return None
+
+
+def short(token):
+    """The kind of an answer, for telling failures apart."""
+    if token is None:
+        return "nothing"
+    letter, content = token
+    if letter in "EN":
+        return f"{letter} {content[1]}"
+    if letter == "Z":
+        return f"Z {content}"
+    return letter
+
+
+def first_difference(one, other):
+    for n in range(max(len(one), len(other))):
+        a = one[n] if n < len(one) else None
+        b = other[n] if n < len(other) else None
+        if a != b:
+            return n, a, b
+    return None
+
+
+def compare_entry(who, straight, pooled):
+    if straight.at != pooled.at:
+        return Difference(min(straight.at, pooled.at), who, "steps", straight.at, pooled.at)
+    found = first_difference(straight.heard, pooled.heard)
+    if found:
+        n, a, b = found
+        return Difference(straight.at, who, f"{short(a)} / {short(b)}",
+                          straight.heard[max(0, n - 3):n + 3], pooled.heard[max(0, n - 3):n + 3])
+    if straight.params != pooled.params:
+        names = sorted(k for k in {*straight.params, *pooled.params}
+                       if straight.params.get(k) != pooled.params.get(k))
+        return Difference(straight.at, who, "parameters " + " ".join(names),
+                          {k: straight.params.get(k) for k in names},
+                          {k: pooled.params.get(k) for k in names})
+    return None
+
+
+def compare_session(verdict, straight, pooled):
+    """All differences, since only the earliest of all sessions counts."""
+    for a, b in zip(straight.entries, pooled.entries):
+        difference = compare_entry(straight.who, a, b)
+        verdict.compared += 1
+        if difference is None:
+            continue
+        reason = is_allowed(a, b)
+        if reason is None:
+            return difference
+        verdict.allow(reason)
+        if a.status != "I" or b.status != "I":
+            verdict.cut_at = min(a.at, a.at if verdict.cut_at is None else verdict.cut_at)
+            return None
+    return None
+
+
+def compare_notifications(straight, pooled):
+    found = first_difference(straight.notifications, pooled.notifications)
+    if found is None:
+        return None
+    n, a, b = found
+    what = "a notification is missing" if b is None else \
+        "a notification too many" if a is None else "another notification"
+    return Difference(-1, straight.who, what, straight.notifications[max(0, n - 3):n + 3],
+                      pooled.notifications[max(0, n - 3):n + 3])
+
+
+def compare(straight, pooled):
+    """straight and pooled: Played. The earliest difference counts."""
+    verdict = Verdict()
+    found = [d for d in (compare_session(verdict, a, b)
+                         for a, b in zip(straight.sessions, pooled.sessions)) if d]
+    if verdict.cut_at is not None:
+        found = [d for d in found if d.at < verdict.cut_at]
+    if found:
+        first = min(found, key=lambda d: d.at)
+        verdict.difference = first._replace(trouble=(straight.trouble, pooled.trouble))
+    elif verdict.cut_at is not None:
+        return verdict
+    elif straight.trouble != pooled.trouble:
+        a, b = straight.trouble, pooled.trouble
+        verdict.difference = Difference(-1, "-", f"trouble {b and b[0]}", a, b)
+    else:
+        verdict.difference = next((d for d in (
+            compare_notifications(a, b)
+            for a, b in zip(straight.sessions, pooled.sessions)) if d), None)
+    return verdict
+
+
+__all__ = ["compare", "Difference", "Verdict", "DISTURBING_KEYS"]
