@@ -3,6 +3,7 @@
  * was watched on PostgreSQL 15).
  *
  *   >Q  >*Q   the client, the pooler sends
+ *   >=P =1    the client asks what the pooler answers; that answer is due, and given
  *   <C  <*C   comes, for the client, for the pooler
  *   <~N  <!N  comes, as an aside, unexpected
  *   idle busy probe   what the tracker says: idle, not idle, not idle and in need of a
@@ -153,7 +154,24 @@ static const char *const scripts[] = {
     ">Q >*Q <~N <C <ZI <~N <*E <*ZI idle",
     ">*Q <*T <*D <*C <*ZI idle",
     ">*S >S <*ZI <ZI idle",
+    /* what the pooler answers */
+    ">=P =1 >S <ZI idle",
+    ">=P >B >E >S =1 <2 <C <ZI idle",
+    ">=P >=P >=C >S =1 =1 =3 <ZI idle",
+    ">B >E >=C >S <2 <C =3 <ZI idle",
+    ">P >=C >S <1 =3 <ZI idle",
+    ">*P >=P >B >S <*1 =1 <2 <ZI idle",
+    ">=C busy =3 busy >S <ZI idle",
+    ">Q >=P >S <C <ZI =1 <ZI idle",
+    /* but not where the server skips */
+    ">B >=P >E >S <E busy <ZI idle",
+    ">B <E >=P >=C busy >S <ZI idle",
+    ">B >=P >S >=C >S <E <ZI =3 <ZI idle",
+    ">=P >B >=C >S =1 <E <ZI idle",
+    ">P >B >E >=C >S <1 <2 <G <E <ZI idle",
+    ">P >B >E >H >=C >c >S <1 <2 <G <C =3 <ZI idle",
     /* what no server may say */
+    ">=P <!1 =1 >S <ZI idle",
     "<!Z <!C <!D <!1 <!R <!K <!v <!x <!d <!G idle",
     ">Q <!1 <!2 <!3 <!n <!t <!V <!R <!K",
     ">P <!2 <!Z <!D <!C >S <1 <!1 <!C <!I <ZI idle",
@@ -180,16 +198,33 @@ static void run_fails(const struct run *r, const char *why)
 
 static void run_send(struct run *r, const char *word)
 {
-	bool is_own = word[1] == '*';
+	bool is_own = word[1] == '*', is_answered = word[1] == '=';
 
 	if (word[1] == '?') {
 		if (!tracker_probe_sent(&r->t))
 			run_fails(r, "no memory");
 		return;
 	}
-	if (!tracker_sent(&r->t, (uint8_t)word[1 + is_own],
-			  is_own ? ASKED_BY_POOLER : ASKED_BY_CLIENT))
+	if (!tracker_sent(&r->t, (uint8_t)word[1 + is_own + is_answered],
+			  is_own        ? ASKED_BY_POOLER
+			  : is_answered ? ANSWERED_BY_POOLER
+					: ASKED_BY_CLIENT))
 		run_fails(r, "no memory");
+}
+
+static void run_give_due(struct run *r, const char *word)
+{
+	uint64_t question = tracker_oldest(&r->t);
+
+	if (tracker_due(&r->t) != (uint8_t)word[1]) {
+		run_fails(r, "that is not due");
+		return;
+	}
+	if (tracker_asker(&r->t) != ASKED_BY_CLIENT)
+		run_fails(r, "what is due is not the client's");
+	tracker_take_due(&r->t);
+	if (tracker_oldest(&r->t) <= question)
+		run_fails(r, "it is not done");
 }
 
 /* Whether any question of the pooler's own is outstanding. */
@@ -213,6 +248,8 @@ static void run_receive(struct run *r, const char *word)
 			expected = (enum tracker_answer)i;
 	const char *letter = word + 1 + (expected != TRACKER_FOR_CLIENT);
 	bool was_own = has_own(&r->t);
+	if (tracker_due(&r->t) && expected == TRACKER_FOR_CLIENT)
+		run_fails(r, "something is due before");
 	if (tracker_received(&r->t, (uint8_t)letter[0], (uint8_t)letter[1]) != expected)
 		run_fails(r, "wrong answer");
 	if (expected == TRACKER_FOR_POOLER && !was_own)
@@ -245,6 +282,8 @@ static void run_script(const char *script)
 			run_send(&r, r.at);
 		else if (*r.at == '<')
 			run_receive(&r, r.at);
+		else if (*r.at == '=')
+			run_give_due(&r, r.at);
 		else
 			run_expect(&r, r.at);
 		r.at += strcspn(r.at, " ");
@@ -287,6 +326,59 @@ static void skipped_questions_of_the_pooler_are_forgotten(void **state)
 	tracker_received(&t, 'E', 0);
 	assert_false(has_own(&t));
 	assert_int_equal(t.asked.messages, 1);
+	tracker_fini(&t);
+}
+
+static void questions_are_numbered_and_done_in_order(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(tracker_next(&t), (uint64_t)i);
+		assert_true(tracker_sent(&t, 'B', ASKED_BY_CLIENT));
+	}
+	assert_true(tracker_sent(&t, 'H', ASKED_BY_CLIENT));
+	assert_true(tracker_sent(&t, 'S', ASKED_BY_CLIENT));
+	assert_int_equal(tracker_next(&t), 4);
+	assert_int_equal(tracker_oldest(&t), 0);
+	tracker_received(&t, '2', 0);
+	assert_int_equal(tracker_oldest(&t), 1);
+	/* the rest up to the Sync is skipped */
+	tracker_received(&t, 'E', 0);
+	assert_int_equal(tracker_oldest(&t), 3);
+	assert_false(tracker_is_skipping(&t));
+	tracker_received(&t, 'Z', 'I');
+	assert_int_equal(tracker_oldest(&t), tracker_next(&t));
+	tracker_fini(&t);
+}
+
+static void what_is_skipped_has_no_number(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	assert_true(tracker_sent(&t, 'P', ASKED_BY_CLIENT));
+	tracker_received(&t, 'E', 0);
+	assert_true(tracker_is_skipping(&t));
+	assert_true(tracker_sent(&t, 'P', ANSWERED_BY_POOLER));
+	assert_true(tracker_sent(&t, 'B', ASKED_BY_CLIENT));
+	assert_int_equal(tracker_next(&t), 1);
+	assert_int_equal(tracker_due(&t), 0);
+	tracker_fini(&t);
+}
+
+static void nothing_is_awaited_of_a_server_that_was_asked_nothing(void **state)
+{
+	struct tracker t = {0};
+
+	(void)state;
+	assert_true(tracker_awaits_nothing(&t));
+	assert_true(tracker_sent(&t, 'P', ANSWERED_BY_POOLER));
+	assert_true(tracker_sent(&t, 'C', ANSWERED_BY_POOLER));
+	assert_true(tracker_awaits_nothing(&t));
+	assert_true(tracker_sent(&t, 'S', ASKED_BY_CLIENT));
+	assert_false(tracker_awaits_nothing(&t));
 	tracker_fini(&t);
 }
 
@@ -396,6 +488,9 @@ int main(void)
 	    cmocka_unit_test(conversations_are_followed),
 	    cmocka_unit_test(the_oldest_question_tells_who_is_served),
 	    cmocka_unit_test(skipped_questions_of_the_pooler_are_forgotten),
+	    cmocka_unit_test(questions_are_numbered_and_done_in_order),
+	    cmocka_unit_test(what_is_skipped_has_no_number),
+	    cmocka_unit_test(nothing_is_awaited_of_a_server_that_was_asked_nothing),
 	    cmocka_unit_test(the_status_is_idle_before_the_first_word),
 	    cmocka_unit_test(many_messages_cost_little),
 	    cmocka_unit_test(a_long_pipeline_is_followed_and_its_memory_given_back),
