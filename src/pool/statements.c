@@ -31,6 +31,8 @@ struct statement {
 	uint32_t server_holds; /* of these: of servers */
 	unsigned hash;
 	uint32_t hints;
+	uint32_t proven_epoch;
+	uint64_t proven_at; /* place; 0 = never */
 };
 
 struct client_statement {
@@ -224,6 +226,17 @@ uint64_t statement_number(const struct statement *s)
 uint32_t *statement_hints(struct statement *s)
 {
 	return &s->hints;
+}
+
+void statement_prove(struct statement *s, uint64_t place, uint32_t epoch)
+{
+	s->proven_at = place;
+	s->proven_epoch = epoch;
+}
+
+bool statement_is_proven(const struct statement *s, uint64_t place, uint32_t epoch)
+{
+	return s->proven_at == place && s->proven_epoch == epoch;
 }
 
 struct slice statement_name(const struct statement *s, char out[STATEMENT_NAME_LEN])

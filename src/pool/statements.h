@@ -77,6 +77,11 @@ struct slice statement_tail(const struct statement *statement);
 uint64_t statement_number(const struct statement *statement);
 /* A word that its users keep with it; 0 at first. */
 uint32_t *statement_hints(struct statement *statement);
+/* That it could be prepared at a place, when that was in this epoch; the latest proof is
+ * kept. No place is 0. */
+void statement_prove(struct statement *statement, uint64_t place, uint32_t epoch);
+bool statement_is_proven(const struct statement *statement, uint64_t place,
+			 uint32_t epoch);
 enum { STATEMENT_NAME_LEN = 32 };
 /* Its name on servers, in out; NUL follows. */
 struct slice statement_name(const struct statement *statement,

@@ -90,7 +90,7 @@ struct dispatcher {
 	size_t pooled_count; /* of these: with a pool; so they have proved who they are */
 	size_t cancel_count;
 	size_t client_ceiling; /* what the descriptors allow */
-	uint64_t last_client_id, last_server_id;
+	uint64_t last_client_id, last_server_id, last_pool_serial;
 	enum shutdown_mode shutdown;
 	bool logs_moves; /* -vv: every change of state is logged */
 	bool is_progress_watched;

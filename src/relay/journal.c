@@ -12,6 +12,7 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/known.h"
 #include "relay/server.h"
 #include "relay/session.h"
 
@@ -187,13 +188,14 @@ static void give_name_back(struct server *s, struct journal_entry *e)
 	e->named = NULL;
 }
 
-static void forget_prepared(struct server *s, const struct journal_entry *e)
+/* It was to be prepared. What it replaced may still be there. */
+static void doubt_prepared(struct server *s, const struct journal_entry *e)
 {
 	struct server_statement *there =
 	    server_statements_find(&s->statements, e->statement);
 
 	if (there && there->asked == e->question)
-		server_statements_remove(store_of(s), &s->statements, there);
+		there->is_doubtful = true;
 }
 
 /* It was to be closed, and has been skipped. */
@@ -218,7 +220,7 @@ static void undo(struct server *s, struct journal_entry *e)
 		give_name_back(s, e);
 		break;
 	case PREPARED:
-		forget_prepared(s, e);
+		doubt_prepared(s, e);
 		break;
 	case CLOSED:
 		doubt_closed(s, e);
@@ -230,13 +232,26 @@ static void undo(struct server *s, struct journal_entry *e)
 	settle(s, e);
 }
 
+/* Others of its pool may count on it that this can be prepared. */
+static void prove(struct server *s, struct statement *statement)
+{
+	struct server_statement *there =
+	    server_statements_find(&s->statements, statement);
+
+	if (there)
+		statement_prove(statement, known_of(s->slot.pool)->serial, there->epoch);
+}
+
 void journal_answered(struct server *s)
 {
 	uint64_t oldest = tracker_oldest(&s->tracker);
 	struct journal_entry *e;
 
-	while ((e = TAILQ_FIRST(&s->journal)) && e->question < oldest)
+	while ((e = TAILQ_FIRST(&s->journal)) && e->question < oldest) {
+		if (e->effect == PREPARED)
+			prove(s, e->statement);
 		settle(s, e);
+	}
 }
 
 void journal_failed(struct server *s, uint64_t question)

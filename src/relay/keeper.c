@@ -19,6 +19,7 @@ struct pool *keeper_pool(struct dispatcher *d, struct slice database, struct sli
 		pools_drop(&d->pools, pool);
 		return NULL;
 	}
+	known_of(pool)->serial = ++d->last_pool_serial;
 	pool->deadline.on_due = d->ops->pool_due;
 	return pool;
 }

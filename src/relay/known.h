@@ -29,6 +29,7 @@ struct known_failure {
 
 struct known {
 	struct dispatcher *dispatcher; /* for the pool's deadline */
+	uint64_t serial;               /* of the pool; never the same again */
 	struct params
 	    *welcome; /* what the latest server reported; NULL before; counted */
 	struct known_failure failure;

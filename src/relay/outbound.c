@@ -12,6 +12,7 @@
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/local.h"
 #include "relay/pass.h"
 #include "relay/prepare.h"
 #include "relay/refusal.h"
@@ -251,6 +252,19 @@ static bool pass_step(struct pass *p)
 	return commit(p, judge(c, &f), &f);
 }
 
+/* Whether what stands in front was answered without a server. */
+static bool pass_locally(struct pass *p)
+{
+	struct client *c = p->client;
+	size_t len;
+
+	if (c->state != CLIENT_IDLE || c->is_skipping || c->is_refused)
+		return false;
+	len = local_answer(c, p->run.ahead);
+	p->run.ahead = slice_after(p->run.ahead, len);
+	return len > 0;
+}
+
 /* More of a message that has begun. It may have been answered before it was whole, as
  * data for a COPY that failed: then its server was kept for nothing but this. */
 static void pass_rest(struct pass *p)
@@ -284,7 +298,7 @@ size_t outbound_pump(struct client *c, struct slice bytes)
 	if (c->rest > 0)
 		pass_rest(&p);
 	while (p.run.ahead.len > 0 && c->closing == CLOSE_NOT)
-		if (!pass_step(&p))
+		if (!pass_locally(&p) && !pass_step(&p))
 			break;
 	pass_send(&p);
 	give_due(c);

@@ -60,7 +60,7 @@ static enum rewritten refuse_length(const struct message *m)
 }
 
 /* What a text means may depend on where names are looked for. */
-static struct slice context_of(const struct client *c)
+struct slice rewrite_context_of(const struct client *c)
 {
 	struct slice path = {0};
 
@@ -114,8 +114,8 @@ static enum rewritten parse_whole(const struct message *m)
 	if (message_find(m, m->names.statement))
 		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS,
 					   m->names.statement, "already exists");
-	struct statement *statement =
-	    statements_take(message_store(m), m->names.rest, context_of(m->client));
+	struct statement *statement = statements_take(message_store(m), m->names.rest,
+						      rewrite_context_of(m->client));
 	if (!statement)
 		return message_refuse_shortage(m);
 	*statement_hints(statement) = hints;
@@ -282,16 +282,23 @@ static enum rewritten query(const struct message *m)
 /* ---- all of them ---- */
 
 /* With max_prepared_statements 0 names go as they are. */
-static bool has_names(const struct message *m)
+bool rewrite_has_names(const struct client *c)
 {
-	return m->client->dispatcher->config->settings.max_prepared_statements > 0;
+	return c->dispatcher->config->settings.max_prepared_statements > 0;
+}
+
+void rewrite_count_parse(struct client *c)
+{
+	struct pass p = {.client = c};
+
+	pass_count(&p, PASS_CLIENT_PARSE);
 }
 
 static enum rewritten extended(const struct message *m)
 {
 	bool is_named = m->names.statement.len > 0;
 
-	if (m->names.target == 'P' || (is_named && !has_names(m)))
+	if (m->names.target == 'P' || (is_named && !rewrite_has_names(m->client)))
 		return REWRITE_NOT;
 	switch (m->frame->letter) {
 	case 'P':

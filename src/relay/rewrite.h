@@ -30,6 +30,14 @@ enum rewritten rewrite_message(struct pass *p, const struct frame *f);
 enum rewritten rewrite_refuse(struct pass *p, const struct frame *f,
 			      const struct notice *notice);
 
+/* Whether the names of clients are the pooler's business: not with
+ * max_prepared_statements 0. */
+bool rewrite_has_names(const struct client *c);
+/* What a text may mean different things by: where the client looks for names. */
+struct slice rewrite_context_of(const struct client *c);
+/* A Parse of the client was answered without a server. */
+void rewrite_count_parse(struct client *c);
+
 /* The client is about to lose its server: keeps its unnamed statement if it was prepared
  * and not used yet. */
 void rewrite_keep_unnamed(struct client *c);
