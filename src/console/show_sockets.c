@@ -12,6 +12,7 @@
 #include "console/show.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "relay/replication.h"
 #include "relay/session.h"
 
 #define CONNECTION_COLUMNS                                                               \
@@ -107,6 +108,8 @@ static void show_application(struct row *row, const struct params *params)
 
 static uint64_t client_wait(const struct show *show, const struct client *c)
 {
+	if (c->state == CLIENT_OPENING)
+		return clock_since(show->now_us, c->since_us);
 	return c->state == CLIENT_WAITING ? clock_since(show->now_us, c->waiter.since_us)
 					  : 0;
 }
@@ -122,7 +125,7 @@ static void show_client(struct row *row, const struct show *show, const struct c
 	row_text(row, "C");
 	row_text(row, client_user_name(c));
 	row_text(row, client_database_name(c));
-	row_text(row, "none");
+	row_text(row, replication_name(c->replication));
 	row_text(row, state);
 	show_address(row, &c->peer);
 	show_local_address(row, &c->stream, c->peer.port);
@@ -217,7 +220,7 @@ static void show_server(struct row *row, const struct show *show, const struct s
 	row_text(row, "S");
 	row_text(row, pool ? pool->user_name : "(nouser)");
 	row_text(row, pool ? pool->database_name : "(nodb)");
-	row_text(row, "none");
+	row_text(row, replication_name(replication_of_server(s)));
 	row_text(row, state);
 	show_address(row, &at);
 	show_local_address(row, &s->stream, at.port);
@@ -298,7 +301,7 @@ static void show_buffers(struct row *row, const struct stream *stream, uint32_t 
 static bool is_busy(const struct client *c)
 {
 	return c->state == CLIENT_LINKED || c->state == CLIENT_WAITING ||
-	       c->state == CLIENT_CONSOLE;
+	       c->state == CLIENT_OPENING || c->state == CLIENT_CONSOLE;
 }
 
 static bool next_socket(struct show *show, struct row *row, bool only_active)

@@ -6,6 +6,7 @@
 #include "proto/startup.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "proto/writer.h"
@@ -147,6 +148,30 @@ bool startup_find_param(struct slice params, const char *name, struct slice *out
 		is_there = true;
 	}
 	return is_there;
+}
+
+/* As PostgreSQL's parse_bool: any beginning of these that says which it is. */
+static bool is_beginning_of(struct slice value, const char *word, size_t least)
+{
+	return value.len >= least && value.len <= strlen(word) &&
+	       strncasecmp((const char *)value.data, word, value.len) == 0;
+}
+
+enum startup_replication startup_replication(struct slice params)
+{
+	struct slice value;
+
+	if (!startup_find_param(params, "replication", &value))
+		return STARTUP_REPLICATION_NONE;
+	if (slice_is_text(value, "database"))
+		return STARTUP_REPLICATION_LOGICAL;
+	if (is_beginning_of(value, "true", 1) || is_beginning_of(value, "yes", 1) ||
+	    is_beginning_of(value, "on", 2) || is_beginning_of(value, "1", 1))
+		return STARTUP_REPLICATION_PHYSICAL;
+	if (is_beginning_of(value, "false", 1) || is_beginning_of(value, "no", 1) ||
+	    is_beginning_of(value, "off", 2) || is_beginning_of(value, "0", 1))
+		return STARTUP_REPLICATION_NONE;
+	return STARTUP_REPLICATION_BAD;
 }
 
 static bool is_blank(uint8_t c)

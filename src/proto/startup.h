@@ -53,6 +53,15 @@ bool startup_next_param(struct slice *params, struct slice *out_name,
 /* The value of the last parameter of that name; false when there is none. */
 bool startup_find_param(struct slice params, const char *name, struct slice *out_value);
 
+/* What the `replication` parameter makes of a connection. */
+enum startup_replication {
+	STARTUP_REPLICATION_NONE,
+	STARTUP_REPLICATION_LOGICAL,  /* in a database, which takes queries, too */
+	STARTUP_REPLICATION_PHYSICAL, /* in none */
+	STARTUP_REPLICATION_BAD,      /* neither "database" nor a truth value */
+};
+enum startup_replication startup_replication(struct slice params);
+
 /*
  * Walks a value of the `options` parameter, with backslashes escaping blanks, as
  * PostgreSQL's pg_split_opts does: "-c name=value", "-cname=value", "--name=value" (where

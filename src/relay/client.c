@@ -36,8 +36,9 @@ static const struct {
 	const char *name;
 	unsigned may_become;
 } states[] = {
-    [CLIENT_STARTUP] = {"login", TO(IDLE) | TO(WAITING) | TO(CONSOLE) | TO(CANCELLING) |
-				     TO(CLOSING)},
+    [CLIENT_STARTUP] = {"login", TO(IDLE) | TO(WAITING) | TO(OPENING) | TO(CONSOLE) |
+				     TO(CANCELLING) | TO(CLOSING)},
+    [CLIENT_OPENING] = {"waiting", TO(LINKED) | TO(CLOSING)},
     [CLIENT_IDLE] = {"idle", TO(WAITING) | TO(LINKED) | TO(CLOSING)},
     [CLIENT_WAITING] = {"waiting", TO(IDLE) | TO(LINKED) | TO(CLOSING)},
     [CLIENT_LINKED] = {"active", TO(IDLE) | TO(CLOSING)},
@@ -59,6 +60,7 @@ bool client_is_sound(const struct client *c)
 	return c->closing == CLOSE_NOT &&
 	       (c->server != NULL) == (c->state == CLIENT_LINKED) &&
 	       (c->waiter.line != NULL) == (c->state == CLIENT_WAITING) &&
+	       (c->state != CLIENT_OPENING || (c->opening && !c->is_logged_in)) &&
 	       (!c->is_logged_in || c->pool != NULL || c->state == CLIENT_CONSOLE);
 }
 
@@ -161,6 +163,7 @@ uint64_t client_due(const struct client *c)
 
 	switch ((enum client_state)c->state) {
 	case CLIENT_STARTUP:
+	case CLIENT_OPENING:
 	case CLIENT_CANCELLING:
 		return clock_limit(c->connected_us, settings->client_login_timeout);
 	case CLIENT_WAITING:

@@ -2,6 +2,7 @@
  * A client connection: its states, what it waits for, its end.
  *
  *   STARTUP -> IDLE <-> LINKED          a session
+ *   STARTUP -> OPENING -> LINKED        one that replicates, by a server of its own
  *   STARTUP -> WAITING -> IDLE          a login that waits for the pool's first server
  *   IDLE -> WAITING -> LINKED           a query that waits for a server
  *   STARTUP -> CONSOLE, STARTUP -> CANCELLING, all -> CLOSING
@@ -31,6 +32,7 @@ struct usage;
 
 enum client_state {
 	CLIENT_STARTUP,
+	CLIENT_OPENING, /* its own server is on the way */
 	CLIENT_IDLE,
 	CLIENT_WAITING,
 	CLIENT_LINKED,
@@ -63,6 +65,7 @@ struct client {
 		    *console; /* while it is on the CONSOLE; the console's own */
 		struct session *session; /* once it has entered a pool; NULL unless
 					    there is something to remember */
+		struct server *opening;  /* while OPENING */
 	};
 	uint64_t id;
 	uint64_t connected_us;
@@ -75,6 +78,7 @@ struct client {
 	uint8_t rest_letter; /* of the message of which `rest` is to come */
 	uint8_t closing; /* enum closing */
 	uint8_t origin;  /* enum client_origin */
+	uint8_t replication; /* enum startup_replication; from OPENING on */
 	bool is_logged_in;
 	bool is_skipping;  /* a refused batch: nothing counts up to its Sync */
 	uint8_t asked;     /* letter of the message that needs a server */

@@ -1,5 +1,5 @@
 /*
- * What comes after the proof: console or database, limits, pool, greeting.
+ * What comes after the proof: console or database, limits, pool.
  */
 #include "relay/client_entry.h"
 
@@ -11,74 +11,26 @@
 #include "config/config.h"
 #include "net/tls.h"
 #include "pool/pool.h"
-#include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/client_params.h"
 #include "relay/credential.h"
 #include "relay/dispatcher.h"
+#include "relay/greeting.h"
 #include "relay/keeper.h"
 #include "relay/known.h"
+#include "relay/replication.h"
 
 static const struct settings *settings_of(const struct login *l)
 {
 	return &l->client->dispatcher->config->settings;
 }
 
-/* ---- the greeting ---- */
-
-/* What the server reports, in the client's own version where it asked for one. */
-static void write_parameters(struct writer *w, const struct client *c,
-			     const struct params *welcome)
-{
-	struct slice name, value;
-
-	for (size_t i = 0; i < params_count(welcome); i++) {
-		params_at(welcome, i, &name, &value);
-		params_find(c->params, name, &value);
-		writer_parameter_status(w, name, value);
-	}
-}
-
-static void greet(struct client *c, const struct params *welcome)
-{
-	struct dispatcher *d = c->dispatcher;
-	struct writer w = writer_of(stream_cork_buffer(&c->stream));
-	uint8_t key[CANCELS_LONG_LEN];
-
-	size_t key_len = cancels_spell(&d->cancels, &c->cancel, key);
-	writer_begin(&w, 'R');
-	writer_u32(&w, 0);
-	writer_end(&w);
-	write_parameters(&w, c, welcome);
-	writer_backend_key(&w, slice_of(key, key_len));
-	writer_ready(&w, 'I');
-	w.failed = w.failed || key_len == 0;
-	bool is_written = writer_finish(&w);
-	stream_corked(&c->stream);
-	if (!is_written)
-		client_close(c, CLOSE_OUT_OF_MEMORY);
-}
-
-static void count_login(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-	uint64_t now_us = dispatcher_now(d);
-
-	c->is_logged_in = true;
-	d->login_count--;
-	tally_at(&c->pool->tally, now_us)->client_login_count++;
-	tally_at(&d->pools.tally, now_us)->client_login_count++;
-	stream_set_keep_max(&c->stream, STREAM_KEEP_MAX);
-}
-
 void client_entry_welcome(struct client *c)
 {
 	const struct known *known = known_of(c->pool);
 
-	greet(c, known->welcome);
-	if (c->closing != CLOSE_NOT)
+	if (!greeting_send(c, known->welcome, c->params))
 		return;
-	count_login(c);
 	client_move(c, CLIENT_IDLE);
 	client_arm(c);
 }
@@ -193,8 +145,9 @@ static void log_attempt(const struct login *l, const struct pool *pool)
 		return;
 	tls_facts(&c->stream, &tls);
 	log_write(LOG_LEVEL_LOG, client_prefix(c, prefix),
-		  "login attempt: db=%s user=%s tls=%s replication=no",
-		  pool->database_name, c->user->name, tls.protocol);
+		  "login attempt: db=%s user=%s tls=%s replication=%s",
+		  pool->database_name, c->user->name, tls.protocol,
+		  replication_parameter(l->replication));
 }
 
 static void enter_pool(const struct login *l, struct pool *pool)
@@ -207,7 +160,9 @@ static void enter_pool(const struct login *l, struct pool *pool)
 		return;
 	}
 	log_attempt(l, pool);
-	if (known_of(pool)->welcome)
+	if (l->replication != STARTUP_REPLICATION_NONE)
+		replication_begin(c, l->replication);
+	else if (known_of(pool)->welcome)
 		client_entry_welcome(c);
 	else
 		dispatcher_ask(c);

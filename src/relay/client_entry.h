@@ -21,7 +21,7 @@ bool client_entry_is_own_user(const struct login *l);
 bool client_entry_has_room(const struct login *l);
 
 /* The login's client goes where it wants to: it is IDLE, on the CONSOLE, WAITING for the
- * pool's first server, or closed. */
+ * pool's first server, OPENING one of its own, or closed. */
 void client_entry_enter(struct login *l);
 
 /* Completes the login of a client that waited for the pool's first server: greets it, and

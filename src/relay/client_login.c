@@ -111,13 +111,14 @@ static void negotiate(const struct login *l)
 	stream_corked(&l->client->stream);
 }
 
-static bool asks_for_replication(const struct login *l)
+static void refuse_replication(const struct login *l)
 {
-	struct slice value;
+	struct slice value = slice_of_text("");
 
-	return startup_find_param(l->startup.params, "replication", &value) &&
-	       !slice_is_text(value, "false") && !slice_is_text(value, "off") &&
-	       !slice_is_text(value, "no") && !slice_is_text(value, "0");
+	startup_find_param(l->startup.params, "replication", &value);
+	client_close_naming(l->client, CLOSE_BAD_REPLICATION,
+			    closing_row(CLOSE_BAD_REPLICATION)->text, value,
+			    "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
 }
 
 /* Who wants to go where; false when that has ended the client. */
@@ -136,8 +137,9 @@ static bool read_names(struct login *l)
 	else if (l->database.len > DATABASE_NAME_MAX)
 		client_close_naming(c, CLOSE_NAME_TOO_LONG, "database name too long",
 				    l->database, NULL);
-	else if (asks_for_replication(l))
-		client_close(c, CLOSE_NO_REPLICATION);
+	l->replication = (uint8_t)startup_replication(params);
+	if (l->replication == STARTUP_REPLICATION_BAD)
+		refuse_replication(l);
 	return c->closing == CLOSE_NOT;
 }
 

@@ -195,6 +195,7 @@ static enum hba_verdict match(const struct login *l, const struct hba_network *o
 	    .address = hba_address_of(&c->peer),
 	    .database = l->database,
 	    .user = l->user,
+	    .is_replication = l->replication == STARTUP_REPLICATION_PHYSICAL,
 	    .own = own,
 	    .own_count = own_count,
 	};

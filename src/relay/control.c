@@ -94,6 +94,19 @@ bool control_is_quiet(struct dispatcher *d, const struct usage *database)
 	return true;
 }
 
+/* Each has a client that would keep its old server for ever, and that can come again. */
+static void close_replicating(const struct pool *pool)
+{
+	struct slot *slot = TAILQ_FIRST(&pool->slots[SLOT_PRIVATE]), *next;
+
+	for (; slot; slot = next) {
+		next = TAILQ_NEXT(slot, place);
+		struct server *s = server_of_slot(slot);
+		if (s->purpose == SERVER_FOR_REPLICATION)
+			server_close(s, CLOSE_REPLICATION_RENEWED);
+	}
+}
+
 static void renew_pool(struct dispatcher *d, struct pool *pool)
 {
 	struct slot *slot;
@@ -103,6 +116,7 @@ static void renew_pool(struct dispatcher *d, struct pool *pool)
 	TAILQ_FOREACH (slot, &pool->slots[SLOT_IDLE], place)
 		server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);
 	close_lasting(pool, CLOSE_SERVER_RETIRED);
+	close_replicating(pool);
 }
 
 void control_reconnect(struct dispatcher *d, struct usage *database)
@@ -263,7 +277,7 @@ static void refuse_waiting(struct dispatcher *d)
 
 	while (c) {
 		struct client *next = TAILQ_NEXT(c, place);
-		if (c->state == CLIENT_WAITING)
+		if (c->state == CLIENT_WAITING || c->state == CLIENT_OPENING)
 			client_close(c, CLOSE_SHUTDOWN);
 		c = next;
 	}

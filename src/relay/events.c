@@ -45,6 +45,8 @@ static size_t client_feed(struct client *c, struct slice bytes)
 	switch ((enum client_state)c->state) {
 	case CLIENT_STARTUP:
 		return client_login_feed(c, bytes);
+	case CLIENT_OPENING:
+		return 0;
 	case CLIENT_IDLE:
 	case CLIENT_WAITING:
 	case CLIENT_LINKED:
@@ -178,6 +180,7 @@ static void client_on_due(struct deadline *due, uint64_t now_us)
 	}
 	switch ((enum client_state)c->state) {
 	case CLIENT_STARTUP:
+	case CLIENT_OPENING:
 	case CLIENT_CANCELLING:
 		client_close(c, CLOSE_LOGIN_TIMEOUT);
 		return;

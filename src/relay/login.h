@@ -75,6 +75,7 @@ struct login {
 	struct buffer secret;        /* what auth_query found; wiped at the end */
 	struct buffer password;      /* that the client sent in clear, once it is right */
 	uint8_t step;                /* enum login_step */
+	uint8_t replication;         /* enum startup_replication */
 	uint8_t encryption_requests; /* SSLRequest and GSSENCRequest answered */
 	bool is_in_turn;             /* may be read */
 	bool knows_peer_name;        /* or that it has none */

@@ -17,6 +17,7 @@
 #include "relay/known.h"
 #include "relay/link.h"
 #include "relay/private.h"
+#include "relay/replication.h"
 #include "relay/server_login.h"
 #include "relay/session.h"
 
@@ -68,6 +69,7 @@ static void release_client(struct client *c)
 		return;
 	c->is_released = true;
 	loop_unpost(d->loop, &c->pump);
+	replication_give_up(c);
 	leave_pool(c);
 	cancel_forget_requester(c);
 	if (has_entered)

@@ -113,6 +113,9 @@ static uint64_t linked_due(const struct server *s, const struct rules *rules)
 {
 	uint64_t due_us = CLOCK_NEVER;
 
+	/* What it is asked for is to go on. */
+	if (s->purpose == SERVER_FOR_REPLICATION)
+		return CLOCK_NEVER;
 	if (s->query_us != 0)
 		due_us = clock_limit(s->query_us, rules->query_timeout);
 	if (s->transaction_us != 0)

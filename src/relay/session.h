@@ -22,8 +22,8 @@ struct session {
 				  asked what is left in it */
 };
 
-/* Whether the client's servers are shared, so that any of this matters: all
- * pool modes but session. */
+/* Whether the client's servers are shared, so that any of this matters: all pool modes
+ * but session, unless it replicates. */
 bool session_is_shared(const struct client *c);
 
 /* How many prepared statements it has, as far as the pooler knows. */

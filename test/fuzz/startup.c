@@ -41,6 +41,7 @@ static void use_login(const struct startup_packet *packet)
 	}
 	CHECK(params.len == 0);
 	startup_find_param(packet->params, "user", &value);
+	CHECK(startup_replication(packet->params) <= STARTUP_REPLICATION_BAD);
 	startup_write_negotiation(&w, packet);
 	CHECK(writer_finish(&w));
 	CHECK(frame_peek(buffer_bytes(&out), 1 << 20, &f) == FRAME_OK);

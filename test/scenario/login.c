@@ -123,7 +123,7 @@ static void a_bad_beginning_is_refused_with_its_reason(void **state)
 	    {"database=app", "E[FATAL 28000]"},
 	    {"user=anna;database=nowhere", "E[FATAL 3D000]"},
 	    {"user=anna", "E[FATAL 3D000]"}, /* no database of her name */
-	    {"user=anna;database=app;replication=database", "E[FATAL 0A000]"},
+	    {"user=anna;database=app;replication=maybe", "E[FATAL 22023]"},
 	    {"user=anna;database=app;is_superuser=on", "E[FATAL 22023]"},
 	    {"user=anna;database=app;options=-x", "E[FATAL 22023]"},
 	    {"user=annaannaannaannaannaannaannaannaannaannaannaannaannaannaannaannaanna"

@@ -255,6 +255,56 @@ static void parameters_are_walked_and_found(void **state)
 	buffer_fini(&b);
 }
 
+static void replication_is_asked_for_in_postgresqls_words(void **state)
+{
+	static const struct {
+		const char *value;
+		enum startup_replication kind;
+	} cases[] = {
+	    {"database", STARTUP_REPLICATION_LOGICAL},
+	    {"true", STARTUP_REPLICATION_PHYSICAL},
+	    {"TRUE", STARTUP_REPLICATION_PHYSICAL},
+	    {"t", STARTUP_REPLICATION_PHYSICAL},
+	    {"yes", STARTUP_REPLICATION_PHYSICAL},
+	    {"Y", STARTUP_REPLICATION_PHYSICAL},
+	    {"on", STARTUP_REPLICATION_PHYSICAL},
+	    {"1", STARTUP_REPLICATION_PHYSICAL},
+	    {"false", STARTUP_REPLICATION_NONE},
+	    {"f", STARTUP_REPLICATION_NONE},
+	    {"no", STARTUP_REPLICATION_NONE},
+	    {"n", STARTUP_REPLICATION_NONE},
+	    {"off", STARTUP_REPLICATION_NONE},
+	    {"of", STARTUP_REPLICATION_NONE},
+	    {"0", STARTUP_REPLICATION_NONE},
+	    {"", STARTUP_REPLICATION_BAD},
+	    {"o", STARTUP_REPLICATION_BAD},
+	    {"11", STARTUP_REPLICATION_BAD},
+	    {"truee", STARTUP_REPLICATION_BAD},
+	    {"Database", STARTUP_REPLICATION_BAD},
+	    {"databas", STARTUP_REPLICATION_BAD},
+	    {" on", STARTUP_REPLICATION_BAD},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct buffer params = {0};
+		struct writer w = writer_of(&params);
+
+		writer_text(&w, "replication");
+		writer_text(&w, cases[i].value);
+		assert_true(writer_finish(&w));
+		if (startup_replication(buffer_bytes(&params)) != cases[i].kind)
+			fail_msg("\"%s\"", cases[i].value);
+		buffer_fini(&params);
+	}
+	assert_int_equal(startup_replication(slice_of("user\0me", 8)),
+			 STARTUP_REPLICATION_NONE);
+	/* The last one counts. */
+	assert_int_equal(
+	    startup_replication(slice_of("replication\0database\0replication\0off", 37)),
+	    STARTUP_REPLICATION_NONE);
+}
+
 /* "name=value|name=value", and "!word" for what is refused. */
 static void options_are_split_as_postgresql_does(void **state)
 {
@@ -433,6 +483,7 @@ int main(void)
 	    cmocka_unit_test(problems_are_said_in_words_people_know),
 	    cmocka_unit_test(a_cancel_key_of_any_length_there_is_is_taken_out),
 	    cmocka_unit_test(parameters_are_walked_and_found),
+	    cmocka_unit_test(replication_is_asked_for_in_postgresqls_words),
 	    cmocka_unit_test(options_are_split_as_postgresql_does),
 	    cmocka_unit_test(very_long_options_are_walked),
 	    cmocka_unit_test(more_than_there_is_is_negotiated_down),
