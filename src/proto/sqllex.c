@@ -80,6 +80,8 @@ size_t sqllex_blank_len(struct slice text)
 	for (;;) {
 		while (len < text.len && sqllex_is_blank(text.data[len]))
 			len++;
+		if (len == text.len || (text.data[len] != '-' && text.data[len] != '/'))
+			return len;
 		struct slice rest = slice_after(text, len);
 		if (starts_with(rest, '-', '-'))
 			len += line_comment_len(rest);
@@ -332,20 +334,15 @@ struct sql_token sqllex_peek(const struct sqllex *l)
 	return sqllex_next(&copy);
 }
 
-bool sql_token_is(const struct sql_token *t, const char *keyword)
+bool sqllex_is_folded(struct slice s, const char *name)
 {
-	size_t len = strlen(keyword);
-
-	if (t->kind != SQL_TOKEN_WORD || t->text.len != len)
-		return false;
-	/* Keywords have letters and underscores, which no other byte becomes by this. */
-	for (size_t i = 0; i < len; i++)
-		if ((t->text.data[i] | 0x20) != ((uint8_t)keyword[i] | 0x20))
+	for (size_t i = 0; i < s.len; i++)
+		if (name[i] == '\0' || (s.data[i] | 0x20) != ((uint8_t)name[i] | 0x20))
 			return false;
-	return true;
+	return name[s.len] == '\0';
 }
 
-bool sql_token_is_sign(const struct sql_token *t, char sign)
+bool sql_token_is(const struct sql_token *t, const char *keyword)
 {
-	return t->kind == SQL_TOKEN_SIGN && t->text.data[0] == (uint8_t)sign;
+	return t->kind == SQL_TOKEN_WORD && sqllex_is_folded(t->text, keyword);
 }

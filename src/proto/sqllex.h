@@ -45,9 +45,15 @@ struct sql_token sqllex_next(struct sqllex *l);
 /* The same without moving on. */
 struct sql_token sqllex_peek(const struct sqllex *l);
 
+/* Whether it is this text, in whatever case; which has letters, underscores and quotes,
+ * that no other byte of a word becomes when it is folded. */
+bool sqllex_is_folded(struct slice s, const char *text);
 /* Whether the token is this keyword (in lower case), in whatever case. */
 bool sql_token_is(const struct sql_token *t, const char *keyword);
-bool sql_token_is_sign(const struct sql_token *t, char sign);
+static inline bool sql_token_is_sign(const struct sql_token *t, char sign)
+{
+	return t->kind == SQL_TOKEN_SIGN && t->text.data[0] == (uint8_t)sign;
+}
 
 /* What stands in front of the first token: blanks and comments, by their length. */
 size_t sqllex_blank_len(struct slice text);
