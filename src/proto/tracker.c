@@ -493,6 +493,28 @@ bool tracker_needs_probe(const struct tracker *t)
 	       behind_doubt(t, 0) == t->asked.runs;
 }
 
+bool tracker_awaits_copy(const struct tracker *t)
+{
+	return t->copy == COPY_IN || t->copy == COPY_BOTH ||
+	       t->copy == COPY_BOTH_SERVER_DONE;
+}
+
+bool tracker_copies_both_ways(const struct tracker *t)
+{
+	return t->copy == COPY_BOTH || t->copy == COPY_BOTH_ENDED ||
+	       t->copy == COPY_BOTH_SERVER_DONE;
+}
+
+bool tracker_is_unsynced(const struct tracker *t)
+{
+	return t->unsynced;
+}
+
+bool tracker_is_lost(const struct tracker *t)
+{
+	return t->lost;
+}
+
 uint8_t tracker_transaction_status(const struct tracker *t)
 {
 	return t->transaction_status ? t->transaction_status : 'I';

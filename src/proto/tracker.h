@@ -103,6 +103,14 @@ bool tracker_is_idle(const struct tracker *t);
 /* All that is certain is answered but a probe is needed before more can be said. */
 bool tracker_needs_probe(const struct tracker *t);
 
+/* For who speaks on behalf of a client that has gone, what it left open: a COPY that
+ * waits for its data; one in both directions; extended messages without a Sync behind
+ * them, none of which counts before that; and whether nobody will ever know. */
+bool tracker_awaits_copy(const struct tracker *t);
+bool tracker_copies_both_ways(const struct tracker *t);
+bool tracker_is_unsynced(const struct tracker *t);
+bool tracker_is_lost(const struct tracker *t);
+
 uint8_t tracker_transaction_status(const struct tracker *t);
 
 #endif
