@@ -119,7 +119,8 @@ static void on_connected(struct connector *connector, int fd, int error,
 
 static bool may_start(const struct server *s)
 {
-	return s->cancel_key.len > 0 && s->at.len > 0 && s->cancels < CANCELS_PER_SERVER &&
+	return s->cancel_key.len > 0 && s->at.len > 0 &&
+	       s->cancels < CANCELS_PER_SERVER &&
 	       s->dispatcher->cancel_count < CANCELS_MOST;
 }
 
@@ -197,6 +198,11 @@ void cancel_request(struct client *requester, struct slice key)
 	else if (target->state == CLIENT_CONSOLE)
 		d->console.on_cancel(target);
 	client_close(requester, CLOSE_CANCEL_DONE);
+}
+
+void cancel_left(struct server *s)
+{
+	cancel_start(s);
 }
 
 void cancel_abandoned(struct server *s)

@@ -16,7 +16,10 @@ struct server;
  * the request is delivered, or is closed when there is nobody to deliver it to. */
 void cancel_request(struct client *requester, struct slice key);
 
-/* Cancels what a server is doing, for nobody in particular: its client is gone. */
+/* Cancels what a server is doing for a client that has gone, if it can; the server waits
+ * for the end of that. */
+void cancel_left(struct server *s);
+/* The same for one that is about to be closed, and waits for nothing. */
 void cancel_abandoned(struct server *s);
 
 /* The requester has gone, or the server: the other end does not matter any more. */

@@ -1,10 +1,13 @@
 /*
  * Making a server fit for the next client: a cancel that is still under way is waited
- * for, then the reset query is sent, then the server is free.
+ * for, then what is marked as left in it is undone, then the reset query is sent, then
+ * the server is free.
  */
 #include "relay/clean.h"
 
+#include "base/buffer.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -12,66 +15,133 @@
 #include "proto/notice.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/leave.h"
 #include "relay/link.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
+#include "relay/reset.h"
 #include "relay/rewrite.h"
 #include "relay/server.h"
 
-static struct slice reset_query_of(const struct server *s)
+/* A check must not keep a server for ever; nor a connect_query. */
+#define CHECK_LIMIT_US (30 * USEC_PER_SEC)
+
+static const char *reset_query_of(const struct server *s)
 {
 	const struct settings *settings = &s->dispatcher->config->settings;
 
 	if (s->slot.pool->rules.pool_mode != POOL_MODE_SESSION &&
 	    !settings->server_reset_query_always)
-		return slice_of_text("");
-	return slice_of_text(settings->server_reset_query);
+		return "";
+	return settings->server_reset_query;
 }
 
-static void set_cleaning(struct server *s)
+static bool is_discard_all(const char *query)
 {
-	if (s->state == SERVER_CLEANING)
-		return;
+	return text_equal_nocase(query, "DISCARD ALL");
+}
+
+/* Nothing runs on it and nothing is open. */
+static bool is_at_rest(const struct server *s)
+{
+	return tracker_is_idle(&s->tracker) &&
+	       tracker_transaction_status(&s->tracker) == 'I';
+}
+
+void clean_enter(struct server *s, uint64_t end_us)
+{
 	pool_set_cleaning(s->slot.pool, &s->slot, dispatcher_now(s->dispatcher));
 	server_move(s, SERVER_CLEANING);
+	s->end_us = end_us;
 	server_arm(s);
 }
+
+static void set_cleaning(struct server *s, uint64_t limit_us)
+{
+	if (s->state != SERVER_CLEANING)
+		clean_enter(s, dispatcher_now(s->dispatcher) + limit_us);
+}
+
+/* ---- those whose client went away in the middle of something ---- */
+
+static void log_saved(const struct server *s)
+{
+	char prefix[256];
+
+	log_write(
+	    LOG_LEVEL_LOG, server_prefix(s, prefix),
+	    "saved from a client that left it unfinished (%llums)",
+	    (unsigned long long)(clock_since(dispatcher_now(s->dispatcher), s->since_us) /
+				 USEC_PER_MSEC));
+}
+
+static void note_saved(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
+
+	s->leaving = LEAVING_NOT;
+	tally_at(&s->slot.pool->tally, now_us)->server_saved_count++;
+	tally_at(&d->pools.tally, now_us)->server_saved_count++;
+	if (d->config->settings.log_disconnections)
+		log_saved(s);
+}
+
+/* ---- the way to the next client ---- */
 
 /* Nothing of ours is running on it and nobody uses it: free, or not to be used again. */
 static void set_free(struct server *s)
 {
 	CHECK(!s->client && s->task == SERVER_TASK_NONE);
-	if (s->slot.retire)
+	if (s->slot.retire) {
 		server_close(s, CLOSE_SERVER_RETIRED);
+		return;
+	}
+	if (s->leaving != LEAVING_NOT)
+		note_saved(s);
+	dispatcher_server_free(s);
+}
+
+/* Undoes what is marked. */
+static void discard(struct server *s)
+{
+	struct buffer sql = {0};
+
+	if (reset_write(s->must_reset, &sql))
+		server_ask(s, SERVER_TASK_DISCARD, buffer_bytes(&sql));
 	else
-		dispatcher_server_free(s);
+		server_close(s, CLOSE_OUT_OF_MEMORY);
+	buffer_fini(&sql);
 }
 
 void clean_start(struct server *s)
 {
-	struct slice query = reset_query_of(s);
+	const char *query = reset_query_of(s);
+	bool is_marked = s->must_reset != 0 && !is_discard_all(query);
 
 	/* It is of no use to anybody else. */
 	if (s->private) {
 		server_close(s, CLOSE_SERVER_RETIRED);
 		return;
 	}
-	if (s->task != SERVER_TASK_NONE || !tracker_is_idle(&s->tracker) ||
-	    tracker_transaction_status(&s->tracker) != 'I') {
+	if (s->task != SERVER_TASK_NONE || !is_at_rest(s)) {
 		server_close(s, CLOSE_SERVER_UNFINISHED);
 		return;
 	}
 	/* A cancel that is under way would hit our own query, too. */
 	if (s->cancels > 0) {
-		set_cleaning(s);
+		set_cleaning(s, s->dispatcher->config->settings.cleanup_timeout);
 		return;
 	}
-	if (query.len == 0 || s->slot.retire) {
+	if ((!query[0] && !is_marked) || s->slot.retire) {
 		set_free(s);
 		return;
 	}
-	set_cleaning(s);
-	server_ask(s, SERVER_TASK_RESET, query);
+	set_cleaning(s, s->dispatcher->config->settings.cleanup_timeout);
+	if (is_marked)
+		discard(s);
+	else
+		server_ask(s, SERVER_TASK_RESET, slice_of_text(query));
 }
 
 void clean_release_if_done(struct server *s)
@@ -108,7 +178,7 @@ void clean_check(struct server *s)
 	struct slice query =
 	    slice_of_text(s->dispatcher->config->settings.server_check_query);
 
-	set_cleaning(s);
+	set_cleaning(s, CHECK_LIMIT_US);
 	if (slice_is_text(query, "<empty>"))
 		query = slice_of_text("");
 	server_ask(s, SERVER_TASK_CHECK, query);
@@ -117,6 +187,7 @@ void clean_check(struct server *s)
 void clean_connect(struct server *s, struct slice query)
 {
 	server_move(s, SERVER_CLEANING);
+	s->end_us = dispatcher_now(s->dispatcher) + CHECK_LIMIT_US;
 	server_ask(s, SERVER_TASK_CONNECT, query);
 	server_arm(s);
 }
@@ -158,12 +229,53 @@ void clean_task_error(struct server *s, struct slice body)
 		tell_parameter_refused(s, &fields);
 }
 
-/* DISCARD ALL takes every parameter back to where the login left it. */
+/* It has been undone: parameters are back to where the login left them. */
+static void on_discarded(struct server *s, unsigned what)
+{
+	if (what & (RESET_ALL | RESET_PARAMS))
+		prepare_was_reset(s);
+	if (what & (RESET_ALL | RESET_PREPARED))
+		server_statements_clear(&s->dispatcher->statements, &s->statements);
+	s->must_reset &= (uint8_t)(what & RESET_ALL ? 0 : ~what);
+}
+
+/* Whether the pooler's own query has been carried out, and nothing is left of it. */
+static bool has_succeeded(const struct server *s)
+{
+	return !s->task_failed && is_at_rest(s);
+}
+
 static void on_reset(struct server *s)
 {
-	if (text_equal_nocase(s->dispatcher->config->settings.server_reset_query,
-			      "DISCARD ALL"))
-		prepare_was_reset(s);
+	if (is_discard_all(reset_query_of(s)))
+		on_discarded(s, RESET_ALL);
+	set_free(s);
+}
+
+static void on_discard(struct server *s)
+{
+	on_discarded(s, s->must_reset);
+	clean_start(s);
+}
+
+/* An idle server's own query has ended. */
+static void on_upkeep(struct server *s, enum server_task task)
+{
+	if (!has_succeeded(s))
+		server_close(s, CLOSE_SERVER_CLEANING);
+	else if (task == SERVER_TASK_RESET)
+		on_reset(s);
+	else if (task == SERVER_TASK_DISCARD)
+		on_discard(s);
+	else
+		set_free(s);
+}
+
+/* What comes next is a matter of leaving. */
+static void on_rollback(struct server *s)
+{
+	if (!has_succeeded(s))
+		server_close(s, CLOSE_SERVER_UNFINISHED);
 }
 
 /* A connect_query that failed has been logged; the server is as good. */
@@ -171,8 +283,7 @@ static void on_connect(struct server *s)
 {
 	struct params *after_login = s->base;
 
-	if (!tracker_is_idle(&s->tracker) ||
-	    tracker_transaction_status(&s->tracker) != 'I') {
+	if (!is_at_rest(s)) {
 		dispatcher_server_failed(
 		    s, &(struct notice){.severity = "FATAL",
 					.sqlstate = SQLSTATE_CONNECTION_NOT_POSSIBLE,
@@ -206,22 +317,30 @@ void clean_task_done(struct server *s)
 	case SERVER_TASK_PRIVATE:
 		private_answered(s);
 		return;
+	case SERVER_TASK_ROLLBACK:
+		on_rollback(s);
+		return;
 	case SERVER_TASK_RESET:
+	case SERVER_TASK_DISCARD:
 	case SERVER_TASK_CHECK:
-		break;
-	}
-	if (s->task_failed || !tracker_is_idle(&s->tracker) ||
-	    tracker_transaction_status(&s->tracker) != 'I') {
-		server_close(s, CLOSE_SERVER_CLEANING);
+		on_upkeep(s, task);
 		return;
 	}
-	if (task == SERVER_TASK_RESET)
-		on_reset(s);
-	set_free(s);
+}
+
+/* One that is being left goes on when it answers, unless it has nothing to answer. */
+static void look_again(struct server *s)
+{
+	s->again_us = dispatcher_now(s->dispatcher);
+	server_arm(s);
 }
 
 void clean_cancel_ended(struct server *s)
 {
-	if (s->state == SERVER_CLEANING && s->task == SERVER_TASK_NONE && s->cancels == 0)
+	if (s->state != SERVER_CLEANING || s->task != SERVER_TASK_NONE || s->cancels > 0)
+		return;
+	if (s->leaving == LEAVING_NOT || s->leaving == LEAVING_OVER)
 		clean_start(s);
+	else if (tracker_is_idle(&s->tracker) || tracker_needs_probe(&s->tracker))
+		look_again(s);
 }

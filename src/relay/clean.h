@@ -4,13 +4,18 @@
 #ifndef POOLER_RELAY_CLEAN_H
 #define POOLER_RELAY_CLEAN_H
 
+#include <stdint.h>
+
 #include "base/slice.h"
 
 struct server;
 
-/* A server that has just lost its client: reset, wait for a cancel, close, or set free,
- * as its state and the configuration ask. */
+/* A server that has just lost its client, and is idle: reset, wait for a cancel, close,
+ * or set free, as its state and the configuration ask. */
 void clean_start(struct server *s);
+
+/* It becomes CLEANING, and is closed if that is not over by then. */
+void clean_enter(struct server *s, uint64_t end_us);
 
 /* If its client is done with it, as the pool mode sees it, the two are parted and the
  * server goes to clean_start(). */

@@ -18,6 +18,7 @@
 #include "relay/client_login.h"
 #include "relay/dispatcher.h"
 #include "relay/inbound.h"
+#include "relay/leave.h"
 #include "relay/outbound.h"
 #include "relay/prepare.h"
 #include "relay/reaper.h"
@@ -255,6 +256,7 @@ static size_t server_on_data(struct stream *stream, struct slice bytes)
 		done = inbound_pump(s, bytes);
 		if (is_for_client)
 			count_sent(s, done);
+		leave_go_on(s);
 		return done;
 	case SERVER_CLOSING:
 		return bytes.len;
@@ -290,11 +292,10 @@ static enum closing linked_limit(const struct server *s, uint64_t now_us)
 	return CLOSE_IDLE_TRANSACTION;
 }
 
+/* Its client has to go; the server is saved as after any that has gone. */
 static void linked_due(struct server *s, uint64_t now_us)
 {
-	if (s->query_us != 0)
-		cancel_abandoned(s);
-	server_close(s, linked_limit(s, now_us));
+	client_close(s->client, linked_limit(s, now_us));
 }
 
 static void server_on_due(struct deadline *due, uint64_t now_us)
@@ -322,7 +323,7 @@ static void server_on_due(struct deadline *due, uint64_t now_us)
 		if (server_is_opening(s))
 			server_login_timeout(s);
 		else
-			server_close(s, CLOSE_SERVER_CLEANING);
+			leave_due(s);
 		return;
 	case SERVER_CLOSING:
 		return;

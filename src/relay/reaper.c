@@ -1,8 +1,8 @@
 /*
  * Gives back what the closed held, and frees them, at the end of the turn.
  *
- * One that goes may end another: a server its client, a client in a transaction its
- * server. So it goes on until nobody is left among the closing. A client whose last words
+ * One that goes may end another: a server its client, a client a server that cannot be
+ * saved. So it goes on until nobody is left among the closing. A client whose last words
  * are not out yet has given back everything by then and lingers.
  */
 #include "relay/reaper.h"
@@ -10,42 +10,23 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "relay/cancel.h"
-#include "relay/clean.h"
 #include "relay/client_login.h"
 #include "relay/dispatcher.h"
 #include "relay/keeper.h"
 #include "relay/known.h"
+#include "relay/leave.h"
 #include "relay/link.h"
 #include "relay/private.h"
 #include "relay/replication.h"
 #include "relay/server_login.h"
 #include "relay/session.h"
 
-/* The client's server: fit for the next, or beyond saving. */
-static void release_server(struct client *c)
-{
-	struct server *s = c->server;
-	bool is_clean = tracker_is_idle(&s->tracker) && c->rest == 0 &&
-			tracker_transaction_status(&s->tracker) == 'I';
-
-	if (!is_clean && s->closing == CLOSE_NOT) {
-		/* After a Terminate the server finishes what it was asked, as it would
-		 * without us between; who just vanished has no use for it. */
-		if (!tracker_is_idle(&s->tracker) && c->closing != CLOSE_TERMINATE)
-			cancel_abandoned(s);
-		server_close(s, CLOSE_SERVER_UNFINISHED);
-	}
-	link_detach(c);
-	if (s->closing == CLOSE_NOT)
-		clean_start(s);
-}
-
 static void leave_pool(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
 
 	if (c->server)
-		release_server(c);
+		leave_start(c);
 	if (c->pool) {
 		struct pool *pool = c->pool;
 		c->pool = NULL;
@@ -140,6 +121,15 @@ static void free_server(struct server *s)
 	slab_give_back(&d->server_slab, s);
 }
 
+static void count_unsaved(const struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
+
+	tally_at(&s->slot.pool->tally, now_us)->server_unsaved_count++;
+	tally_at(&d->pools.tally, now_us)->server_unsaved_count++;
+}
+
 static void reap_server(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
@@ -148,6 +138,8 @@ static void reap_server(struct server *s)
 			   !known_of(pool)->failure.is_passing;
 
 	bereave(s);
+	if (s->leaving != LEAVING_NOT && s->closing != CLOSE_SERVER_RETIRED)
+		count_unsaved(s);
 	pool_remove(pool, &s->slot, dispatcher_now(d));
 	if (s->private)
 		private_closed(s);

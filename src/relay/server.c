@@ -14,9 +14,7 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
-
-/* A reset query, a check or a cancel must not keep a server for ever. */
-#define CLEANING_LIMIT_US (30 * USEC_PER_SEC)
+#include "relay/leave.h"
 
 #define TO(state) (1u << SERVER_##state)
 
@@ -81,6 +79,8 @@ const char *server_state_name(const struct server *s)
 	case SERVER_LINKED:
 		return "active";
 	case SERVER_CLEANING:
+		if (s->leaving == LEAVING_FINISHING)
+			return "active";
 		return s->task == SERVER_TASK_NONE ? "being_canceled" : "tested";
 	case SERVER_CLOSING:
 		return "closing";
@@ -142,7 +142,7 @@ uint64_t server_due(const struct server *s)
 	case SERVER_LINKED:
 		return linked_due(s, &s->slot.pool->rules);
 	case SERVER_CLEANING:
-		return s->since_us + CLEANING_LIMIT_US;
+		return s->again_us ? clock_earlier(s->again_us, s->end_us) : s->end_us;
 	case SERVER_CLOSING:
 		return CLOCK_NEVER;
 	}

@@ -53,6 +53,8 @@ enum server_task {
 	SERVER_TASK_CHECK,   /* server_check_query */
 	SERVER_TASK_PROBE,   /* an empty query, to learn where the answers end */
 	SERVER_TASK_PRIVATE, /* a query of a private server's owner; see private.h */
+	SERVER_TASK_ROLLBACK, /* of a transaction whose client has gone */
+	SERVER_TASK_DISCARD,  /* of what its clients may have left in it */
 };
 
 /* What a server told for cancel requests, as it was sent. */
@@ -87,6 +89,8 @@ struct server {
 	uint64_t connect_us;     /* when connecting began */
 	uint64_t query_us;       /* when what it is busy with began; 0 = nothing */
 	uint64_t transaction_us; /* when the transaction began; 0 = none */
+	uint64_t end_us;         /* CLEANING: when that must be over */
+	uint64_t again_us;       /* being left: when to look again; 0 = when it answers */
 	uint32_t rest;           /* bytes of a message still to come */
 	uint32_t cancels;        /* cancel requests under way to it */
 	struct endpoint at;      /* where it is, for cancel requests */
@@ -96,6 +100,8 @@ struct server {
 	uint8_t task;         /* enum server_task */
 	uint8_t closing;      /* enum closing */
 	uint8_t purpose;      /* enum server_purpose */
+	uint8_t leaving;      /* enum leaving of leave.h */
+	uint8_t must_reset;   /* bits of enum reset_what of reset.h */
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */
 	bool task_failed;     /* the answer to the task contains an error */

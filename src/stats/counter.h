@@ -22,6 +22,9 @@ struct counters {
 	uint64_t client_login_count;
 	uint64_t rejected_count; /* clients turned away because a queue was full */
 	uint64_t timeout_count;  /* clients that waited for longer than they may */
+	/* Servers whose client left in the middle of something: used again, or closed. */
+	uint64_t server_saved_count;
+	uint64_t server_unsaved_count;
 };
 
 enum { COUNTER_COUNT = sizeof(struct counters) / sizeof(uint64_t) };

@@ -76,6 +76,9 @@ static bool carry_out(struct actor *a, const char *sql, bool is_extended)
 	} else if (strcmp(sql, "commit") == 0) {
 		x->status = 'I';
 		answer(a, "C[COMMIT]");
+	} else if (strcmp(sql, "ROLLBACK") == 0) {
+		x->status = 'I';
+		answer(a, "C[ROLLBACK]");
 	} else if (strcmp(sql, "copy in") == 0) {
 		x->is_copying = true;
 		x->copies_extended = is_extended;

@@ -3,6 +3,7 @@
  * which what is asked does not matter, or is made up by chance.
  *
  *   begin, commit      as they are
+ *   ROLLBACK           as the pooler sends it
  *   fail               an error
  *   copy in, copy out  a COPY
  *   stall              nothing, until answering_go_on()

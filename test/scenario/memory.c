@@ -136,6 +136,60 @@ static bool fails_at(size_t n)
 	return has_failed;
 }
 
+/* Clients that vanish in a transaction, in a query, in a batch and in a COPY, and one
+ * that comes after them; whether so many requests were made. */
+static bool leaving_fails_at(size_t n)
+{
+	static const char *const asked[] = {"Q[begin]", "Q[begin] Q[stall]",
+					    "P[one] B[one] E", "Q[copy in] d[data]"};
+	enum { COUNT = sizeof(asked) / sizeof(asked[0]) };
+	struct actor *c[COUNT], *x;
+	struct world w;
+
+	world_begin(&w, "pool_mode = transaction\n");
+	w.answers = true;
+	struct actor *other = bystander(&w);
+	for (int i = 0; i < COUNT; i++) {
+		c[i] = world_session(&w);
+		say(c[i], asked[i]);
+	}
+	fail_at(n);
+	for (int i = 0; i < COUNT; i++)
+		leave(c[i]);
+	TAILQ_FOREACH (x, &w.actors, place)
+		if (x->kind == ACTOR_CANCEL && x->connector) {
+			actor_accept(x);
+			world_settle(&w);
+			leave(x);
+		}
+	for (unsigned i = 1; i <= w.server_count; i++)
+		if (!is_gone(world_server(&w, i)))
+			answering_go_on(world_server(&w, i));
+	world_pass(&w, 20 * USEC_PER_SEC);
+	until_failure = 0;
+	struct actor *late = world_client(&w, "user=anna;database=app");
+	say(late, "Q[late]");
+	assert_non_null(strstr(heard(late), "T D[late] C[SELECT 1] Z[I]"));
+	say(other, "Q[after]");
+	ASSERT_HEARS(other, "T D[after] C[SELECT 1] Z[I]");
+	assert_int_equal(w.dispatcher.pools.tally.now.server_saved_count +
+			     w.dispatcher.pools.tally.now.server_unsaved_count,
+			 COUNT);
+	world_end(&w);
+	return has_failed;
+}
+
+static void any_request_for_memory_may_fail_while_servers_are_left(void **state)
+{
+	size_t n = 1;
+
+	(void)state;
+	while (leaving_fails_at(n))
+		n++;
+	print_message("# %zu requests for memory\n", n - 1);
+	assert_true(n > 5);
+}
+
 static void any_request_for_memory_may_fail(void **state)
 {
 	size_t n = 1;
@@ -167,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_request_for_memory_may_fail),
+	    cmocka_unit_test(any_request_for_memory_may_fail_while_servers_are_left),
 	    cmocka_unit_test(the_beginning_may_lack_memory),
 	};
 
