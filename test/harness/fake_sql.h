@@ -9,7 +9,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 
-enum { FAKE_SQL_SEATS = 16, FAKE_SQL_FIELDS = 4 };
+enum { FAKE_SQL_SEATS = 80, FAKE_SQL_FIELDS = 4 };
 
 enum fake_sql_greeting {
 	FAKE_SQL_LET_IN,

@@ -408,6 +408,49 @@ static void other_sources_have_other_connections(void **state)
 	assert_int_equal(lookups_connection_count(s->lookups), 4);
 }
 
+/* So many users of each of so many sources. */
+static void ask_sources(struct stage *s, int count, int each)
+{
+	struct lookup_source first = s->source;
+	char dbname[20];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(dbname, sizeof(dbname), "app%d", i);
+		s->source.dbname = dbname;
+		ask_many(s, i * each, each);
+	}
+	s->source = first;
+}
+
+static void strangers_do_not_choose_how_many_connections_there_are(void **state)
+{
+	enum { SOURCES = LOOKUP_CONNECTIONS_ALL / LOOKUP_CONNECTIONS_MOST };
+	struct stage *s = *state;
+	struct asker *last = &s->askers[LOOKUP_CONNECTIONS_ALL];
+
+	s->server.manner = FAKE_SQL_NOTHING;
+	ask_sources(s, SOURCES, LOOKUP_CONNECTIONS_MOST);
+	await_questions(s, LOOKUP_CONNECTIONS_ALL);
+	/* All are busy. */
+	ask_and_await(s, last, "plain");
+	assert_int_equal(last->verdict, LOOKUP_FAILED);
+	assert_non_null(strstr(last->problem, "too many connections"));
+	assert_int_equal(lookups_connection_count(s->lookups), LOOKUP_CONNECTIONS_ALL);
+	s->server.manner = FAKE_SQL_ANSWER;
+	fake_sql_release(&s->server);
+	await(s, LOOKUP_CONNECTIONS_ALL);
+	/* One that rests makes room. */
+	ask_and_await(s, last, "plain");
+	assert_int_equal(last->verdict, LOOKUP_FOUND);
+	assert_int_equal(lookups_connection_count(s->lookups), LOOKUP_CONNECTIONS_ALL);
+	assert_int_equal(s->server.connections, LOOKUP_CONNECTIONS_ALL + 1);
+	/* The new one is kept, and nobody lost more than one. */
+	ask_and_await(s, last, "scram");
+	ask_sources(s, SOURCES, LOOKUP_CONNECTIONS_MOST - 1);
+	await(s, SOURCES * (LOOKUP_CONNECTIONS_MOST - 1));
+	assert_int_equal(s->server.connections, LOOKUP_CONNECTIONS_ALL + 1);
+}
+
 static void a_connection_is_closed_after_a_minute_without_questions(void **state)
 {
 	struct stage *s = *state;
@@ -794,6 +837,7 @@ int main(void)
 	    CASE(there_are_four_connections_at_most),
 	    CASE(a_thousand_users_may_wait),
 	    CASE(other_sources_have_other_connections),
+	    CASE(strangers_do_not_choose_how_many_connections_there_are),
 	    CASE(a_connection_is_closed_after_a_minute_without_questions),
 	    CASE(a_server_that_was_restarted_is_not_noticed),
 	    CASE(nobody_waits_for_a_server_that_cannot_be_reached),
