@@ -49,6 +49,11 @@ def is_allowed(straight, pooled):
     return None
 
 
+def without_texts(heard):
+    """Errors and notices by their codes alone."""
+    return [(letter, content[:2] if letter in "EN" else content) for letter, content in heard]
+
+
 def short(token):
     """The kind of an answer, for telling failures apart."""
     if token is None:
@@ -70,10 +75,11 @@ def first_difference(one, other):
     return None
 
 
-def compare_entry(who, straight, pooled):
+def compare_entry(who, straight, pooled, is_loose):
     if straight.at != pooled.at:
         return Difference(min(straight.at, pooled.at), who, "steps", straight.at, pooled.at)
-    found = first_difference(straight.heard, pooled.heard)
+    view = without_texts if is_loose else list
+    found = first_difference(view(straight.heard), view(pooled.heard))
     if found:
         n, a, b = found
         return Difference(straight.at, who, f"{short(a)} / {short(b)}",
@@ -87,10 +93,10 @@ def compare_entry(who, straight, pooled):
     return None
 
 
-def compare_session(verdict, straight, pooled):
+def compare_session(verdict, straight, pooled, is_loose):
     """All differences, since only the earliest of all sessions counts."""
     for a, b in zip(straight.entries, pooled.entries):
-        difference = compare_entry(straight.who, a, b)
+        difference = compare_entry(straight.who, a, b, is_loose)
         verdict.compared += 1
         if difference is None:
             continue
@@ -115,10 +121,11 @@ def compare_notifications(straight, pooled):
                       pooled.notifications[max(0, n - 3):n + 3])
 
 
-def compare(straight, pooled):
-    """straight and pooled: Played. The earliest difference counts."""
+def compare(straight, pooled, is_loose=False):
+    """straight and pooled: Played. The earliest difference counts. is_loose: texts of errors
+    and notices do not."""
     verdict = Verdict()
-    found = [d for d in (compare_session(verdict, a, b)
+    found = [d for d in (compare_session(verdict, a, b, is_loose)
                          for a, b in zip(straight.sessions, pooled.sessions)) if d]
     if verdict.cut_at is not None:
         found = [d for d in found if d.at < verdict.cut_at]
