@@ -286,6 +286,23 @@ def test_odd_answers_to_our_request_for_tls(make_to_tls, make_backend, answer):
         assert pooler.is_running()
 
 
+@pytest.mark.parametrize("mode", MODES[2:])
+def test_words_in_clear_are_not_believed_where_tls_is_required(make_to_tls, make_backend, mode):
+    """Anybody in between could have written them."""
+    words = b"SFATAL\0VFATAL\0C28P01\0Mwords of a stranger\0\0"
+    backend = make_backend(lambda peer: None)
+    backend.answer_to_ssl = message("E", words)
+    pooler = make_to_tls(mode, databases={"app": f"host=127.0.0.1 port={backend.port}"},
+                         query_wait_timeout=3)
+    fields = fields_or_none(pooler)
+    if mode == "prefer":
+        assert "words of a stranger" in fields["M"]
+        return
+    assert "request for TLS" in fields["M"] and fields["C"] != "28P01", fields
+    assert not any("stranger" in text for text in fields.values())
+    assert "stranger" not in pooler.output()
+
+
 def test_server_that_shakes_no_hands_costs_a_bounded_time(make_to_tls, make_backend):
     backend = make_backend(lambda peer: None)
     backend.answer_to_ssl = b"S"  # and then nothing
