@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "config/errors.h"
 
 static int fill(int fd, struct file_text *text, size_t cap)
 {
@@ -60,6 +61,16 @@ int file_read(const char *path, struct file_text *out)
 	int rc = read_open(fd, out);
 	close(fd);
 	return rc;
+}
+
+bool file_load(const char *path, struct config_errors *errors, struct file_text *out)
+{
+	int rc = file_read(path, out);
+
+	if (rc < 0)
+		config_errors_add(errors, CONFIG_ERROR, path, 0, "cannot be read: %s",
+				  strerror(-rc));
+	return rc == 0;
 }
 
 void file_forget(struct file_text *text)

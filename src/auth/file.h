@@ -9,6 +9,8 @@
 
 enum { FILE_MAX = 256 * 1024 * 1024 };
 
+struct config_errors;
+
 struct file_text {
 	uint8_t *data;
 	size_t len;
@@ -16,6 +18,9 @@ struct file_text {
 
 /* 0 or -errno; -EINVAL for what is no regular file, -EFBIG for what is too long. */
 int file_read(const char *path, struct file_text *out);
+
+/* The same for a file of the configuration: complains and returns false. */
+bool file_load(const char *path, struct config_errors *errors, struct file_text *out);
 
 /* Wipes and frees. */
 void file_forget(struct file_text *text);

@@ -210,13 +210,9 @@ struct ident *ident_parse(struct slice text, const char *file,
 struct ident *ident_load(const char *path, struct config_errors *errors)
 {
 	struct file_text text;
-	int rc = file_read(path, &text);
 
-	if (rc < 0) {
-		config_errors_add(errors, CONFIG_ERROR, path, 0, "cannot be read: %s",
-				  strerror(-rc));
+	if (!file_load(path, errors, &text))
 		return NULL;
-	}
 	struct ident *ident = ident_parse(file_bytes(&text), path, errors);
 	file_forget(&text);
 	return ident;

@@ -3,7 +3,6 @@
  */
 #include "auth/userlist.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -273,13 +272,9 @@ struct userlist *userlist_parse(struct slice text, const char *file,
 struct userlist *userlist_load(const char *path, struct config_errors *errors)
 {
 	struct file_text text;
-	int rc = file_read(path, &text);
 
-	if (rc < 0) {
-		config_errors_add(errors, CONFIG_ERROR, path, 0, "cannot be read: %s",
-				  strerror(-rc));
+	if (!file_load(path, errors, &text))
 		return NULL;
-	}
 	struct userlist *list = userlist_parse(file_bytes(&text), path, errors);
 	file_forget(&text);
 	return list;
