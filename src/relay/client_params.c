@@ -99,11 +99,11 @@ bool client_params_read(const struct login *l)
 {
 	struct slice params = l->startup.params, name, value;
 
-	while (startup_next_param(&params, &name, &value)) {
-		if (slice_is_text(name, "options") && !add_options(l, value))
-			return false;
+	/* As PostgreSQL does: what is named by itself counts for more. */
+	if (startup_find_param(params, "options", &value) && !add_options(l, value))
+		return false;
+	while (startup_next_param(&params, &name, &value))
 		if (!is_own_parameter(name) && !add_parameter(l, name, value))
 			return false;
-	}
 	return add_host_to_name(l);
 }

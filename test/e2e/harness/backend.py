@@ -51,7 +51,7 @@ class Peer:
     def __init__(self, sock, backend):
         self.socket = sock
         self.backend = backend
-        self.params = {}
+        self.params, self.version = {}, None
         self._in = b""
 
     def _take(self, count):
@@ -70,6 +70,7 @@ class Peer:
             body = self._take(length - 4)
             (code,) = struct.unpack_from("!i", body)
             if code == CANCEL:
+                self.backend.cancel_keys.append(body[4:])
                 return False
             if code == SSL:
                 self._answer_ssl()
@@ -77,6 +78,7 @@ class Peer:
             if code == GSS:
                 self.send(b"N")
                 continue
+            self.version = (code >> 16, code & 0xffff)
             words = body[4:].split(b"\0")
             self.params = {k.decode(): v.decode() for k, v in zip(words[::2], words[1::2]) if k}
             return True
@@ -135,6 +137,7 @@ class Backend:
         self.script = script
         self.port = free_port()
         self.peers, self.cancels, self.failures = [], 0, []
+        self.cancel_keys = []
         self.tls = None            # an SSLContext: SSLRequest is answered with S
         self.behind = b""          # sent in clear behind that S
         self.answer_to_ssl = b"N"  # without a context; after anything but N it says nothing

@@ -47,7 +47,8 @@ def find_bindir():
 class Cluster:
     """Trusts everybody. Databases app and other, roles alice, bob, carol and postgres."""
 
-    def __init__(self, directory, account):
+    def __init__(self, directory, account, settings=""):
+        self.settings = settings
         self.directory = str(directory)
         self.account = account
         self.data = os.path.join(self.directory, "data")
@@ -65,6 +66,7 @@ class Cluster:
                        check=True, stdout=subprocess.DEVNULL, cwd="/", **popen_as(self.account))
         with open(os.path.join(self.data, "postgresql.conf"), "a") as conf:
             conf.write(SETTINGS.format(port=self.port, directory=self.directory))
+            conf.write(self.settings)
         self.start()
         self.sql("create database app")
         self.sql("create database other")
