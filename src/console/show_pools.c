@@ -3,6 +3,7 @@
  */
 #include "config/config.h"
 #include "console/show.h"
+#include "relay/leave.h"
 
 static const struct column columns[] = {
     {"database", COLUMN_TEXT},
@@ -27,12 +28,15 @@ static const struct column columns[] = {
     {"timed_out", COLUMN_INT8},
     {"wait_p50_us", COLUMN_INT8},
     {"wait_p99_us", COLUMN_INT8},
+    {"sv_saved", COLUMN_INT8},
+    {"sv_unsaved", COLUMN_INT8},
 };
 
 /* What the slots alone do not tell. */
 struct census {
 	unsigned cancels; /* requests on their way to servers */
 	unsigned being_canceled;
+	unsigned finishing; /* what clients asked that have said goodbye */
 	unsigned used;
 };
 
@@ -45,7 +49,9 @@ static void count_servers(const struct show *show, const struct pool *pool,
 		TAILQ_FOREACH (slot, &pool->slots[state], place) {
 			const struct server *s = server_of_slot(slot);
 			out->cancels += s->cancels;
-			if (state == SLOT_CLEANING && s->task == SERVER_TASK_NONE)
+			if (s->leaving == LEAVING_FINISHING)
+				out->finishing++;
+			else if (state == SLOT_CLEANING && s->task == SERVER_TASK_NONE)
 				out->being_canceled++;
 			if (state == SLOT_IDLE && show_is_used(show, s))
 				out->used++;
@@ -61,6 +67,8 @@ static void show_waits(struct row *row, const struct pool *pool)
 	row_count(row, counters->timeout_count);
 	row_count(row, pool->waits ? histogram_quantile(pool->waits, 0.5) : 0);
 	row_count(row, pool->waits ? histogram_quantile(pool->waits, 0.99) : 0);
+	row_count(row, counters->server_saved_count);
+	row_count(row, counters->server_unsaved_count);
 }
 
 static void show_pool(struct row *row, const struct show *show, const struct pool *pool)
@@ -76,12 +84,14 @@ static void show_pool(struct row *row, const struct show *show, const struct poo
 	row_count(row, waiting);
 	row_count(row, census.cancels);
 	row_count(row, 0); /* cancel requests never wait for a place */
-	row_count(row, pool->counts[SLOT_BUSY] + pool->counts[SLOT_PRIVATE]);
+	row_count(row, census.finishing + pool->counts[SLOT_BUSY] +
+			   pool->counts[SLOT_PRIVATE]);
 	row_count(row, census.cancels);
 	row_count(row, census.being_canceled);
 	row_count(row, pool->counts[SLOT_IDLE] - census.used);
 	row_count(row, census.used);
-	row_count(row, pool->counts[SLOT_CLEANING] - census.being_canceled);
+	row_count(row,
+		  pool->counts[SLOT_CLEANING] - census.being_canceled - census.finishing);
 	row_count(row, pool->counts[SLOT_OPENING]);
 	show_wait(row, pool_longest_wait(pool, show->now_us));
 	row_text(row, pool_mode_name(pool->rules.pool_mode));
@@ -102,7 +112,7 @@ static void show_own(struct row *row, const struct show *show)
 	row_text(row, pool_mode_name(POOL_MODE_STATEMENT));
 	row_null(row);
 	row_int(row, 0);
-	for (int zeros = 0; zeros < 4; zeros++)
+	for (int zeros = 0; zeros < 6; zeros++)
 		row_count(row, 0);
 	row_end(row);
 }
