@@ -192,17 +192,39 @@ static struct statement *take_in(struct statements *store, const struct key *key
 	return s;
 }
 
+static unsigned hash_of(const struct statements *store, const struct key *key)
+{
+	uint64_t long_hash = hash_bytes(&store->key, key->first);
+
+	if (key->second.len > 0)
+		long_hash ^= spread(hash_bytes(&store->key, key->second));
+	return fold(long_hash);
+}
+
+static struct statement *find(const struct statements *store, const struct key *key,
+			      unsigned hash)
+{
+	struct statement *known;
+
+	HASH_FIND_BYHASHVALUE(hh, store->by_content, key, sizeof(*key), hash, known);
+	return known;
+}
+
+struct statement *statements_find(const struct statements *store, struct slice tail,
+				  struct slice context)
+{
+	struct key key = {.first = tail, .second = context};
+
+	return find(store, &key, hash_of(store, &key));
+}
+
 struct statement *statements_take(struct statements *store, struct slice tail,
 				  struct slice context)
 {
 	struct key key = {.first = tail, .second = context};
-	uint64_t long_hash = hash_bytes(&store->key, tail);
-	struct statement *known;
+	unsigned hash = hash_of(store, &key);
+	struct statement *known = find(store, &key, hash);
 
-	if (context.len > 0)
-		long_hash ^= spread(hash_bytes(&store->key, context));
-	unsigned hash = fold(long_hash);
-	HASH_FIND_BYHASHVALUE(hh, store->by_content, &key, sizeof(key), hash, known);
 	if (known) {
 		statements_hold(store, known);
 		return known;

@@ -64,6 +64,9 @@ void statements_fini(struct statements *store); /* all must have been given back
 
 /* ---- texts ---- */
 
+/* The statement of this content, not held; NULL when there is none. */
+struct statement *statements_find(const struct statements *store, struct slice tail,
+				  struct slice context);
 /* The statement of this content, made if there is none; held by the caller. Context tells
  * apart what the text alone does not (the search_path); often empty. NULL when memory is
  * short or max_bytes would be passed: see shortage. */

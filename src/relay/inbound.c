@@ -16,6 +16,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
+#include "relay/notify.h"
 #include "relay/outbound.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
@@ -43,6 +44,7 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 {
 	return f->letter == 'Z' || f->letter == 'S' || f->letter == 'C' ||
 	       (f->letter == 'A' && s->private) ||
+	       (f->letter == 'D' && s->task == SERVER_TASK_LISTENING) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -89,6 +91,10 @@ static void on_client_ready(struct reply *r)
 	else if (is_idle)
 		server_arm(s);
 	reply_send(r);
+	/* Something may have waited for this. */
+	if (stream_kept(&s->client->stream).len > 0)
+		loop_post(s->dispatcher->loop, &s->client->pump);
+	notify_note_ready(s, tracker_transaction_status(&s->tracker));
 	clean_release_if_done(s);
 }
 
@@ -136,8 +142,10 @@ static void on_parameter(struct reply *r, const struct frame *f)
 static void on_notification(struct reply *r, const struct frame *f)
 {
 	struct server *s = r->server;
+	/* Clients that share servers hear of it by the pool's listening connection. */
+	bool is_for_client = s->private || !s->client || !session_is_shared(s->client);
 
-	reply_pass(r, reply_to_client(s), f->total_len);
+	reply_pass(r, is_for_client ? reply_to_client(s) : REST_DISCARD, f->total_len);
 	if (s->private)
 		private_notified(s, f->body);
 }
@@ -236,6 +244,7 @@ static void on_client_error(struct reply *r, const struct frame *f,
 	struct slice ours = journal_error(s, question->number);
 
 	note_fatal(s, f);
+	notify_note_error(s);
 	reply_put(r, ours);
 	if (ours.len > 0 || (!question->is_query && is_shared(s) && frame_is_whole(f) &&
 			     replay_swallows_error(s, f->body)))
@@ -249,6 +258,8 @@ static void on_own_answer(struct reply *r, const struct frame *f)
 	struct server *s = r->server;
 
 	reply_pass(r, REST_DISCARD, f->total_len);
+	if (f->letter == 'D' && s->task == SERVER_TASK_LISTENING)
+		notify_settle_row(s, f->body);
 	if (f->letter == 'E')
 		clean_task_error(s, f->body);
 	if (f->letter == 'Z')

@@ -84,15 +84,13 @@ static bool parse(struct client *c, const struct extended *e)
 	    !rewrite_has_names(c) || find(c, e->statement))
 		return false;
 	struct statement *statement =
-	    statements_take(store_of(c), e->rest, rewrite_context_of(c));
-	bool is_done = statement && is_proven(c, statement) &&
-		       (*statement_hints(statement) & ~SQL_COMMON) == 0 &&
-		       name(c, e->statement, statement);
-	if (statement)
-		statements_give_back(store_of(c), statement);
-	if (is_done)
-		rewrite_count_parse(c);
-	return is_done && answer(c, '1', NULL);
+	    statements_find(store_of(c), e->rest, rewrite_context_of(c));
+	if (!statement || !is_proven(c, statement) ||
+	    (*statement_hints(statement) & ~SQL_COMMON) != 0 ||
+	    !name(c, e->statement, statement))
+		return false;
+	rewrite_count_parse(c);
+	return answer(c, '1', NULL);
 }
 
 /* ---- Close ---- */

@@ -208,6 +208,16 @@ struct client_statement *message_find(const struct message *m, struct slice name
 		   : NULL;
 }
 
+bool message_withdraw(const struct message *m, struct client_statement *named)
+{
+	client_statements_withdraw(message_store(m), &m->client->session->statements,
+				   named);
+	if (journal_unnamed(m->server, named))
+		return true;
+	client_statement_free(message_store(m), named);
+	return false;
+}
+
 bool message_has(const struct message *m, const struct server_statement *there)
 {
 	return there && !there->is_doubtful && !text_may_forget(m->server, there->asked);

@@ -54,6 +54,10 @@ enum rewritten message_refuse_shortage(const struct message *m);
 /* The client's statement of that name, or NULL. */
 struct client_statement *message_find(const struct message *m, struct slice name);
 
+/* The name goes, unless the question that is asked next fails. False when memory is
+ * short; then it is gone, too. */
+bool message_withdraw(const struct message *m, struct client_statement *named);
+
 /* Whether a server's statement can be counted on. */
 bool message_has(const struct message *m, const struct server_statement *there);
 /* Makes the server prepare it, even if it may have it; `named`, if given, is the client's

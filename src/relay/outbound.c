@@ -20,6 +20,7 @@
 #include "relay/rewrite.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/text.h"
 
 enum verdict {
 	VERDICT_FORWARD,     /* to the server it is linked to */
@@ -145,6 +146,9 @@ static bool send_to_shared(struct pass *p, const struct frame *f)
 	struct server *s = p->client->server;
 	struct slice ahead = p->run.ahead;
 	bool begins = replay_may_begin(s, f);
+
+	if (f->letter == 'S')
+		text_batch_ended(s);
 	bool has_gone =
 	    may_need_rewriting(f->letter) ? rewrite(p, f) : send_as_it_is(p, f);
 

@@ -21,6 +21,26 @@ enum { PARSE_MAX = 1024 * 1024 };
 
 /* ---- what the text is about ---- */
 
+/* Whether it drops all prepared statements; where that is not sure, that counts too. */
+static bool forgets(struct slice text, uint32_t hints)
+{
+	struct sql_statement statement;
+
+	if (hints & SQL_DISCARDS)
+		return true;
+	if (!(hints & SQL_DEALLOCATES))
+		return false;
+	return hints & SQL_IS_MANY || !sqlscan_next(&text, &statement) ||
+	       sqlscan_is(statement.name, "all");
+}
+
+static uint32_t scan(struct slice text)
+{
+	uint32_t hints = sqlscan(text);
+
+	return forgets(text, hints) ? hints | TEXT_FORGETS : hints;
+}
+
 /* REWRITE_NOT when the text may go. */
 static enum rewritten judge_text(const struct message *m, struct slice text,
 				 uint32_t hints)
@@ -103,17 +123,29 @@ static enum rewritten name_statement(const struct message *m, struct statement *
 						      : message_no_memory(m);
 }
 
+/* Whether a text that is on its way will have dropped it, unless all of this is skipped.
+ */
+static bool is_going(const struct message *m, const struct client_statement *named)
+{
+	const struct server *s = m->server;
+
+	return text_may_forget(s, 0) && !journal_names_after(s, named, s->forgets_before);
+}
+
 static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
-	uint32_t hints = sqlscan(text);
+	uint32_t hints = scan(text);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
 		return verdict;
-	if (message_find(m, m->names.statement))
+	struct client_statement *old = message_find(m, m->names.statement);
+	if (old && !is_going(m, old))
 		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS,
 					   m->names.statement, "already exists");
+	if (old && !message_withdraw(m, old))
+		return message_no_memory(m);
 	struct statement *statement = statements_take(message_store(m), m->names.rest,
 						      rewrite_context_of(m->client));
 	if (!statement)
@@ -156,7 +188,7 @@ static enum rewritten parse_unnamed(const struct message *m)
 {
 	struct server *s = m->server;
 	struct slice text = extended_text(&m->names);
-	uint32_t hints = sqlscan(text);
+	uint32_t hints = scan(text);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
@@ -166,7 +198,7 @@ static enum rewritten parse_unnamed(const struct message *m)
 	s->is_unnamed_used = false;
 	if (frame_is_whole(m->frame) && m->names.rest.len <= STREAM_KEEP_MAX)
 		buffer_append(&s->unnamed, m->names.rest); /* or it is not kept */
-	if (!text_sent(m->client, hints))
+	if (!text_sent(m->client, hints, false))
 		return message_no_memory(m);
 	return rewrite_parse_names(m, text, hints);
 }
@@ -188,7 +220,7 @@ static enum rewritten use_unnamed(const struct message *m)
 					.message = "unnamed prepared statement does not "
 						   "exist"});
 	struct slice tail = buffer_bytes(&session->unnamed);
-	if (!text_sent(m->client, sqlscan(text_of_tail(tail))) ||
+	if (!text_sent(m->client, scan(text_of_tail(tail)), false) ||
 	    !message_write_parse(m, slice_of(NULL, 0), tail, ASKED_BY_POOLER))
 		return message_no_memory(m);
 	s->has_unnamed = true;
@@ -220,9 +252,16 @@ static bool is_own_name(struct slice name)
 	return name.len >= len && memcmp(name.data, prefix, len) == 0;
 }
 
-static enum rewritten use_named(const struct message *m)
+static struct client_statement *find_lasting(const struct message *m)
 {
 	struct client_statement *named = message_find(m, m->names.statement);
+
+	return named && !is_going(m, named) ? named : NULL;
+}
+
+static enum rewritten use_named(const struct message *m)
+{
+	struct client_statement *named = find_lasting(m);
 	char name[STATEMENT_NAME_LEN];
 
 	/* It may have been made by PREPARE; but not one of ours. */
@@ -238,7 +277,7 @@ static enum rewritten use_named(const struct message *m)
 	if (verdict != REWRITE_NOT)
 		return verdict;
 	if (!message_provide(m, statement) ||
-	    (hints != 0 && !text_sent(m->client, hints)))
+	    (hints != 0 && !text_sent(m->client, hints, false)))
 		return message_no_memory(m);
 	return message_rename(m, statement_name(statement, name));
 }
@@ -249,16 +288,10 @@ static enum rewritten close_named(const struct message *m)
 
 	if (!named && !is_own_name(m->names.statement))
 		return REWRITE_NOT;
-	if (named) {
-		client_statements_withdraw(message_store(m),
-					   &m->client->session->statements, named);
-		if (!journal_unnamed(m->server, named)) {
-			client_statement_free(message_store(m), named);
-			return message_no_memory(m);
-		}
-	}
-	return message_ask(m, 'C', ANSWERED_BY_POOLER) ? message_skip(m)
-						       : message_no_memory(m);
+	if ((named && !message_withdraw(m, named)) ||
+	    !message_ask(m, 'C', ANSWERED_BY_POOLER))
+		return message_no_memory(m);
+	return message_skip(m);
 }
 
 /* ---- Query ---- */
@@ -266,7 +299,7 @@ static enum rewritten close_named(const struct message *m)
 static enum rewritten query(const struct message *m)
 {
 	struct slice text = text_of_tail(m->frame->body);
-	uint32_t hints = sqlscan(text);
+	uint32_t hints = scan(text);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
@@ -276,7 +309,7 @@ static enum rewritten query(const struct message *m)
 	    frame_is_whole(m->frame) ? rewrite_query_names(m, text, hints) : REWRITE_NOT;
 	if (verdict != REWRITE_NOT)
 		return verdict;
-	return text_sent(m->client, hints) ? REWRITE_NOT : message_no_memory(m);
+	return text_sent(m->client, hints, true) ? REWRITE_NOT : message_no_memory(m);
 }
 
 /* ---- all of them ---- */
@@ -326,6 +359,9 @@ enum rewritten rewrite_message(struct pass *p, const struct frame *f)
 
 	if (is_ignored(m.server))
 		return REWRITE_NOT;
+	/* Between batches there is time to see what is left. */
+	if (text_may_forget(m.server, 0) && !m.server->tracker.unsynced)
+		return REWRITE_HOLD;
 	if (f->letter == 'Q')
 		return query(&m);
 	switch (extended_read(f, &m.names)) {

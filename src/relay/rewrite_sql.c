@@ -38,17 +38,6 @@ static struct named find_in(const struct message *m, struct slice text, uint32_t
 	return named;
 }
 
-/* The client's name goes when this has succeeded. */
-static bool withdraw(const struct message *m, struct client_statement *named)
-{
-	client_statements_withdraw(message_store(m), &m->client->session->statements,
-				   named);
-	if (journal_unnamed(m->server, named))
-		return true;
-	client_statement_free(message_store(m), named);
-	return false;
-}
-
 /* PostgreSQL carries out a DEALLOCATE, in this transaction, with all its consequences;
  * only not of the statement that others use. */
 static enum rewritten deallocate(const struct message *m, struct client_statement *named)
@@ -56,7 +45,7 @@ static enum rewritten deallocate(const struct message *m, struct client_statemen
 	static const char text[] = "PREPARE " DROPPED " AS SELECT 1; DEALLOCATE " DROPPED;
 	struct slice parts[] = {slice_of(text, sizeof(text) - 1)};
 
-	if (!withdraw(m, named) || !journal_hides_tag(m->server))
+	if (!message_withdraw(m, named) || !journal_hides_tag(m->server))
 		return message_no_memory(m);
 	return message_replace_query(m, parts, 1);
 }
@@ -131,7 +120,7 @@ enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
 	named = find_in(m, text, hints);
 	if (!named.statement)
 		return REWRITE_NOT;
-	if (!write_dropped(m) || !withdraw(m, named.statement) ||
+	if (!write_dropped(m) || !message_withdraw(m, named.statement) ||
 	    !message_write_parse(m, slice_of(NULL, 0), slice_of(tail, sizeof(tail)),
 				 ASKED_BY_CLIENT))
 		return message_no_memory(m);

@@ -47,14 +47,15 @@ enum server_purpose {
 /* What the pooler itself has asked of it and waits for. */
 enum server_task {
 	SERVER_TASK_NONE,
-	SERVER_TASK_PREPARE, /* parameters for the client it is linked to */
-	SERVER_TASK_CONNECT, /* connect_query */
-	SERVER_TASK_RESET,   /* server_reset_query */
-	SERVER_TASK_CHECK,   /* server_check_query */
-	SERVER_TASK_PROBE,   /* an empty query, to learn where the answers end */
-	SERVER_TASK_PRIVATE, /* a query of a private server's owner; see private.h */
-	SERVER_TASK_ROLLBACK, /* of a transaction whose client has gone */
-	SERVER_TASK_DISCARD,  /* of what its clients may have left in it */
+	SERVER_TASK_PREPARE,   /* parameters for the client it is linked to */
+	SERVER_TASK_CONNECT,   /* connect_query */
+	SERVER_TASK_RESET,     /* server_reset_query */
+	SERVER_TASK_CHECK,     /* server_check_query */
+	SERVER_TASK_PROBE,     /* an empty query, to learn where the answers end */
+	SERVER_TASK_PRIVATE,   /* a query of a private server's owner; see private.h */
+	SERVER_TASK_LISTENING, /* to what its client listens; see notify.h */
+	SERVER_TASK_ROLLBACK,  /* of a transaction whose client has gone */
+	SERVER_TASK_DISCARD,   /* of what its clients may have left in it */
 };
 
 /* What a server told for cancel requests, as it was sent. */
@@ -79,7 +80,8 @@ struct server {
 	struct journal journal;     /* effects of questions that are not answered yet */
 	struct replay replay;       /* a batch that may have to be asked again */
 	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
-	uint64_t forgets_before; /* question: one before it is to drop all statements */
+	uint64_t forgets_before; /* question that is to drop all statements of earlier ones */
+	uint64_t forgets_until;  /* question: when that is answered, it is known if it did */
 	struct params *params;   /* what it has; counted */
 	struct params *base;     /* what it had after its login; counted */
 	struct params *suits;    /* clients' parameters it is known to suit; counted */

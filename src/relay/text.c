@@ -9,25 +9,29 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
+#include "relay/notify.h"
 #include "relay/server.h"
 #include "relay/session.h"
+
+/* When a batch is done, it is known what it dropped. */
+#define UNTIL_SYNC UINT64_MAX
 
 enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
 			     struct notice *out)
 {
-	(void)c;
-	(void)text;
-	(void)hints;
-	(void)out;
+	if (hints & (SQL_LISTENS | SQL_UNLISTENS))
+		return notify_judge(c, text, hints, out);
 	return TEXT_GOES;
 }
 
-bool text_sent(struct client *c, uint32_t hints)
+bool text_sent(struct client *c, uint32_t hints, bool is_query)
 {
 	struct server *s = c->server;
 
-	if (hints & (SQL_DISCARDS | SQL_DEALLOCATES))
-		s->forgets_before = tracker_next(&s->tracker) + 1;
+	if (hints & TEXT_FORGETS) {
+		s->forgets_before = tracker_next(&s->tracker);
+		s->forgets_until = is_query ? s->forgets_before : UNTIL_SYNC;
+	}
 	if ((hints & ~SQL_COMMON) == 0 && !c->session)
 		return true;
 	struct session *session = session_get(c);
@@ -39,7 +43,13 @@ bool text_sent(struct client *c, uint32_t hints)
 bool text_may_forget(const struct server *s, uint64_t asked)
 {
 	return asked < s->forgets_before &&
-	       tracker_oldest(&s->tracker) < s->forgets_before;
+	       tracker_oldest(&s->tracker) <= s->forgets_until;
+}
+
+void text_batch_ended(struct server *s)
+{
+	if (s->forgets_until == UNTIL_SYNC)
+		s->forgets_until = tracker_next(&s->tracker);
 }
 
 /* ---- tags ---- */
@@ -106,6 +116,7 @@ void text_completed(struct server *s, struct slice tag)
 		forget_all(s);
 		forget_names(s);
 	}
+	notify_note_tag(s, tag);
 	if (is_schema_change(tag))
 		s->slot.pool->database_usage->schema_epoch++;
 }

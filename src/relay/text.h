@@ -14,6 +14,9 @@
 struct client;
 struct server;
 
+/* Beside enum sql_hint: the text drops all prepared statements. */
+enum { TEXT_FORGETS = 1 << 30 };
+
 enum text_verdict {
 	TEXT_GOES,
 	TEXT_WAITS, /* until the client's pump is posted */
@@ -25,10 +28,12 @@ enum text_verdict {
 enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
 			     struct notice *out);
 
-/* A text with these hints is about to be sent to the client's server, or a statement that
- * has such a text to be used; the tracker will number it next. False when memory is
- * short. */
-bool text_sent(struct client *c, uint32_t hints);
+/* A text with these hints is about to be sent to the client's server, in a Query or for
+ * an extended one, or a statement that has such a text to be used; the tracker will
+ * number it next. False when memory is short. */
+bool text_sent(struct client *c, uint32_t hints, bool is_query);
+/* A Sync of the client is about to be sent to this server. */
+void text_batch_ended(struct server *s);
 
 /* A CommandComplete for the client of this server is here; before the tracker is told. */
 void text_completed(struct server *s, struct slice tag);

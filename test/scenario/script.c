@@ -28,6 +28,21 @@ static void write_pair(struct writer *w, struct slice text)
 }
 
 /* "ERROR 22012 division by zero". */
+/* "a message@function": which function of the server says so. */
+static void write_message(struct writer *w, struct slice text)
+{
+	const uint8_t *at = text.len > 0 ? memchr(text.data, '@', text.len) : NULL;
+
+	if (!at) {
+		writer_cstring(w, text);
+		return;
+	}
+	size_t len = (size_t)(at - text.data);
+	writer_cstring(w, slice_first(text, len));
+	writer_u8(w, 'R');
+	writer_cstring(w, slice_after(text, len + 1));
+}
+
 static void write_fields(struct writer *w, struct slice text)
 {
 	const uint8_t *blank = memchr(text.data, ' ', text.len);
@@ -44,8 +59,21 @@ static void write_fields(struct writer *w, struct slice text)
 	writer_u8(w, 'C');
 	writer_cstring(w, slice_first(rest, 5));
 	writer_u8(w, 'M');
-	writer_cstring(w, slice_after(rest, rest.len > 6 ? 6 : 5));
+	write_message(w, slice_after(rest, rest.len > 6 ? 6 : 5));
 	writer_u8(w, 0);
+}
+
+/* "name:rest": the name, or an empty one where there is none; *text stands behind it. */
+static struct slice take_name(struct slice *text)
+{
+	const uint8_t *colon = text->len > 0 ? memchr(text->data, ':', text->len) : NULL;
+	struct slice name = {0};
+
+	if (!colon)
+		return name;
+	name = slice_first(*text, (size_t)(colon - text->data));
+	*text = slice_after(*text, name.len + 1);
+	return name;
 }
 
 static void write_client_body(struct writer *w, uint8_t letter, struct slice text)
@@ -58,7 +86,7 @@ static void write_client_body(struct writer *w, uint8_t letter, struct slice tex
 		writer_cstring(w, text);
 		return;
 	case 'P':
-		writer_text(w, "");
+		writer_cstring(w, take_name(&text));
 		writer_cstring(w, text);
 		writer_u16(w, 0);
 		return;
@@ -230,6 +258,17 @@ static void tell_pair(struct tale *t, struct reader *r)
 	     (const char *)value.data);
 }
 
+static void tell_parse(struct tale *t, struct reader *r)
+{
+	struct slice name = reader_cstring(r), text = reader_cstring(r);
+
+	if (name.len > 0)
+		tell(t, "[%.*s:%.*s]", (int)name.len, (const char *)name.data,
+		     (int)text.len, (const char *)text.data);
+	else
+		tell_text(t, text);
+}
+
 static void tell_client_body(struct tale *t, const struct frame *f)
 {
 	struct reader r = reader_of(f->body);
@@ -241,6 +280,8 @@ static void tell_client_body(struct tale *t, const struct frame *f)
 		tell_text(t, reader_cstring(&r));
 		return;
 	case 'P':
+		tell_parse(t, &r);
+		return;
 	case 'B':
 		reader_cstring(&r);
 		tell_text(t, reader_cstring(&r));

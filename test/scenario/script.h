@@ -6,7 +6,8 @@
  *
  * A letter, and in brackets what makes the difference between two messages of that kind;
  * the rest of a body is filled in with what is most ordinary. Errors and notices are
- * E[ERROR 22012 division by zero]; when they are told, the text is left out.
+ * E[ERROR 22012 division by zero], or E[ERROR 0A000 text@Function]; when they are told,
+ * the text is left out. P[s:select 1] prepares under the name of s.
  */
 #ifndef POOLER_TEST_SCENARIO_SCRIPT_H
 #define POOLER_TEST_SCENARIO_SCRIPT_H
