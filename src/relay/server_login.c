@@ -1,24 +1,22 @@
 /*
- * Connecting to a server and logging in to it ("Message Flow", *Start-up*, from the
- * frontend's side): TLS first, where it is wanted and to be had, then the startup packet,
- * then the proof of who we are.
+ * Logging in to a server ("Message Flow", *Start-up*, from the frontend's side): the
+ * startup packet, then the proof of who we are. How it is reached stands in
+ * server_reach.c.
+ *
+ * The surprise: a login may begin again, where what ended it may be no more than that we
+ * asked for a version of the protocol that the server does not know.
  */
 #include "relay/server_login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "auth/answer.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "net/connector.h"
 #include "net/tls.h"
-#include "net/transport.h"
 #include "pool/pool.h"
 #include "proto/frame.h"
 #include "proto/notice.h"
@@ -27,31 +25,10 @@
 #include "relay/clean.h"
 #include "relay/credential.h"
 #include "relay/dispatcher.h"
-#include "relay/encryption.h"
 #include "relay/keyring.h"
 #include "relay/known.h"
 #include "relay/private.h"
-#include "relay/server.h"
-
-enum { LOGIN_MESSAGE_MAX = 64 * 1024 };
-
-enum server_login_step {
-	STEP_CONNECT,
-	STEP_ASKED_TLS, /* the answer to SSLRequest is one byte */
-	STEP_HANDSHAKE,
-	STEP_MESSAGES
-};
-
-struct server_login {
-	struct connector connector;
-	struct server *server;
-	struct answer answer;
-	enum server_login_step step;
-	uint32_t version; /* of the protocol that was asked for; 0 before */
-	bool is_second;   /* the first try asked for more than the server could bear */
-	bool is_heard;    /* it has answered what was asked for, other than by an error */
-	bool is_authenticated;
-};
+#include "relay/server_login_internal.h"
 
 void server_login_free(struct server *s)
 {
@@ -63,7 +40,7 @@ void server_login_free(struct server *s)
 	s->login = NULL;
 }
 
-static void fail(struct server *s, const char *sqlstate, const char *message)
+void server_login_fail(struct server *s, const char *sqlstate, const char *message)
 {
 	dispatcher_server_failed(s, &(struct notice){.severity = "FATAL",
 						     .sqlstate = sqlstate,
@@ -94,9 +71,6 @@ static bool is_in_doubt(const struct server *s)
 	return s->login && s->login->version != 0 && !s->login->is_heard;
 }
 
-/* Where the second try begins as the first did. */
-static void start_connecting(struct server *s);
-
 /* Old servers, and proxies, may end a connection that asks for more than 3.0. Whether the
  * login begins again, asking for less. */
 static bool try_again(struct server *s)
@@ -114,7 +88,7 @@ static bool try_again(struct server *s)
 	login->is_second = true;
 	login->version = 0;
 	server_move(s, SERVER_CONNECTING);
-	start_connecting(s);
+	server_reach_start(s);
 	return true;
 }
 
@@ -130,7 +104,7 @@ void server_login_broken(struct server *s, int error)
 		snprintf(message, sizeof(message),
 			 "server closed the connection during login%s%s",
 			 error ? ": " : "", error ? strerror(error) : "");
-	fail(s, SQLSTATE_CONNECTION_FAILURE, message);
+	server_login_fail(s, SQLSTATE_CONNECTION_FAILURE, message);
 }
 
 void server_login_timeout(struct server *s)
@@ -144,8 +118,8 @@ void server_login_timeout(struct server *s)
 	if (is_in_doubt(s))
 		known_of(s->slot.pool)->is_plain =
 		    s->login->version != STARTUP_PROTOCOL_3_0;
-	fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
-	     closing_row(CLOSE_CONNECT_TIMEOUT)->text);
+	server_login_fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+			  closing_row(CLOSE_CONNECT_TIMEOUT)->text);
 }
 
 /* ---- the startup packet ---- */
@@ -158,7 +132,7 @@ static void write_setting(struct writer *w, const char *name, const char *value)
 	writer_text(w, value);
 }
 
-static void send_startup(struct server *s)
+void server_login_send_startup(struct server *s)
 {
 	const struct pool *pool = s->slot.pool;
 	const struct database *database = pool->database;
@@ -180,202 +154,20 @@ static void send_startup(struct server *s)
 	writer_u8(&w, 0);
 	writer_end(&w);
 	if (!writer_finish(&w))
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 	stream_corked(&s->stream);
-}
-
-/* ---- TLS ---- */
-
-static const struct server_tls *tls_of(const struct server *s)
-{
-	return &s->slot.pool->database->tls;
-}
-
-static void on_secured(struct stream *stream)
-{
-	struct server *s = server_of_stream(stream);
-
-	if (s->closing == CLOSE_NOT)
-		send_startup(s);
-}
-
-static void secure(struct server *s, struct tls_context *context)
-{
-	struct known *known = known_of(s->slot.pool);
-	struct tls_target target = {
-	    .host = s->slot.pool->database->host,
-	    .is_direct = tls_of(s)->negotiation == SSLNEGOTIATION_DIRECT,
-	    .session = &known->session,
-	};
-
-	s->login->step = STEP_HANDSHAKE;
-	known_meet(known, context, tls_of(s)->mode);
-	if (tls_connect(&s->stream, context, &target, on_secured) < 0)
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
-}
-
-static void ask_for_tls(struct server *s)
-{
-	struct writer w = writer_of(stream_cork_buffer(&s->stream));
-
-	s->login->step = STEP_ASKED_TLS;
-	startup_write_ssl_request(&w);
-	if (!writer_finish(&w))
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
-	stream_corked(&s->stream);
-}
-
-/* None over Unix sockets, as everywhere. */
-static struct tls_context *context_of(const struct server *s)
-{
-	if (endpoint_is_unix(&s->at))
-		return NULL;
-	return encryption_for_server(s->dispatcher->logins.keyring->encryption,
-				     tls_of(s));
-}
-
-static void go_on_in_clear(struct server *s)
-{
-	known_meet(known_of(s->slot.pool), NULL, tls_of(s)->mode);
-	send_startup(s);
-}
-
-static void begin(struct server *s)
-{
-	struct tls_context *context = context_of(s);
-
-	if (!context)
-		go_on_in_clear(s);
-	else if (tls_of(s)->negotiation == SSLNEGOTIATION_DIRECT)
-		secure(s, context);
-	else
-		ask_for_tls(s);
-}
-
-static void on_accepted(struct server *s)
-{
-	struct tls_context *context = context_of(s);
-
-	/* A reload may have come between question and answer. */
-	if (context)
-		secure(s, context);
-	else
-		fail(s, SQLSTATE_CONNECTION_FAILURE, "TLS was turned off meanwhile");
-}
-
-static void on_declined(struct server *s)
-{
-	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
-		fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
-		     "server does not support TLS, but server_tls_sslmode requires it");
-	else
-		go_on_in_clear(s);
-}
-
-/* An old or a full server says in an ErrorResponse why it cannot. Where TLS is required,
- * words that anybody in between could have written are not repeated. */
-static size_t on_error_instead(struct server *s)
-{
-	s->login->step = STEP_MESSAGES;
-	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
-		fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
-		     "server answered the request for TLS with an error");
-	return 0;
-}
-
-/* Returns how many bytes are done with. */
-static size_t on_tls_answer(struct server *s, struct slice bytes)
-{
-	uint8_t answer = bytes.data[0];
-
-	if (answer == 'E')
-		return on_error_instead(s);
-	if (bytes.len > 1)
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION,
-		     "received unencrypted data after SSL response");
-	else if (answer == 'S')
-		on_accepted(s);
-	else if (answer == 'N')
-		on_declined(s);
-	else
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION,
-		     "server sent something else than an answer to SSLRequest");
-	return 1;
-}
-
-/* ---- connecting ---- */
-
-static void log_connected(struct server *s)
-{
-	char prefix[256], here[ADDRESS_TEXT_LEN];
-	struct address self = address_of_self(loop_io_fd(&s->stream.io));
-
-	if (s->dispatcher->config->settings.log_connections)
-		log_write(LOG_LEVEL_LOG, server_prefix(s, prefix),
-			  "new connection to server (from %s)",
-			  address_print_with_port(&self, here));
-}
-
-static void note_endpoint(struct server *s, int fd)
-{
-	s->at.len = sizeof(s->at.storage);
-	if (getpeername(fd, (struct sockaddr *)&s->at.storage, &s->at.len) < 0)
-		s->at.len = 0;
-}
-
-static void on_connected(struct connector *connector, int fd, int error,
-			 const char *problem)
-{
-	struct server_login *login = (void *)connector;
-	struct server *s = login->server;
-
-	/* Both in one turn: an administrator ended it, and the connector was ready. */
-	if (s->closing != CLOSE_NOT) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	if (fd < 0) {
-		/* Our own lack of descriptors says nothing about the server: it is a
-		 * limit, and worth waiting for. */
-		fail(s,
-		     connector_error_is_ours(error) ? SQLSTATE_TOO_MANY_CONNECTIONS
-						    : SQLSTATE_CONNECTION_NOT_POSSIBLE,
-		     problem);
-		return;
-	}
-	note_endpoint(s, fd);
-	stream_open(&s->stream, s->dispatcher->loop, fd, &transport_plain,
-		    s->dispatcher->ops->server_stream);
-	stream_set_keep_max(&s->stream, LOGIN_MESSAGE_MAX);
-	server_move(s, SERVER_LOGIN);
-	log_connected(s);
-	begin(s);
-}
-
-static void start_connecting(struct server *s)
-{
-	struct dispatcher *d = s->dispatcher;
-	const struct database *database = s->slot.pool->database;
-	const char *host = database->host;
-
-	if (!host[0])
-		host = d->config->settings.unix_socket_dir;
-	s->login->step = STEP_CONNECT;
-	connector_start(&s->login->connector, d->loop, d->resolver, host,
-			(uint16_t)database->port, &d->tuning, on_connected);
 }
 
 void server_login_start(struct server *s)
 {
 	s->login = calloc(1, sizeof(*s->login));
 	if (!s->login) {
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
 	s->login->server = s;
 	server_arm(s);
-	start_connecting(s);
+	server_reach_start(s);
 }
 
 /* ---- messages ---- */
@@ -402,7 +194,8 @@ static void on_authentication(struct server *s, struct slice body)
 		login->is_authenticated = true;
 		return;
 	case LOGIN_FAILED:
-		fail(s, login->answer.failure.sqlstate, login->answer.failure.text);
+		server_login_fail(s, login->answer.failure.sqlstate,
+				  login->answer.failure.text);
 		return;
 	}
 }
@@ -413,12 +206,13 @@ static void on_parameter(struct server *s, struct slice body)
 	struct slice name = reader_cstring(&r), value = reader_cstring(&r);
 
 	if (!reader_done(&r)) {
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION, "invalid ParameterStatus");
+		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+				  "invalid ParameterStatus");
 		return;
 	}
 	struct params *more = params_with(&s->dispatcher->params, s->params, name, value);
 	if (!more) {
-		fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
 	params_unref(&s->dispatcher->params, s->params);
@@ -441,7 +235,8 @@ static void on_negotiation(struct server *s, struct slice body)
 {
 	if (s->login->is_heard ||
 	    !startup_read_negotiation(body, s->login->version, &s->login->version))
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION, "invalid NegotiateProtocolVersion");
+		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+				  "invalid NegotiateProtocolVersion");
 	else
 		s->login->is_heard = true;
 }
@@ -500,7 +295,8 @@ static void on_ready(struct server *s, struct slice body)
 	const char *query = s->slot.pool->database->connect_query;
 
 	if (!s->login->is_authenticated || body.len != 1 || body.data[0] != 'I') {
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION, "unexpected ReadyForQuery in login");
+		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+				  "unexpected ReadyForQuery in login");
 		return;
 	}
 	if (!s->slot.pool->has_been_reached)
@@ -521,8 +317,9 @@ static void on_message(struct server *s, const struct frame *f)
 	case 'R':
 		note_heard(s);
 		if (f->total_len > ANSWER_MAX_LEN + 1)
-			fail(s, SQLSTATE_PROTOCOL_VIOLATION,
-			     "authentication message from the server is too long");
+			server_login_fail(
+			    s, SQLSTATE_PROTOCOL_VIOLATION,
+			    "authentication message from the server is too long");
 		else
 			on_authentication(s, f->body);
 		return;
@@ -546,7 +343,7 @@ static void on_message(struct server *s, const struct frame *f)
 	default:
 		snprintf(message, sizeof(message),
 			 "server sent a message of type 0x%02x during login", f->letter);
-		fail(s, SQLSTATE_PROTOCOL_VIOLATION, message);
+		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION, message);
 	}
 }
 
@@ -556,12 +353,13 @@ size_t server_login_feed(struct server *s, struct slice bytes)
 	struct frame f;
 
 	if (s->login && s->login->step == STEP_ASKED_TLS && bytes.len > 0)
-		rest = slice_after(rest, on_tls_answer(s, bytes));
+		rest = slice_after(rest, server_reach_on_tls_answer(s, bytes));
 	while (s->login && s->login->step == STEP_MESSAGES && s->closing == CLOSE_NOT) {
 		enum frame_result result = frame_peek(rest, LOGIN_MESSAGE_MAX - 16, &f);
 		if (result == FRAME_BAD) {
-			fail(s, SQLSTATE_PROTOCOL_VIOLATION,
-			     "server sent something else than PostgreSQL's protocol");
+			server_login_fail(
+			    s, SQLSTATE_PROTOCOL_VIOLATION,
+			    "server sent something else than PostgreSQL's protocol");
 			break;
 		}
 		if (result == FRAME_SHORT || !frame_is_whole(&f))
