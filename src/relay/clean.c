@@ -17,6 +17,7 @@
 #include "relay/dispatcher.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/notify.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
 #include "relay/reset.h"
@@ -165,8 +166,11 @@ void clean_release_if_done(struct server *s)
 			client_close(c, CLOSE_STATEMENT_MODE);
 		return;
 	}
+	if (notify_settle_begin(s))
+		return;
 	rewrite_keep_unnamed(c);
 	link_detach(c);
+	notify_deliver(c);
 	client_arm(c);
 	if (stream_kept(&c->stream).len > 0)
 		loop_post(s->dispatcher->loop, &c->pump);
@@ -316,6 +320,9 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_PRIVATE:
 		private_answered(s);
+		return;
+	case SERVER_TASK_LISTENING:
+		notify_settled(s);
 		return;
 	case SERVER_TASK_ROLLBACK:
 		on_rollback(s);

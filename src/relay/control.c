@@ -78,10 +78,21 @@ void control_resume(struct dispatcher *d, struct usage *database)
 	dispatcher_note_progress(d);
 }
 
+/* Lasting ones, which PAUSE has closed, wait to be opened again. */
+static unsigned at_own_work(const struct pool *pool)
+{
+	const struct slot *slot;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (slot, &pool->slots[SLOT_PRIVATE], place)
+		count += !slot->waits_for;
+	return count;
+}
+
 static unsigned at_work(const struct pool *pool)
 {
 	return pool->counts[SLOT_BUSY] + pool->counts[SLOT_CLEANING] +
-	       pool->counts[SLOT_OPENING] + pool->counts[SLOT_PRIVATE];
+	       pool->counts[SLOT_OPENING] + at_own_work(pool);
 }
 
 bool control_is_quiet(struct dispatcher *d, const struct usage *database)

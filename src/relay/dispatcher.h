@@ -89,6 +89,7 @@ struct dispatcher {
 	size_t console_count; /* of these: on the console */
 	size_t pooled_count; /* of these: with a pool; so they have proved who they are */
 	size_t cancel_count;
+	size_t notifier_count;
 	size_t client_ceiling; /* what the descriptors allow */
 	uint64_t last_client_id, last_server_id, last_pool_serial;
 	enum shutdown_mode shutdown;

@@ -19,6 +19,7 @@
 #include "relay/dispatcher.h"
 #include "relay/inbound.h"
 #include "relay/leave.h"
+#include "relay/notify.h"
 #include "relay/outbound.h"
 #include "relay/prepare.h"
 #include "relay/reaper.h"
@@ -84,6 +85,8 @@ static void client_on_drained(struct stream *stream)
 
 	if (c->state == CLIENT_CONSOLE)
 		c->dispatcher->console.on_drained(c);
+	else
+		notify_deliver(c);
 }
 
 static void end_broken(struct client *c)

@@ -9,6 +9,7 @@
 #include "net/tls.h"
 #include "net/tls_context.h"
 #include "pool/pool.h"
+#include "relay/notifier.h"
 
 bool known_create(struct pool *pool, struct dispatcher *dispatcher)
 {
@@ -31,6 +32,7 @@ void known_free(struct pool *pool, struct params_store *store)
 
 	if (!known)
 		return;
+	notifier_forget(&known->notifiers);
 	params_unref(store, known->welcome);
 	credential_fini(&known->credential);
 	tls_session_free(known->session);

@@ -7,15 +7,20 @@
 #ifndef POOLER_RELAY_KNOWN_H
 #define POOLER_RELAY_KNOWN_H
 
+#include <sys/queue.h>
+
 #include "config/server_tls.h"
 #include "proto/notice.h"
 #include "proto/params.h"
 #include "relay/credential.h"
 
 struct dispatcher;
+struct notifier;
 struct pool;
 struct tls_context;
 struct tls_session;
+
+LIST_HEAD(notifiers, notifier);
 
 /* The last failure to open a server, kept for those who ask meanwhile. */
 struct known_failure {
@@ -37,8 +42,9 @@ struct known {
 	struct tls_session *session; /* of the latest server met by TLS; NULL: none */
 	struct tls_context *tls; /* what the latest was met with, counted; NULL: no TLS */
 	enum tls_mode tls_mode;  /* in force then */
-	bool has_met;            /* any, even if it has not let us in yet */
-	bool is_plain;           /* does not take it that we ask for more than 3.0 */
+	struct notifiers notifiers; /* that listen for its clients */
+	bool has_met;               /* any, even if it has not let us in yet */
+	bool is_plain;              /* does not take it that we ask for more than 3.0 */
 };
 
 /* Gives a new pool its own; false when memory is short. */

@@ -16,6 +16,7 @@
 #include "relay/known.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/notify.h"
 #include "relay/private.h"
 #include "relay/replication.h"
 #include "relay/server_login.h"
@@ -51,6 +52,7 @@ static void release_client(struct client *c)
 	c->is_released = true;
 	loop_unpost(d->loop, &c->pump);
 	replication_give_up(c);
+	notify_free(c);
 	leave_pool(c);
 	cancel_forget_requester(c);
 	if (has_entered)

@@ -11,6 +11,7 @@
 #include "pool/statements.h"
 
 struct client;
+struct listening;
 struct params;
 
 struct session {
@@ -18,8 +19,9 @@ struct session {
 				   is something else; counted; NULL before */
 	struct client_statements statements; /* the names it has prepared */
 	struct buffer unnamed; /* tail of its unnamed Parse, for servers that lack it */
-	uint32_t hints;        /* enum sql_hint of what was sent since the server was last
-				  asked what is left in it */
+	struct listening *listening; /* see notify.h; NULL: it listens to nothing */
+	uint32_t hints; /* enum sql_hint of what was sent since the server was last
+			   asked what is left in it */
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all pool modes

@@ -129,7 +129,7 @@ void world_check(struct world *w)
 	assert_int_equal(d->client_slab.used, d->client_count + count_lingering(d));
 	assert_int_equal(w->loop.deadline_count,
 			 d->client_slab.used + d->server_slab.used + d->cancel_count +
-			     d->pools.count + OWN_DEADLINES);
+			     d->pools.count + d->notifier_count + OWN_DEADLINES);
 }
 
 void world_is_empty(struct world *w)

@@ -1,0 +1,429 @@
+/*
+ * LISTEN and NOTIFY for clients that share servers.
+ *
+ * What a client LISTENs to is asked of the server, so it is exact whatever happened in
+ * between. What it UNLISTENs from cannot be asked, since the server does not listen to
+ * what the client listened to before: there the tags tell. UNLISTEN counts when its tag
+ * has come and its transaction was committed; after ROLLBACK TO it does not, for a
+ * notification too many does less harm than one too few.
+ */
+#include "relay/notify.h"
+
+#include <stdlib.h>
+
+#include "base/reader.h"
+#include "config/config.h"
+#include "proto/sqlscan.h"
+#include "relay/clean.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+#include "relay/known.h"
+#include "relay/notifier.h"
+#include "relay/reset.h"
+#include "relay/server.h"
+#include "relay/session.h"
+
+/* More than this is sent before more is gathered. */
+enum { GATHER_MAX = 16 * 1024 };
+
+enum { LISTENING_HINTS = SQL_LISTENS | SQL_UNLISTENS };
+
+#define SETTLE_QUERY "SELECT pg_catalog.pg_listening_channels();UNLISTEN *"
+
+/* ---- a client's side ---- */
+
+static struct listening *listening_of(const struct client *c)
+{
+	bool has_session = c->is_logged_in && c->pool && c->session;
+
+	return has_session ? c->session->listening : NULL;
+}
+
+/* In which names and payloads come to it. */
+static struct slice encoding_of(const struct client *c)
+{
+	struct slice name = slice_of_text("client_encoding"), value;
+	const struct params *welcome = known_of(c->pool)->welcome;
+
+	if (params_find(c->params, name, &value) ||
+	    (welcome && params_find(welcome, name, &value)))
+		return value;
+	return slice_of_text("");
+}
+
+static struct listening *make_listening(struct client *c)
+{
+	struct session *session = session_get(c);
+	struct listening *l = session ? calloc(1, sizeof(*l)) : NULL;
+
+	if (!l)
+		return NULL;
+	l->client = c;
+	l->notifier = notifier_hold(c->dispatcher, c->pool, encoding_of(c));
+	if (!l->notifier) {
+		free(l);
+		return NULL;
+	}
+	listener_init(&l->listener);
+	session->listening = l;
+	return l;
+}
+
+static void leave(struct listening *l, struct member *m)
+{
+	channels_leave(&l->notifier->channels, m);
+	notifier_changed(l->notifier);
+}
+
+void notify_free(struct client *c)
+{
+	struct listening *l = c->session ? c->session->listening : NULL;
+
+	if (!l)
+		return;
+	while (!TAILQ_EMPTY(&l->listener.channels))
+		leave(l, TAILQ_FIRST(&l->listener.channels));
+	notifier_release(l->notifier);
+	listener_fini(&l->listener);
+	c->session->listening = NULL;
+	free(l);
+}
+
+/* ---- passing on ---- */
+
+/* As PostgreSQL: not in a transaction, not while a query is answered. What the socket
+ * does not take now is kept here, where many share it. */
+static bool may_hear(const struct client *c)
+{
+	const struct server *s = c->server;
+
+	if (c->closing != CLOSE_NOT || c->stream.is_blocked)
+		return false;
+	return !s || (s->query_us == 0 && s->transaction_us == 0 &&
+		      (s->rest == 0 || s->rest_is != REST_FORWARD));
+}
+
+static void pass_on(struct client *c, const struct notification *n)
+{
+	struct buffer *out = stream_cork_buffer(&c->stream);
+
+	if (!buffer_append(out, slice_of(n->bytes, n->len))) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+	if (buffer_len(out) > GATHER_MAX)
+		stream_write(&c->stream, slice_of(NULL, 0));
+	else
+		stream_corked(&c->stream);
+}
+
+static void deliver(struct listening *l)
+{
+	const struct notification *n;
+
+	while ((n = listener_next(&l->listener)) && may_hear(l->client)) {
+		pass_on(l->client, n);
+		listener_drop(&l->listener);
+	}
+}
+
+void notify_deliver(struct client *c)
+{
+	struct listening *l = listening_of(c);
+
+	if (l)
+		deliver(l);
+}
+
+void notify_arrived(struct listening *l, struct member *m, struct notification *n)
+{
+	struct client *c = l->client;
+	uint64_t most = c->dispatcher->config->settings.max_notify_queue;
+
+	if (c->closing != CLOSE_NOT)
+		return;
+	if (!listener_keep(&l->listener, m, n)) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+	deliver(l);
+	if (most > 0 && l->listener.kept_len > most)
+		client_close(c, CLOSE_NOTIFY_QUEUE);
+}
+
+void notify_wake(struct listening *l)
+{
+	loop_post(l->client->dispatcher->loop, &l->client->pump);
+}
+
+/* ---- what it says ---- */
+
+static enum text_verdict refuse(struct notice *out, const char *sqlstate,
+				const char *message)
+{
+	*out = (struct notice){
+	    .severity = "ERROR", .sqlstate = sqlstate, .message = message};
+	return TEXT_IS_REFUSED;
+}
+
+static bool is_at_its_limit(const struct listening *l)
+{
+	int most = l->client->dispatcher->config->settings.max_listen_channels;
+
+	return most > 0 && l->listener.count >= (unsigned)most;
+}
+
+static struct member *join(struct listening *l, struct slice name)
+{
+	struct member *m = channels_join(&l->notifier->channels, &l->listener, name);
+
+	if (m && !m->is_certain)
+		l->has_uncertain = true;
+	notifier_changed(l->notifier);
+	return m;
+}
+
+static enum text_verdict judge_member(struct listening *l, struct member *m,
+				      struct notice *out)
+{
+	if (m->is_refused) {
+		m->is_refused = false;
+		*out = notifier_failure(l->notifier);
+		if (!m->is_certain)
+			leave(l, m);
+		return TEXT_IS_REFUSED;
+	}
+	/* One that listens already misses nothing by this. */
+	m->is_waiting = !m->is_certain && !notifier_hears(m->channel);
+	return m->is_waiting ? TEXT_WAITS : TEXT_GOES;
+}
+
+static enum text_verdict judge_listen(struct client *c, struct slice written,
+				      struct notice *out)
+{
+	char name[CHANNEL_NAME_MAX + 1];
+	size_t len = sqlscan_identifier(written, name);
+	struct listening *l = listening_of(c);
+
+	/* The server knows what to make of it; what it listens to will be seen later. */
+	if (len == 0)
+		return TEXT_GOES;
+	if (!l)
+		l = make_listening(c);
+	if (!l)
+		return refuse(out, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+	struct member *m = listener_find(&l->listener, slice_of(name, len));
+	if (!m && is_at_its_limit(l))
+		return refuse(out, "54000",
+			      "client listens to too many channels "
+			      "(max_listen_channels)");
+	if (!m)
+		m = join(l, slice_of(name, len));
+	if (!m)
+		return refuse(out, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+	return judge_member(l, m, out);
+}
+
+static void mark_all_leaving(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		m->may_leave = true;
+}
+
+static void note_unlisten(struct client *c, struct slice written)
+{
+	char name[CHANNEL_NAME_MAX + 1];
+	struct listening *l = listening_of(c);
+
+	if (!l)
+		return;
+	if (slice_is_text(written, "*")) {
+		mark_all_leaving(l);
+		return;
+	}
+	size_t len = sqlscan_identifier(written, name);
+	struct member *m = listener_find(&l->listener, slice_of(name, len));
+	if (m)
+		m->may_leave = true;
+}
+
+enum text_verdict notify_judge(struct client *c, struct slice text, uint32_t hints,
+			       struct notice *out)
+{
+	enum text_verdict all = TEXT_GOES, one;
+	struct sql_statement statement;
+
+	if ((hints & LISTENING_HINTS) == 0 || !session_is_shared(c))
+		return TEXT_GOES;
+	while (sqlscan_next(&text, &statement)) {
+		if (statement.hints & SQL_UNLISTENS)
+			note_unlisten(c, statement.name);
+		if (!(statement.hints & SQL_LISTENS))
+			continue;
+		one = judge_listen(c, statement.name, out);
+		if (one == TEXT_IS_REFUSED)
+			return one;
+		if (one == TEXT_WAITS)
+			all = one;
+	}
+	return all;
+}
+
+/* ---- what becomes of it ---- */
+
+static struct listening *listening_at(const struct server *s)
+{
+	return s->client ? listening_of(s->client) : NULL;
+}
+
+void notify_note_tag(struct server *s, struct slice tag)
+{
+	struct listening *l = listening_at(s);
+
+	if (!l)
+		return;
+	if (slice_is_text(tag, "UNLISTEN")) {
+		l->has_unlistened = true;
+	} else if (slice_is_text(tag, "COMMIT")) {
+		l->has_unlistened_surely = l->has_unlistened_surely || l->has_unlistened;
+		l->has_unlistened = false;
+	} else if (slice_is_text(tag, "ROLLBACK")) {
+		l->has_unlistened = false;
+	} else if (slice_is_text(tag, "DISCARD ALL")) {
+		mark_all_leaving(l);
+		l->has_unlistened = true;
+	}
+}
+
+void notify_note_error(struct server *s)
+{
+	struct listening *l = listening_at(s);
+
+	if (l)
+		l->has_failed = true;
+}
+
+/* A transaction that is still open has not made them listen yet: what has come until now
+ * came too early. */
+static void forget_early(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		if (!m->is_certain)
+			member_forget_kept(m);
+}
+
+void notify_note_ready(struct server *s, uint8_t status)
+{
+	struct listening *l = listening_at(s);
+
+	if (!l)
+		return;
+	if (status == 'I') {
+		if (l->has_unlistened && !l->has_failed)
+			l->has_unlistened_surely = true;
+		l->has_unlistened = false;
+	} else if (l->has_uncertain) {
+		forget_early(l);
+	}
+	l->has_failed = false;
+	deliver(l);
+}
+
+/* ---- settling ---- */
+
+/* What comes to be said while the question is under way is asked about the next time. */
+static void begin_members(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener) {
+		bool is_leaving = m->may_leave && l->has_unlistened_surely;
+		m->is_asked = !m->is_certain || is_leaving;
+		m->is_there = false;
+		m->may_leave = false;
+	}
+	l->has_unlistened_surely = false;
+}
+
+bool notify_settle_begin(struct server *s)
+{
+	struct session *session = s->client->session;
+	struct listening *l = listening_at(s);
+
+	if (!session || !(session->hints & LISTENING_HINTS ||
+			  (l && (l->has_uncertain || l->has_unlistened_surely))))
+		return false;
+	bool has_listened = session->hints & SQL_LISTENS || l;
+	session->hints &= ~(uint32_t)LISTENING_HINTS;
+	if (!has_listened)
+		return false;
+	if (l)
+		begin_members(l);
+	server_ask(s, SERVER_TASK_LISTENING, slice_of_text(SETTLE_QUERY));
+	return true;
+}
+
+static void note_there(struct client *c, struct slice name)
+{
+	struct listening *l = listening_of(c);
+
+	if (!l)
+		l = make_listening(c);
+	struct member *m = l ? join(l, name) : NULL;
+	if (!m) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+	/* One that nobody has seen in a text is new, and asked about all the same. */
+	m->is_asked = true;
+	m->is_there = true;
+}
+
+void notify_settle_row(struct server *s, struct slice body)
+{
+	struct reader r = reader_of(body);
+	uint16_t columns = reader_u16(&r);
+	struct slice name = reader_bytes(&r, reader_u32(&r));
+
+	if (s->client && columns == 1 && reader_done(&r))
+		note_there(s->client, name);
+}
+
+/* Without an answer whoever may listen does. */
+static void end_members(struct listening *l, bool has_answer)
+{
+	struct member *m, *next;
+
+	l->has_uncertain = false;
+	for (m = TAILQ_FIRST(&l->listener.channels); m; m = next) {
+		next = TAILQ_NEXT(m, in_listener);
+		if (m->is_asked && has_answer && !m->is_there) {
+			leave(l, m);
+			continue;
+		}
+		m->is_certain = m->is_certain || m->is_asked;
+		m->is_asked = false;
+		if (!m->is_certain)
+			l->has_uncertain = true;
+	}
+}
+
+void notify_settled(struct server *s)
+{
+	struct client *c = s->client;
+	struct listening *l = listening_at(s);
+
+	if (s->task_failed)
+		reset_mark(s, RESET_LISTEN);
+	if (l) {
+		end_members(l, !s->task_failed);
+		deliver(l);
+		if (l->listener.count == 0 && l->listener.kept_len == 0)
+			notify_free(c);
+	}
+	clean_release_if_done(s);
+}

@@ -1,0 +1,75 @@
+/*
+ * LISTEN and NOTIFY for clients that share servers.
+ *
+ * What a client listens to is heard on its pool's listening connection (notifier.h) and
+ * passed on to it when it is idle, as PostgreSQL does. Its own LISTEN goes to its server
+ * of the moment as it is, so that errors and transactions are PostgreSQL's own; before it
+ * goes, the listening connection listens, so that nothing is missed. When the transaction
+ * is over and the server is about to be released, the server is asked to what it listens:
+ * that is what was LISTENed to for certain; then it is told to UNLISTEN.
+ *
+ * A client that listens to something costs a struct beside its session; others nothing.
+ */
+#ifndef POOLER_RELAY_NOTIFY_H
+#define POOLER_RELAY_NOTIFY_H
+
+#include "pool/channels.h"
+#include "relay/text.h"
+
+struct client;
+struct notice;
+struct notifier;
+struct server;
+
+/* A client's side; hangs off its session. */
+struct listening {
+	struct listener listener;
+	struct client *client;
+	struct notifier *notifier;
+	bool has_uncertain;  /* members of which nobody knows yet what becomes of them */
+	bool has_unlistened; /* in the transaction that is open */
+	bool has_unlistened_surely; /* in one that was committed */
+	bool has_failed;            /* something, since the server was last ready */
+	bool has_missed; /* something may have been lost, and it was not told */
+};
+
+/* ---- what a client says, and is told ---- */
+
+/* A text that LISTENs or UNLISTENs, as its hints say, wants to go to the client's server.
+ * A LISTEN waits until the listening connection listens (the client's pump is posted
+ * then), and is refused where it cannot. May be asked again for the same text. */
+enum text_verdict notify_judge(struct client *c, struct slice text, uint32_t hints,
+			       struct notice *out);
+
+/* A CommandComplete, an ErrorResponse, a ReadyForQuery for the server's client has come
+ * (and, in the last case, gone to it). */
+void notify_note_tag(struct server *s, struct slice tag);
+void notify_note_error(struct server *s);
+void notify_note_ready(struct server *s, uint8_t status);
+
+/* ---- when its server would be released ---- */
+
+/* Asks the server, which is idle outside of a transaction and still has its client, what
+ * the client listens to now. False when there is nothing to ask. */
+bool notify_settle_begin(struct server *s);
+/* A DataRow of the answer. */
+void notify_settle_row(struct server *s, struct slice body);
+/* The answer is complete; the task is over. */
+void notify_settled(struct server *s);
+
+/* ---- its end ---- */
+
+/* It listens to nothing any more. Harmless when it never did. */
+void notify_free(struct client *c);
+
+/* ---- what comes for it ---- */
+
+/* Passes on what was kept, if it may hear it now. Harmless on any client. */
+void notify_deliver(struct client *c);
+
+/* For the notifier: this is for it, by that membership (NULL: by none). */
+void notify_arrived(struct listening *l, struct member *m, struct notification *n);
+/* The message that it waits with can go, or will be refused. */
+void notify_wake(struct listening *l);
+
+#endif
