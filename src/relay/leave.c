@@ -231,9 +231,11 @@ static void mark_traces(const struct client *c, struct server *s)
 {
 	if (c->session && c->session->hints & LEAVES_TRACES)
 		reset_mark(s, RESET_ALL);
-	/* Which of its parameters are set nobody will know. */
+	/* Nobody will know which of its parameters are set, or what the answer was. */
 	if (s->task == SERVER_TASK_PREPARE)
 		reset_mark(s, RESET_PARAMS);
+	else if (s->task != SERVER_TASK_NONE && s->task != SERVER_TASK_PROBE)
+		reset_mark(s, RESET_ALL);
 }
 
 static bool is_done(const struct server *s, uint32_t rest)
