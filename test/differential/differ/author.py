@@ -33,12 +33,12 @@ class Author:
         "roles": 0.15, "flush": 0.2, "function": 0.1, "discard": 0.15, "leaving": 0.15,
     }
 
-    has_startup = True  # whether logins bring parameters
-
-    def __init__(self, seed, topics=None, length=None):
+    def __init__(self, seed, topics=None, length=None, has_startup=True):
+        """has_startup: logins bring parameters."""
         self.random = random.Random(f"differ {seed}")
         self.topics = topics or self.choose_topics()
         self.length = length or self.random.choice([15, 30, 60])
+        self.has_startup = has_startup
         self.minds = [Mind(str(n)) for n in range(SESSIONS)]
         self.holding = set()  # disturbers that sit on a server
         self.here = set()
@@ -409,7 +409,7 @@ class Author:
 
     def disturb(self):
         """Servers are taken away, dirtied and given back."""
-        for _ in range(self.random.randrange(4)):
+        for _ in range(self.random.randrange(1, 5)):
             mind = Mind(f"x{self.random.randrange(DISTURBERS)}")
             if mind.who not in self.here:
                 self.login(mind)
@@ -465,7 +465,3 @@ class Author:
 
     def maybe(self, message):
         return [message] if self.chance(0.6) else []
-
-
-def author(seed, topics=None, length=None):
-    return Author(seed, topics, length).write()

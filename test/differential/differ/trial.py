@@ -3,7 +3,7 @@
 import json
 import time
 
-from .author import author
+from .author import Author
 from .place import TooLate
 from .play import play
 from .shrink import Shrinker
@@ -60,14 +60,15 @@ class Tally:
 
 
 class Trial:
-    def __init__(self, place, topics=None, length=None, bound_s=20.0, is_loose=False):
-        self.place, self.topics, self.length, self.bound_s = place, topics, length, bound_s
+    def __init__(self, place, bound_s=20.0, is_loose=False, **choices):
+        """choices: those of the author, besides the seed."""
+        self.place, self.bound_s, self.choices = place, bound_s, choices
         self.is_loose = is_loose  # texts of errors do not count
         self.tally = Tally()
         self._until_fresh = 0
 
     def write(self, seed):
-        return author(seed, self.topics, self.length)
+        return Author(seed, **self.choices).write()
 
     def try_seed(self, seed):
         """A Failure, or None."""

@@ -75,6 +75,23 @@ def first_difference(one, other):
     return None
 
 
+def context(heard, n):
+    """What was heard around the n-th answer."""
+    return heard[max(0, n - 2):n + 2]
+
+
+def shown(straight, pooled, n):
+    """Both sides around the n-th answer; of two rows only the columns that differ."""
+    a, b = context(straight, n), context(pooled, n)
+    if n < len(straight) and n < len(pooled):
+        (one, x), (other, y) = straight[n], pooled[n]
+        if one == other == "D" and len(x) == len(y):
+            differs = [at for at in range(len(x)) if x[at] != y[at]]
+            return ([("D", {at: x[at] for at in differs})],
+                    [("D", {at: y[at] for at in differs})])
+    return a, b
+
+
 def compare_entry(who, straight, pooled, is_loose):
     if straight.at != pooled.at:
         return Difference(min(straight.at, pooled.at), who, "steps", straight.at, pooled.at)
@@ -83,7 +100,7 @@ def compare_entry(who, straight, pooled, is_loose):
     if found:
         n, a, b = found
         return Difference(straight.at, who, f"{short(a)} / {short(b)}",
-                          straight.heard[max(0, n - 3):n + 3], pooled.heard[max(0, n - 3):n + 3])
+                          *shown(straight.heard, pooled.heard, n))
     if straight.params != pooled.params:
         names = sorted(k for k in {*straight.params, *pooled.params}
                        if straight.params.get(k) != pooled.params.get(k))
