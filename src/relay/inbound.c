@@ -24,6 +24,7 @@
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/text.h"
+#include "relay/translate.h"
 
 enum {
 	/* Messages that are looked into have to be whole; none of these is longer. */
@@ -235,22 +236,38 @@ static void on_client_answer(struct reply *r, const struct frame *f)
 		on_client_ready(r);
 }
 
-/* An error for the client: the server's, or ours in the place of one we provoked; or one
- * that it need not know of. */
+/* An error for a client that shares its servers may be one that it need not know of, or
+ * name a statement as only servers do. Whether it has been dealt with. */
+static bool replace_error(struct reply *r, const struct frame *f,
+			  const struct question *question)
+{
+	struct server *s = r->server;
+	struct slice ours = journal_error(s, question->number);
+	struct buffer translated = {0};
+
+	if (ours.len > 0) {
+		reply_put(r, ours);
+		return true;
+	}
+	if (!question->is_query && replay_swallows_error(s, f->body))
+		return true;
+	if (!translate_error(s->client, f->body, &translated))
+		return false;
+	reply_put(r, buffer_bytes(&translated));
+	buffer_fini(&translated);
+	return true;
+}
+
 static void on_client_error(struct reply *r, const struct frame *f,
 			    const struct question *question)
 {
 	struct server *s = r->server;
-	struct slice ours = journal_error(s, question->number);
+	bool is_replaced;
 
 	note_fatal(s, f);
 	notify_note_error(s);
-	reply_put(r, ours);
-	if (ours.len > 0 || (!question->is_query && is_shared(s) && frame_is_whole(f) &&
-			     replay_swallows_error(s, f->body)))
-		reply_pass(r, REST_DISCARD, f->total_len);
-	else
-		reply_pass(r, reply_to_client(s), f->total_len);
+	is_replaced = is_shared(s) && frame_is_whole(f) && replace_error(r, f, question);
+	reply_pass(r, is_replaced ? REST_DISCARD : reply_to_client(s), f->total_len);
 }
 
 static void on_own_answer(struct reply *r, const struct frame *f)

@@ -170,13 +170,27 @@ static void settle(struct server *s, struct journal_entry *e)
 	drop(s, e);
 }
 
-/* Its name was given back by what came later, which has been undone before. */
+/* A later question, not undone with this one, has taken the name away already. */
+static bool was_taken_away(struct server *s, const struct client_statement *named)
+{
+	struct journal_entry *e;
+
+	TAILQ_FOREACH (e, &s->journal, place) {
+		if (e->effect != UNNAMED || e->named != named)
+			continue;
+		e->named = NULL;
+		return true;
+	}
+	return false;
+}
+
 static void take_name_away(struct server *s, struct journal_entry *e)
 {
 	if (!e->named)
 		return;
-	client_statements_withdraw(store_of(s), &s->client->session->statements,
-				   e->named);
+	if (!was_taken_away(s, e->named))
+		client_statements_withdraw(store_of(s), &s->client->session->statements,
+					   e->named);
 	client_statement_free(store_of(s), e->named);
 }
 
@@ -268,6 +282,17 @@ void journal_failed(struct server *s, uint64_t question)
 		if (e->question < oldest || e->question == question)
 			undo(s, e);
 	}
+}
+
+bool journal_is_pending(const struct server *s, struct slice name)
+{
+	struct journal_entry *e;
+
+	TAILQ_FOREACH (e, &s->journal, place)
+		if ((e->effect == NAMED || e->effect == UNNAMED) && e->named &&
+		    slice_equal(client_statement_name(e->named), name))
+			return true;
+	return false;
 }
 
 bool journal_names_after(const struct server *s, const struct client_statement *named,

@@ -50,6 +50,9 @@ bool journal_take_hidden_tag(struct server *s);
 void journal_answered(struct server *s);
 void journal_failed(struct server *s, uint64_t question);
 
+/* Whether it depends on an answer that is still to come what the client calls so. */
+bool journal_is_pending(const struct server *s, struct slice name);
+
 /* Whether a name was given by a question behind this one. */
 bool journal_names_after(const struct server *s, const struct client_statement *named,
 			 uint64_t question);

@@ -26,6 +26,18 @@ struct statements *message_store(const struct message *m)
 	return &m->client->dispatcher->statements;
 }
 
+struct slice message_refused_name(void)
+{
+	return slice_of(refused_name, sizeof(refused_name) - 1);
+}
+
+bool message_is_in_failed_transaction(const struct message *m)
+{
+	const struct tracker *t = &m->server->tracker;
+
+	return tracker_is_idle(t) && tracker_transaction_status(t) == 'E';
+}
+
 static unsigned most_on_server(const struct message *m)
 {
 	return (unsigned)m->client->dispatcher->config->settings.max_prepared_statements;
@@ -135,7 +147,7 @@ static bool write_failure(const struct message *m)
 	static const struct slice sync = {sync_message, sizeof(sync_message)};
 	struct buffer *out = pass_gather(m->pass);
 
-	if (!out || !extended_write_bind(out, slice_of_text(refused_name)) ||
+	if (!out || !extended_write_bind(out, message_refused_name()) ||
 	    !message_ask(m, 'B', ASKED_BY_CLIENT))
 		return false;
 	if (m->frame->letter == 'Q' &&

@@ -21,6 +21,12 @@ struct message {
 
 struct statements *message_store(const struct message *m);
 
+/* That no statement on any server has. */
+struct slice message_refused_name(void);
+
+/* Whether the client is known to be in a transaction that has failed. */
+bool message_is_in_failed_transaction(const struct message *m);
+
 /* Tells the tracker of a question. */
 bool message_ask(const struct message *m, uint8_t letter, enum asked_by who);
 

@@ -47,7 +47,7 @@ static enum rewritten judge_text(const struct message *m, struct slice text,
 {
 	struct notice notice = {.severity = "ERROR"};
 
-	if ((hints & ~SQL_COMMON) == 0)
+	if ((hints & ~SQL_COMMON) == 0 || message_is_in_failed_transaction(m))
 		return REWRITE_NOT;
 	switch (text_judge(m->client, text, hints, &notice)) {
 	case TEXT_GOES:
@@ -132,6 +132,15 @@ static bool is_going(const struct message *m, const struct client_statement *nam
 	return text_may_forget(s, 0) && !journal_names_after(s, named, s->forgets_before);
 }
 
+/* In a failed transaction PostgreSQL has other complaints, and makes them itself. */
+static enum rewritten refuse_existing(const struct message *m)
+{
+	if (message_is_in_failed_transaction(m))
+		return message_rename(m, message_refused_name());
+	return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS, m->names.statement,
+				   "already exists");
+}
+
 static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
@@ -142,8 +151,7 @@ static enum rewritten parse_whole(const struct message *m)
 		return verdict;
 	struct client_statement *old = message_find(m, m->names.statement);
 	if (old && !is_going(m, old))
-		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS,
-					   m->names.statement, "already exists");
+		return refuse_existing(m);
 	if (old && !message_withdraw(m, old))
 		return message_no_memory(m);
 	struct statement *statement = statements_take(message_store(m), m->names.rest,
@@ -333,6 +341,10 @@ static enum rewritten extended(const struct message *m)
 
 	if (m->names.target == 'P' || (is_named && !rewrite_has_names(m->client)))
 		return REWRITE_NOT;
+	/* Between batches there is time to see what has become of the name. */
+	if (is_named && !m->server->tracker.unsynced &&
+	    journal_is_pending(m->server, m->names.statement))
+		return REWRITE_HOLD;
 	switch (m->frame->letter) {
 	case 'P':
 		return is_named ? parse_named(m) : parse_unnamed(m);

@@ -50,17 +50,11 @@ static enum rewritten deallocate(const struct message *m, struct client_statemen
 	return message_replace_query(m, parts, 1);
 }
 
-static bool is_in_failed_transaction(const struct server *s)
-{
-	return tracker_is_idle(&s->tracker) &&
-	       tracker_transaction_status(&s->tracker) == 'E';
-}
-
 static bool provide_before_query(const struct message *m, struct statement *statement)
 {
 	uint64_t next = tracker_next(&m->server->tracker);
 
-	if (is_in_failed_transaction(m->server))
+	if (message_is_in_failed_transaction(m))
 		return true;
 	return message_provide(m, statement) &&
 	       (tracker_next(&m->server->tracker) == next || message_write_sync(m));
