@@ -52,7 +52,8 @@ static void release_client(struct client *c)
 	c->is_released = true;
 	loop_unpost(d->loop, &c->pump);
 	replication_give_up(c);
-	notify_free(c);
+	if (has_entered)
+		notify_free(c);
 	leave_pool(c);
 	cancel_forget_requester(c);
 	if (has_entered)
