@@ -124,6 +124,7 @@ static void renew_pool(struct dispatcher *d, struct pool *pool)
 
 	(void)d;
 	pool_retire_all(pool);
+	known_of(pool)->is_plain = false;
 	TAILQ_FOREACH (slot, &pool->slots[SLOT_IDLE], place)
 		server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);
 	close_lasting(pool, CLOSE_SERVER_RETIRED);

@@ -2,6 +2,7 @@
  * Scenarios of protocol 3.2: long cancel keys on both sides, and servers that want
  * nothing of it.
  */
+#include "relay/control.h"
 #include "scenario/world.h"
 
 #include "proto/startup.h"
@@ -298,6 +299,25 @@ static void who_fails_with_3_0_is_asked_for_more_the_next_time(void **state)
 	world_end(&w);
 }
 
+static void reconnecting_forgets_who_wanted_less(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "");
+	w.logs_in = false;
+	struct actor *a = world_client(&w, ANNA);
+	leave(world_server(&w, 1));
+	actor_greet(world_server(&w, 2));
+	world_settle(&w);
+	ASSERT_HEARS(a, GREETING);
+	control_reconnect(&w.dispatcher, NULL);
+	world_settle(&w);
+	say(a, "Q[one]");
+	assert_int_equal(world_server(&w, 3)->version, STARTUP_PROTOCOL_3_2);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +332,7 @@ int main(void)
 	    cmocka_unit_test(another_refusal_is_no_matter_of_the_version),
 	    cmocka_unit_test(who_does_not_answer_at_all_is_asked_for_less_the_next_time),
 	    cmocka_unit_test(who_fails_with_3_0_is_asked_for_more_the_next_time),
+	    cmocka_unit_test(reconnecting_forgets_who_wanted_less),
 	};
 
 	return cmocka_run_group_tests_name("versions of the protocol", tests, NULL, NULL);
