@@ -1,0 +1,282 @@
+"""Prepared statements of the extended protocol in transaction mode: each batch of a client
+goes to another server than the one before, and every answer is PostgreSQL's own."""
+
+import re
+
+import psycopg
+import pytest
+
+from harness.waiting import wait_until
+from harness.wire import (Wire, bind, close, describe, execute, extended, flush, parse, query,
+                          sync)
+
+SERVERS = 2
+LONG = "n" * 63
+
+
+def run(name, *params):
+    return bind(params, name) + describe() + execute()
+
+
+def prepare(name, sql="select 1"):
+    return parse(sql, name) + sync()
+
+
+# Each is a list of what is sent up to one ReadyForQuery.
+SCRIPTS = {
+    "used on every server": [prepare("s", "select $1::int + 1")] + [run("s", str(n)) + sync()
+                                                                      for n in range(6)],
+    "described": [prepare("s", "select $1::int as a, 'x' as b")] + [describe("S", "s") + sync()] * 4,
+    "unknown": [run("nobody") + sync(), describe("S", "nobody") + sync(), query("select 1"),
+                query("deallocate nobody"), close("S", "nobody") + sync()],
+    "prepared twice": [prepare("s"), prepare("s", "select 2"), prepare("s"), run("s") + sync()],
+    "prepared with an error": [prepare("s", "selec 1"), run("s") + sync(), prepare("s"),
+                               run("s") + sync()],
+    "prepared behind an error": [run("nobody") + prepare("s"), run("s") + sync(),
+                                 prepare("s", "select 3"), run("s") + sync()],
+    "closed": [prepare("s"), close("S", "s") + sync(), run("s") + sync(),
+               prepare("s", "select 2"), run("s") + sync()],
+    "closed behind an error": [prepare("s"), run("nobody") + close("S", "s") + sync(),
+                               run("s") + sync()],
+    "closed and prepared anew in one batch": [
+        prepare("s"), close("S", "s") + parse("select 2", "s") + run("s") + sync(),
+        run("s") + sync()],
+    "prepared, used and closed in one batch": [
+        parse("select 1", "s") + run("s") + close("S", "s") + sync(), run("s") + sync()],
+    "kept when its transaction rolls back": [
+        query("begin"), prepare("s"), query("rollback"), run("s") + sync()],
+    "not prepared in an aborted transaction": [
+        query("begin"), query("select 1/0"), prepare("s"), query("rollback"), run("s") + sync()],
+    "deallocated": [prepare("s"), prepare("t"), query("deallocate s"), run("s") + sync(),
+                    run("t") + sync(), prepare("s", "select 2"), run("s") + sync()],
+    "deallocated by the extended protocol": [prepare("s"), extended("deallocate s"),
+                                             run("s") + sync()],
+    "all deallocated": [prepare("s"), prepare("t"), query("deallocate all"), run("s") + sync(),
+                        run("t") + sync()],
+    "discarded": [prepare("s"), query("discard all"), run("s") + sync(), prepare("s"),
+                  run("s") + sync()],
+    "discarded in a pipeline": [prepare("s"), extended("discard all") + run("s") + sync(),
+                                run("s") + sync()],
+    "executed in SQL": [prepare("s", "select $1::int"), query("execute s(7)"),
+                        query("execute s(8)"), query("execute nobody(8)")],
+    "prepared in SQL": [query("prepare s(int) as select $1"), run("s", "5") + sync(),
+                        query("execute s(6)"), query("deallocate s"), query("execute s(6)")],
+    "long names": [prepare(LONG), prepare(LONG + "x", "select 2"), run(LONG + "y") + sync(),
+                   run(LONG[:62]) + sync()],
+    "many in a pipeline": [
+        b"".join(parse(f"select {n}", f"s{n}") for n in range(30)) + sync(),
+        b"".join(run(f"s{n}") for n in range(30)) + sync(),
+        b"".join(run(f"s{n}") + sync() for n in range(3)),
+        run("s1") + run("nobody") + run("s2") + sync(), run("s3") + sync()],
+    "with an empty text": [prepare("s", ""), run("s") + sync(), describe("S", "s") + sync()],
+    "with types": [parse("select $1", "s", [23]) + sync(), parse("select $1", "t", [25]) + sync(),
+                   describe("S", "s") + sync(), describe("S", "t") + sync(),
+                   run("s", "12") + sync(), run("t", "12") + sync(), run("s", "x") + sync()],
+    "flushed without a Sync": [prepare("s"), run("s") + flush() + run("s") + sync()],
+}
+
+
+def answers(wire, script, between):
+    """What came back, with what names a server or a place in its source left out."""
+    came = []
+    for sent in script:
+        wire.send(sent)
+        syncs = max(1, sent.count(b"S\0\0\0\4"))
+        for _ in range(syncs):
+            reply = wire.until()
+            came.append((reply.types, reply.rows, reply.tags,
+                         [(e["C"], e["M"]) for e in reply.errors],
+                         [re.sub(rb"pooler_\d+", b"", body) for body in reply.bodies("T")]))
+        between()
+    return came
+
+
+class Turns:
+    """Makes the next batch of a client go to another server: another one is used on each in
+    turns, and ends on the one that the client has had."""
+
+    def __init__(self, pooler):
+        self.other = pooler.login()
+
+    def change(self):
+        for _ in range(SERVERS):
+            self.other.send(query("begin; select pg_backend_pid(); commit"))
+            self.other.until()
+
+
+@pytest.fixture
+def turning(make_pooler):
+    pooler = make_pooler(default_pool_size=SERVERS, min_pool_size=SERVERS, server_round_robin=1)
+    pooler.wait_for_pool(sv_idle=0)
+    return pooler
+
+
+def test_servers_do_change(turning):
+    turns, wire, pids = Turns(turning), turning.login(), set()
+    for _ in range(6):
+        wire.send(query("select pg_backend_pid()"))
+        pids.add(wire.until().value)
+        turns.change()
+    assert len(pids) > 1
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_answers_are_those_of_postgresql(name, turning, cluster):
+    with Wire(("127.0.0.1", cluster.port)) as direct:
+        direct.login("alice", "app")
+        expected = answers(direct, SCRIPTS[name], lambda: None)
+    turns, wire = Turns(turning), turning.login()
+    assert answers(wire, SCRIPTS[name], turns.change) == expected
+    wire.send(query("select 'alive'"))
+    assert wire.until().value == "alive"
+
+
+def figure(pooler, name, what):
+    return int(next(row for row in pooler.show("MEM") if row["name"] == name)[what])
+
+
+def test_what_clients_and_servers_have_is_shown(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    one, other = pooler.login(), pooler.login()
+    for wire, names in ((one, "abc"), (other, "ab")):
+        for name in names:
+            wire.send(prepare(name, f"select '{name}'"))
+            assert not wire.until().errors
+    shown = sorted(int(row["prepared_statements"]) for row in pooler.show("CLIENTS"))
+    assert shown[-2:] == [2, 3]
+    assert [row["prepared_statements"] for row in pooler.show("SERVERS")] == ["3"]
+    lists = pooler.lists()
+    assert (lists["prepared_statements"], lists["prepared_names"]) == (3, 5)
+    assert figure(pooler, "prepared_statements", "used") == 3
+    assert figure(pooler, "server_statements", "used") == 3
+    one.close(), other.close()
+    wait_until(lambda: pooler.lists()["prepared_names"] == 0, 10)
+
+
+def on_the_server(conn):
+    return [name for (name,) in conn.execute(
+        "select name from pg_prepared_statements order by name").fetchall()]
+
+
+def test_a_server_keeps_those_used_last(make_pooler):
+    pooler = make_pooler(default_pool_size=1, max_prepared_statements=5)
+    wire, conn = pooler.login(), pooler.connect()
+    for n in range(20):
+        wire.send(prepare(f"s{n}", f"select {n}"))
+        assert not wire.until().errors
+        assert len(on_the_server(conn)) <= 5
+    for n in (*range(20), 3, 3, 19, 0):
+        wire.send(run(f"s{n}") + sync())
+        assert wire.until().value == str(n)
+        assert len(on_the_server(conn)) <= 5
+    wire.send(b"".join(run(f"s{n}") for n in range(20)) + sync())
+    assert [row[0] for row in wire.until().rows] == [str(n) for n in range(20)]
+    assert len(on_the_server(conn)) <= 5
+
+
+def test_texts_are_shared_by_clients(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    wires = [pooler.login() for _ in range(10)]
+    for n, wire in enumerate(wires):
+        wire.send(prepare(f"own{n}", "select 'the same'"))
+        assert not wire.until().errors
+    assert len(on_the_server(pooler.connect())) == 1
+
+
+def test_without_the_feature_names_pass_as_they_are(make_pooler):
+    pooler = make_pooler(default_pool_size=1, max_prepared_statements=0)
+    wire, conn = pooler.login(), pooler.connect()
+    wire.send(prepare("mine"))
+    assert not wire.until().errors
+    assert on_the_server(conn) == ["mine"]
+
+
+def test_a_client_cannot_take_all_memory(make_pooler):
+    pooler = make_pooler(max_client_statement_memory="64kB")
+    wire, other, made = pooler.login(), pooler.login(), 0
+    while True:
+        wire.send(prepare(f"s{made}", f"select {made}, '{'x' * 2000}'"))
+        error = wire.until().error
+        if error:
+            break
+        made += 1
+    assert (error["S"], error["C"]) == ("ERROR", "53400") and 20 < made < 33, (error, made)
+    other.send(prepare("s", f"select '{'x' * 2000}'"))
+    assert not other.until().errors
+    wire.send(run("s0") + sync())
+    assert wire.until().rows[0][0] == "0"
+    wire.send(close("S", "s0") + sync())
+    assert not wire.until().errors
+    wire.send(prepare("again", f"select '{'x' * 2000}'"))
+    assert not wire.until().errors
+
+
+def test_all_clients_cannot_take_more_than_is_allowed(make_pooler):
+    pooler = make_pooler(max_statement_memory="64kB")
+    wires, made = [pooler.login() for _ in range(5)], 0
+    errors = []
+    for n in range(60):
+        wires[n % 5].send(prepare(f"s{n}", f"select {n}, '{'x' * 2000}'"))
+        reply = wires[n % 5].until()
+        errors += [error["C"] for error in reply.errors]
+        made += not reply.errors
+    assert set(errors) == {"53400"} and 20 < made < 33
+    assert figure(pooler, "prepared_statements", "memtotal") <= 65536
+    for wire in wires:
+        wire.close()
+    # What only servers have gives way.
+    last = pooler.login()
+    wait_until(lambda: pooler.lists()["prepared_names"] == 0, 10)
+    for n in range(20):
+        last.send(prepare(f"t{n}", f"select -{n}, '{'y' * 2000}'"))
+        assert not last.until().errors
+    for n in range(20):
+        last.send(run(f"t{n}") + sync())
+        assert last.until().rows[0][0] == str(-n)
+
+
+def test_bounds_change_at_a_reload(make_pooler):
+    pooler = make_pooler()
+    wire = pooler.login()
+    wire.send(prepare("before"))
+    assert not wire.until().errors
+    pooler.reload(max_client_statement_memory="1kB")
+    wire.send(prepare("after", f"select '{'x' * 2000}'"))
+    assert wire.until().error["C"] == "53400"
+    pooler.reload(max_client_statement_memory=0)
+    wire.send(prepare("after", f"select '{'x' * 2000}'"))
+    assert not wire.until().errors
+
+
+def test_a_result_that_has_changed_is_prepared_anew(turning):
+    turns = Turns(turning)
+    conn = turning.connect()
+    conn.execute("drop table if exists shifting")
+    conn.execute("create table shifting(a int)")
+    conn.execute("insert into shifting values (1)")
+    wire = turning.login()
+    wire.send(prepare("s", "select * from shifting"))
+    assert not wire.until().errors
+    for row in (("1",), ("1", "2"), ("1", "2", "x")):
+        for _ in range(4):
+            wire.send(run("s") + sync())
+            reply = wire.until()
+            assert (reply.rows, len(reply.columns)) == ([row], len(row)), reply.errors
+            wire.send(describe("S", "s") + sync())
+            reply = wire.until()
+            assert not reply.errors, reply.errors
+            assert len(reply.columns) == len(row)
+            turns.change()
+        conn.execute(f"alter table shifting add column c{len(row)} text default "
+                     f"'{'2x'[len(row) - 1] if len(row) < 3 else 'z'}'")
+    conn.execute("drop table shifting")
+    wire.send(run("s") + sync())
+    assert wire.until().error["C"] == "42P01"
+
+
+def test_psycopg_prepares_what_it_runs_often(turning):
+    with psycopg.connect(turning.conninfo(), autocommit=True) as conn:
+        turns = Turns(turning)
+        for n in range(20):
+            assert conn.execute("select %s::int * 3", (n,)).fetchone() == (3 * n,)
+            turns.change()
