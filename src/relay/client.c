@@ -60,7 +60,7 @@ bool client_is_sound(const struct client *c)
 	return c->closing == CLOSE_NOT &&
 	       (c->server != NULL) == (c->state == CLIENT_LINKED) &&
 	       (c->waiter.line != NULL) == (c->state == CLIENT_WAITING) &&
-	       (c->state != CLIENT_OPENING || (c->opening && !c->is_logged_in)) &&
+	       (c->state != CLIENT_OPENING || (c->replication && !c->is_logged_in)) &&
 	       (!c->is_logged_in || c->pool != NULL || c->state == CLIENT_CONSOLE);
 }
 

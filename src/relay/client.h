@@ -65,7 +65,6 @@ struct client {
 		    *console; /* while it is on the CONSOLE; the console's own */
 		struct session *session; /* once it has entered a pool; NULL unless
 					    there is something to remember */
-		struct server *opening;  /* while OPENING */
 	};
 	uint64_t id;
 	uint64_t connected_us;

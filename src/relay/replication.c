@@ -4,6 +4,7 @@
 #include "relay/replication.h"
 
 #include "base/check.h"
+#include "pool/pool.h"
 #include "proto/startup.h"
 #include "proto/writer.h"
 #include "relay/client.h"
@@ -38,7 +39,6 @@ static void on_opened(struct server *s, void *owner)
 {
 	struct client *c = owner;
 
-	c->opening = NULL;
 	if (!greeting_send(c, s->params, s->base)) {
 		server_close(s, CLOSE_OUT_OF_MEMORY);
 		return;
@@ -49,11 +49,8 @@ static void on_opened(struct server *s, void *owner)
 
 static void on_failed(struct server *s, const struct notice *notice, void *owner)
 {
-	struct client *c = owner;
-
 	(void)s;
-	c->opening = NULL;
-	client_close_with(c, CLOSE_REFUSED, notice);
+	client_close_with(owner, CLOSE_REFUSED, notice);
 }
 
 /* The client it was linked to has been closed, or has gone long ago. */
@@ -101,24 +98,38 @@ static struct server *open_for(struct client *c, uint8_t kind)
 
 void replication_begin(struct client *c, uint8_t kind)
 {
-	struct server *s = open_for(c, kind);
-
-	if (!s) {
+	if (!open_for(c, kind)) {
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 		return;
 	}
-	c->opening = s;
 	c->replication = kind;
 	client_move(c, CLIENT_OPENING);
 	client_arm(c);
 }
 
+/* The server that is still to tell that client what becomes of it; NULL for none. The
+ * client has no room to remember it, and few of a pool's servers are private. */
+static struct server *server_opening_for(const struct client *c)
+{
+	struct slot *slot;
+
+	TAILQ_FOREACH (slot, &c->pool->slots[SLOT_PRIVATE], place) {
+		struct server *s = server_of_slot(slot);
+
+		if (s->purpose == SERVER_FOR_REPLICATION && s->private->ops &&
+		    s->private->owner == c)
+			return s;
+	}
+	return NULL;
+}
+
 void replication_give_up(struct client *c)
 {
-	if (c->replication == STARTUP_REPLICATION_NONE || c->is_logged_in || !c->opening)
+	if (c->replication == STARTUP_REPLICATION_NONE || c->is_logged_in)
 		return;
-	private_abandon(c->opening, CLOSE_SERVER_UNFINISHED);
-	c->opening = NULL;
+	struct server *s = server_opening_for(c);
+	if (s)
+		private_abandon(s, CLOSE_SERVER_UNFINISHED);
 }
 
 uint8_t replication_of_server(const struct server *s)
