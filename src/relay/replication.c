@@ -39,8 +39,9 @@ static void on_opened(struct server *s, void *owner)
 {
 	struct client *c = owner;
 
-	if (!greeting_send(c, s->params, s->base)) {
-		server_close(s, CLOSE_OUT_OF_MEMORY);
+	/* Both in one turn: it has gone, and its server came. */
+	if (c->closing != CLOSE_NOT || !greeting_send(c, s->params, s->base)) {
+		server_close(s, CLOSE_SERVER_UNFINISHED);
 		return;
 	}
 	link_attach(c, s);

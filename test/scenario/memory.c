@@ -65,8 +65,10 @@ static struct actor *bystander(struct world *w)
 	return a;
 }
 
+enum { CLIENTS = 4 };
+
 /* Bytes come and go in small pieces, so that buffers are needed on the way. */
-static void conversation(struct world *w, struct actor *c[3])
+static void conversation(struct world *w, struct actor *c[CLIENTS])
 {
 	world_settle(w);
 	if (client_of(c[0]))
@@ -81,7 +83,7 @@ static void conversation(struct world *w, struct actor *c[3])
 		if (world_server(w, i) && !is_gone(world_server(w, i)))
 			answering_go_on(world_server(w, i));
 	world_settle(w);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < CLIENTS; i++)
 		c[i]->peer.has_closed = true;
 	world_settle(w);
 }
@@ -93,8 +95,9 @@ static bool fails_at(size_t n)
 	    "user=anna;database=app;TimeZone=CET;application_name=a",
 	    "user=anna;database=app;options=-c work_mem=1MB",
 	    "user=emil;database=shared",
+	    "3.2;user=anna;database=app;replication=database;application_name=r",
 	};
-	struct actor *c[3];
+	struct actor *c[CLIENTS];
 	struct world w;
 
 	world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n"
@@ -102,7 +105,7 @@ static bool fails_at(size_t n)
 	w.answers = true;
 	struct actor *other = bystander(&w);
 	fail_at(n);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < CLIENTS; i++) {
 		c[i] = world_connect(&w);
 		c[i]->peer.read_most = 9;
 		c[i]->peer.write_most = 5;
@@ -118,7 +121,7 @@ static bool fails_at(size_t n)
 		world_settle(&w);
 		leave(x);
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < CLIENTS; i++)
 		if (!is_gone(c[i]))
 			leave(c[i]);
 	world_pass(&w, 10 * USEC_PER_SEC);

@@ -136,6 +136,7 @@ static void arrive(struct party *p, struct guest *g)
 	    "user=anna;database=other",
 	    "user=otto;database=shared;TimeZone=UTC+1",
 	    "user=emil;database=nowhere",
+	    "3.2;user=anna;database=app;replication=database",
 	};
 
 	g->actor = world_connect(&p->w);
@@ -143,7 +144,7 @@ static void arrive(struct party *p, struct guest *g)
 		free_seat(g);
 		return;
 	}
-	script_write_startup(&g->words, who[dice(p, 6)]);
+	script_write_startup(&g->words, who[dice(p, 7)]);
 }
 
 static void ask(struct party *p, struct guest *g)

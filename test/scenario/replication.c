@@ -203,6 +203,27 @@ static void a_client_may_go_before_its_server_is_there(void **state)
 	}
 }
 
+static void a_client_may_go_in_the_turn_in_which_its_server_comes(void **state)
+{
+	(void)state;
+	for (int comes = 0; comes < 2; comes++) {
+		struct world w;
+
+		world_begin(&w, "pool_mode = transaction\n");
+		w.logs_in = false;
+		struct actor *c = world_client(&w, PHYSICAL);
+		c->peer.has_closed = true;
+		if (comes)
+			actor_greet(world_server(&w, 1));
+		else
+			actor_push(world_server(&w, 1), "E[FATAL 53300 too many]");
+		world_settle(&w);
+		assert_true(is_gone(c) && is_gone(world_server(&w, 1)));
+		world_is_empty(&w);
+		world_end(&w);
+	}
+}
+
 static void what_it_says_too_early_waits(void **state)
 {
 	struct world w;
@@ -441,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(a_server_that_goes_takes_its_client_along),
 	    cmocka_unit_test(an_error_of_its_server_is_its_own_affair),
 	    cmocka_unit_test(a_client_may_go_before_its_server_is_there),
+	    cmocka_unit_test(a_client_may_go_in_the_turn_in_which_its_server_comes),
 	    cmocka_unit_test(what_it_says_too_early_waits),
 	    cmocka_unit_test(it_waits_no_longer_than_a_login_or_a_connect_may_take),
 	    cmocka_unit_test(limits_on_queries_and_idlers_do_not_end_it),
