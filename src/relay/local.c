@@ -73,9 +73,15 @@ static bool is_proven(const struct client *c, const struct statement *statement)
 static bool name(struct client *c, struct slice as, struct statement *statement)
 {
 	struct session *session = session_get(c);
+	bool is_named;
 
-	return session &&
-	       client_statements_add(store_of(c), &session->statements, as, statement);
+	if (!session)
+		return false;
+	statements_hold(store_of(c), statement);
+	is_named =
+	    client_statements_add(store_of(c), &session->statements, as, statement);
+	statements_give_back(store_of(c), statement);
+	return is_named;
 }
 
 static bool parse(struct client *c, const struct extended *e)

@@ -149,6 +149,22 @@ static void names_of_clients_are_their_own(void **state)
 	world_end(&w);
 }
 
+/* Its client has gone; the server that has it is still there. */
+static void what_only_servers_have_is_named_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	leave(c);
+	struct actor *other = world_session(&w);
+	say(other, "P[mine:select 1] S");
+	ASSERT_HEARS(other, "1 Z[I]");
+	goes(other, "B[mine] E S", s, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
+	world_end(&w);
+}
+
 /* ---- errors ---- */
 
 static void a_failed_parse_leaves_nothing_behind(void **state)
@@ -482,6 +498,7 @@ int main(void)
 	    cmocka_unit_test(ten_named_binds_of_a_pipeline_leave_in_one_write),
 	    cmocka_unit_test(what_a_server_has_is_not_prepared_again),
 	    cmocka_unit_test(what_was_prepared_before_needs_no_server),
+	    cmocka_unit_test(what_only_servers_have_is_named_again),
 	    cmocka_unit_test(names_of_clients_are_their_own),
 	    cmocka_unit_test(a_failed_parse_leaves_nothing_behind),
 	    cmocka_unit_test(a_skipped_parse_leaves_nothing_behind),
