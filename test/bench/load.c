@@ -203,9 +203,13 @@ static void load_init(struct load *l, const struct load_options *o)
 	for (unsigned i = 0; i < o->script_len; i++) {
 		if (o->mode == MODE_EXTENDED)
 			wire_extended(&l->script[i], o->script[i]);
+		else if (o->mode == MODE_PREPARED)
+			wire_execute(&l->script[i], i);
 		else
 			wire_simple(&l->script[i], o->script[i]);
 	}
+	if (o->mode == MODE_PREPARED)
+		wire_prepare(&l->prepare, o->script, o->script_len);
 	for (unsigned i = 0; i < l->options.databases; i++) {
 		char name[128];
 		snprintf(name, sizeof(name), "%s%u", o->database, i);
@@ -223,6 +227,7 @@ static void load_fini(struct load *l)
 		bytes_fini(&l->script[i]);
 	for (unsigned i = 0; i < l->options.databases; i++)
 		bytes_fini(&l->startup[i]);
+	bytes_fini(&l->prepare);
 	bytes_fini(&l->terminate);
 	sqlstates_fini(&l->errors);
 	sqlstates_fini(&l->login_errors);

@@ -21,7 +21,7 @@ static void count_error(struct load *l, const struct client *c)
 	uint64_t ns = now_ns() - c->begun_ns;
 	if (c->state == CLIENT_BUSY && l->is_measuring)
 		sqlstates_add(&l->errors, c->sqlstate, ns);
-	else if (c->state == CLIENT_LOGIN)
+	else if (c->state == CLIENT_LOGIN || c->state == CLIENT_PREPARING)
 		sqlstates_add(&l->login_errors, c->sqlstate, ns);
 }
 
@@ -171,7 +171,12 @@ static void client_on_transaction_done(struct load *l, struct client *c)
 
 static void client_on_ready(struct load *l, struct client *c)
 {
-	if (c->state == CLIENT_LOGIN) {
+	if (c->state == CLIENT_LOGIN && l->options.mode == MODE_PREPARED) {
+		c->state = CLIENT_PREPARING;
+		client_say(l, c, &l->prepare);
+		return;
+	}
+	if (c->state == CLIENT_LOGIN || c->state == CLIENT_PREPARING) {
 		l->under_way--;
 		l->connected++;
 		client_rest(l, c);
@@ -214,7 +219,8 @@ static void client_on_bytes(struct load *l, struct client *c, const uint8_t *at,
 		/* Nothing may follow but notices: what is left belongs to a dead
 		 * connection. */
 		client_on_ready(l, c);
-		if (c->state != CLIENT_IDLE && c->state != CLIENT_BUSY)
+		if (c->state != CLIENT_IDLE && c->state != CLIENT_BUSY &&
+		    c->state != CLIENT_PREPARING)
 			return;
 	}
 }

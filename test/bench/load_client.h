@@ -20,6 +20,7 @@ enum client_state {
 	CLIENT_CLOSED,
 	CLIENT_CONNECTING,
 	CLIENT_LOGIN,
+	CLIENT_PREPARING,
 	CLIENT_IDLE,
 	CLIENT_BUSY,
 };
@@ -48,6 +49,7 @@ struct load {
 	struct line idle;
 	struct bytes script[SCRIPT_MAX];
 	struct bytes *startup; /* one for each database */
+	struct bytes prepare; /* all of the script, in mode prepared */
 	struct bytes terminate;
 	uint64_t give_up_ns;
 

@@ -11,7 +11,7 @@ static const char usage[] =
     "  --clients N      connections (1)\n"
     "  --active A       of them busy at any time (all)\n"
     "  --rotate         the busy ones change after each transaction\n"
-    "  --mode M         simple | extended | reconnect (simple)\n"
+    "  --mode M         simple | extended | prepared | reconnect (simple)\n"
     "  --query SQL      may be given up to 8 times: one transaction is all of them in "
     "turn\n"
     "  --duration S     measure that long (1)\n"
@@ -74,9 +74,11 @@ static enum load_mode mode_of(const char *text)
 		return MODE_SIMPLE;
 	if (!strcmp(text, "extended"))
 		return MODE_EXTENDED;
+	if (!strcmp(text, "prepared"))
+		return MODE_PREPARED;
 	if (!strcmp(text, "reconnect"))
 		return MODE_RECONNECT;
-	errx(1, "%s: want simple, extended or reconnect", text);
+	errx(1, "%s: want simple, extended, prepared or reconnect", text);
 }
 
 static void add_query(struct load_options *o, const char *sql)

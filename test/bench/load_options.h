@@ -11,6 +11,7 @@
 enum load_mode {
 	MODE_SIMPLE,
 	MODE_EXTENDED,
+	MODE_PREPARED,  /* named statements, prepared once by each client */
 	MODE_RECONNECT, /* connect, run the script, close */
 };
 

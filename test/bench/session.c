@@ -246,57 +246,102 @@ static void fail_batch(struct session *s, const char *sqlstate, const char *mess
 	s->is_skipping = true;
 }
 
+/* The statement of that name, or a free place for one; NULL when there is neither. */
+static struct session_statement *find_statement(struct session *s, const char *name,
+						bool is_new)
+{
+	struct session_statement *free_place = NULL;
+	for (int i = 0; i < SESSION_STATEMENTS; i++) {
+		struct session_statement *at = &s->statements[i];
+		if (at->is_there && !strcmp(at->name, name))
+			return at;
+		if (!at->is_there && !free_place)
+			free_place = at;
+	}
+	return is_new ? free_place : NULL;
+}
+
 static void on_parse(struct session *s, const char *name, size_t len)
 {
 	size_t name_len = strlen(name);
-	if (name_len > 0 || len < 2) {
-		fail_batch(s, "0A000", "only the unnamed statement is known here");
+	struct session_statement *at = find_statement(s, name, true);
+	if (name_len + 1 >= len || name_len >= sizeof(at->name) || !at) {
+		fail_batch(s, "54000", "too many statements, or too long a name");
 		return;
 	}
-	const char *text = name + 1;
-	statement_next(&text, true, &s->parsed);
-	s->has_parsed = true;
+	if (at->is_there && name_len > 0) {
+		fail_batch(s, "42P05", "prepared statement already exists");
+		return;
+	}
+	const char *text = name + name_len + 1;
+	statement_next(&text, true, &at->parsed);
+	at->is_there = true;
+	memcpy(at->name, name, name_len + 1);
 	put_empty(s, '1');
 }
 
 static void on_bind(struct session *s, const char *portal, size_t len)
 {
 	/* Two names come first; what is bound does not change the answer. */
-	if (len < 2 || portal[0] || portal[1])
-		fail_batch(s, "0A000",
-			   "only the unnamed statement and portal are known here");
-	else if (!s->has_parsed)
-		fail_batch(s, "26000", "unnamed prepared statement does not exist");
-	else
-		put_empty(s, '2');
-}
-
-static void on_describe(struct session *s, char kind)
-{
-	if (!s->has_parsed) {
-		fail_batch(s, "26000", "unnamed prepared statement does not exist");
+	const char *name = portal + strlen(portal) + 1;
+	struct session_statement *at = NULL;
+	if (portal[0] || name >= portal + len || !memchr(name, 0, len - 1)) {
+		fail_batch(s, "0A000", "only the unnamed portal is known here");
 		return;
 	}
-	if (kind == 'S') {
-		size_t begun = wire_begin(out(s), 't');
-		wire_put_u16(out(s), 0);
-		wire_end(out(s), begun);
+	at = find_statement(s, name, false);
+	if (!at) {
+		fail_batch(s, "26000", "prepared statement does not exist");
+		return;
 	}
-	if (s->parsed.verb != VERB_ROWS) {
+	s->bound = &at->parsed;
+	put_empty(s, '2');
+}
+
+static void put_description(struct session *s, const struct statement *st)
+{
+	if (st->verb != VERB_ROWS) {
 		put_empty(s, 'n');
 		return;
 	}
 	const struct answer *a =
-	    answers_find(&s->world->answers, s->parsed.rows, s->parsed.row_bytes);
+	    answers_find(&s->world->answers, st->rows, st->row_bytes);
 	bytes_add(out(s), a->text.data, a->description_len);
+}
+
+static void on_describe(struct session *s, const char *what)
+{
+	struct session_statement *at =
+	    what[0] == 'S' ? find_statement(s, what + 1, false) : NULL;
+	const struct statement *st = at ? &at->parsed : s->bound;
+	if (!st || (what[0] == 'S' && !at)) {
+		fail_batch(s, "26000", "nothing of that name exists");
+		return;
+	}
+	if (at) {
+		size_t begun = wire_begin(out(s), 't');
+		wire_put_u16(out(s), 0);
+		wire_end(out(s), begun);
+	}
+	put_description(s, st);
 }
 
 static void on_execute(struct session *s)
 {
-	if (!s->has_parsed)
+	if (!s->bound)
 		fail_batch(s, "34000", "portal does not exist");
-	else if (!execute(s, &s->parsed, false))
+	else if (!execute(s, s->bound, false))
 		s->is_skipping = true;
+}
+
+static void on_close(struct session *s, const char *what)
+{
+	struct session_statement *at =
+	    what[0] == 'S' ? find_statement(s, what + 1, false) : NULL;
+	if (at)
+		at->is_there = false;
+	s->bound = NULL;
+	put_empty(s, '3');
 }
 
 static void on_sync(struct session *s)
@@ -324,11 +369,11 @@ static void on_message(struct session *s, char letter, const uint8_t *body, size
 	} else if (letter == 'B' && is_terminated) {
 		on_bind(s, text, len);
 	} else if (letter == 'D' && is_terminated) {
-		on_describe(s, text[0]);
+		on_describe(s, text);
 	} else if (letter == 'E' && is_terminated) {
 		on_execute(s);
 	} else if (letter == 'C' && is_terminated) {
-		put_empty(s, '3');
+		on_close(s, text);
 	} else {
 		put_fatal(s, "08P01", "message not understood");
 	}

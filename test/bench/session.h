@@ -1,7 +1,7 @@
 /*
  * One session of the fake backend: bytes of a client in, bytes of an answer out, no
- * socket. Simple queries and unnamed extended batches; everything else is answered by an
- * error of the kind PostgreSQL would send.
+ * socket. Simple queries, and extended ones with a few named statements; everything else
+ * is answered by an error of the kind PostgreSQL would send.
  */
 #ifndef BENCH_SESSION_H
 #define BENCH_SESSION_H
@@ -12,7 +12,19 @@
 #include "statement.h"
 #include "wire.h"
 
-enum { SESSION_PARAMS = 13, SESSION_VALUE_CAP = 64, SESSION_IOVS = 3 };
+enum {
+	SESSION_PARAMS = 13,
+	SESSION_VALUE_CAP = 64,
+	SESSION_IOVS = 3,
+	SESSION_STATEMENTS = 16,
+};
+
+/* A prepared statement; the unnamed one has the empty name. */
+struct session_statement {
+	bool is_there;
+	char name[SESSION_VALUE_CAP];
+	struct statement parsed;
+};
 
 struct session_params {
 	char value[SESSION_PARAMS][SESSION_VALUE_CAP];
@@ -29,10 +41,10 @@ struct session {
 	struct session_world *world;
 	uint32_t id;
 	bool is_started, is_ended;
-	bool is_skipping;        /* to Sync, after an error */
-	char status;             /* of ReadyForQuery */
-	struct statement parsed; /* the unnamed statement */
-	bool has_parsed;
+	bool is_skipping; /* to Sync, after an error */
+	char status;      /* of ReadyForQuery */
+	struct session_statement statements[SESSION_STATEMENTS];
+	const struct statement *bound; /* to the portal; NULL: none */
 	unsigned sleep_ms; /* before the answer goes out; the driver clears it */
 	struct session_params login, now;
 	/* The answer: head, then from big_sent on the rows of big, then tail. */

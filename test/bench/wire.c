@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { STATEMENT_NAME_CAP = 32 };
 
 void bytes_fini(struct bytes *b)
 {
@@ -109,17 +112,21 @@ void wire_simple(struct bytes *b, const char *sql)
 	wire_end(b, begun);
 }
 
-void wire_extended(struct bytes *b, const char *sql)
+static void put_parse(struct bytes *b, const char *name, const char *sql)
 {
 	size_t begun = wire_begin(b, 'P');
-	wire_put_text(b, "");
+	wire_put_text(b, name);
 	wire_put_text(b, sql);
 	wire_put_u16(b, 0);
 	wire_end(b, begun);
+}
 
-	begun = wire_begin(b, 'B');
+/* Bind, Describe, Execute, Sync. */
+static void put_execute(struct bytes *b, const char *name)
+{
+	size_t begun = wire_begin(b, 'B');
 	wire_put_text(b, "");
-	wire_put_text(b, "");
+	wire_put_text(b, name);
 	wire_put_u16(b, 0);
 	wire_put_u16(b, 0);
 	wire_put_u16(b, 0);
@@ -136,6 +143,29 @@ void wire_extended(struct bytes *b, const char *sql)
 	wire_end(b, begun);
 
 	wire_end(b, wire_begin(b, 'S'));
+}
+
+void wire_extended(struct bytes *b, const char *sql)
+{
+	put_parse(b, "", sql);
+	put_execute(b, "");
+}
+
+void wire_prepare(struct bytes *b, const char *const sql[], unsigned count)
+{
+	char name[STATEMENT_NAME_CAP];
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "statement_%u", i);
+		put_parse(b, name, sql[i]);
+	}
+	wire_end(b, wire_begin(b, 'S'));
+}
+
+void wire_execute(struct bytes *b, unsigned number)
+{
+	char name[STATEMENT_NAME_CAP];
+	snprintf(name, sizeof(name), "statement_%u", number);
+	put_execute(b, name);
 }
 
 void wire_terminate(struct bytes *b)

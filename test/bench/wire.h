@@ -47,6 +47,10 @@ void wire_startup(struct bytes *b, const char *user, const char *database);
 void wire_simple(struct bytes *b, const char *sql);
 /* Unnamed Parse, Bind, Describe, Execute, Sync. */
 void wire_extended(struct bytes *b, const char *sql);
+/* Named Parses of the queries, Sync; and later Bind, Describe, Execute, Sync of the
+ * statement of that number. */
+void wire_prepare(struct bytes *b, const char *const sql[], unsigned count);
+void wire_execute(struct bytes *b, unsigned number);
 void wire_terminate(struct bytes *b);
 
 /* Where in a stream of messages we are. Zero is the start of a message. */
