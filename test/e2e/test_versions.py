@@ -1,12 +1,16 @@
 """Protocol 3.2: longer cancel keys on both sides, where the other side offers them."""
 
+import os
+import shutil
 import struct
+import subprocess
 
 import pytest
 
+from harness.account import give_to, popen_as
 from harness.backend import OK, PARAMS, READY, error
-from harness.waiting import wait_until
-from harness.wire import Closed, Refused, cstring, message, query, startup
+from harness.waiting import free_port, wait_until
+from harness.wire import Closed, Refused, Wire, cstring, message, query, startup
 
 ALICE = {"user": "alice", "database": "app"}
 V3_0, V3_2 = 3 << 16, 3 << 16 | 2
@@ -137,3 +141,44 @@ def test_postgresql_is_reached_at_the_first_attempt(cluster, make_pooler):
     pooler = make_pooler()
     assert login(pooler).value("select 1") == "1"
     assert pooler.output().count("new connection to server") == 1
+
+
+@pytest.fixture
+def bouncer(cluster, workdir):
+    """A PgBouncer in front of PostgreSQL; the one in Debian 12 takes nothing above 3.1."""
+    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+    if not os.access(program, os.X_OK):
+        pytest.skip("no pgbouncer")
+    directory = os.path.join(workdir, "bouncer")
+    os.mkdir(directory)
+    give_to(cluster.account, directory)
+    port = free_port()
+    with open(f"{directory}/users", "w") as users:
+        users.write('"alice" ""\n')
+    with open(f"{directory}/ini", "w") as ini:
+        ini.write(f"[databases]\napp = host=127.0.0.1 port={cluster.port}\n[pgbouncer]\n"
+                  f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+                  f"auth_type = trust\nauth_file = {directory}/users\n")
+    with open(f"{directory}/log", "wb") as log:
+        process = subprocess.Popen([program, f"{directory}/ini"], cwd="/", stdout=log, stderr=log,
+                                   **popen_as(cluster.account))
+
+    def answers():
+        assert process.poll() is None, open(f"{directory}/log").read()
+        try:
+            with Wire(("127.0.0.1", port)):
+                return True
+        except OSError:
+            return False
+    wait_until(answers)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+def test_a_proxy_in_front_of_postgresql_is_no_trouble(make_pooler, bouncer):
+    pooler = make_pooler({"app": {"port": bouncer}}, pool_mode="session")
+    for _ in range(3):
+        wire = login(pooler)
+        assert len(wire.key) == 36
+        assert wire.value("select 1") == "1"
