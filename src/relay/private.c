@@ -93,6 +93,10 @@ struct notice private_wait_notice(const struct server *s)
 {
 	bool is_of_user = s->slot.waits_for == s->slot.pool->user_usage;
 
+	if (pool_is_paused(s->slot.pool))
+		return (struct notice){.severity = "FATAL",
+				       .sqlstate = SQLSTATE_CANNOT_CONNECT_NOW,
+				       .message = "the database is paused"};
 	return (struct notice){
 	    .severity = "FATAL",
 	    .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
