@@ -166,11 +166,25 @@ static enum text_verdict refuse(struct notice *out, const char *sqlstate,
 	return TEXT_IS_REFUSED;
 }
 
+/* It has UNLISTENed for certain; the server is about to be asked whether it has not
+ * LISTENed again, or is being asked. */
+static bool is_leaving(const struct listening *l, const struct member *m)
+{
+	return m->is_certain &&
+	       (m->is_asked || (m->may_leave && l->has_unlistened_surely));
+}
+
 static bool is_at_its_limit(const struct listening *l)
 {
 	int most = l->client->dispatcher->config->settings.max_listen_channels;
+	const struct member *m;
+	unsigned count = l->listener.count;
 
-	return most > 0 && l->listener.count >= (unsigned)most;
+	if (most == 0 || count < (unsigned)most)
+		return false;
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		count -= is_leaving(l, m);
+	return count >= (unsigned)most;
 }
 
 static struct member *join(struct listening *l, struct slice name)
@@ -426,4 +440,24 @@ void notify_settled(struct server *s)
 			notify_free(c);
 	}
 	clean_release_if_done(s);
+}
+
+static bool has_only_asked(const struct server *s)
+{
+	const struct client *c = s->client;
+
+	return c && s->task == SERVER_TASK_LISTENING && c->closing == CLOSE_NOT &&
+	       s->query_us == 0 && s->transaction_us == 0 && c->rest == 0;
+}
+
+bool notify_settle_lost(struct server *s)
+{
+	struct listening *l = listening_at(s);
+
+	if (!has_only_asked(s) || (s->client->session->hints & ~SQL_COMMON) != 0)
+		return false;
+	s->task = SERVER_TASK_NONE;
+	if (l)
+		end_members(l, false);
+	return true;
 }

@@ -56,6 +56,9 @@ bool notify_settle_begin(struct server *s);
 void notify_settle_row(struct server *s, struct slice body);
 /* The answer is complete; the task is over. */
 void notify_settled(struct server *s);
+/* The server has gone. Whether the client lacks nothing but that answer: then it counts
+ * as listening to all that it may listen to, and can go on with another server. */
+bool notify_settle_lost(struct server *s);
 
 /* ---- its end ---- */
 

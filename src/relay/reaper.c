@@ -19,6 +19,7 @@
 #include "relay/notify.h"
 #include "relay/private.h"
 #include "relay/replication.h"
+#include "relay/rewrite.h"
 #include "relay/server_login.h"
 #include "relay/session.h"
 
@@ -91,6 +92,16 @@ static void reap_clients(struct dispatcher *d)
 	}
 }
 
+/* It had its last answer, and nothing of it was left in the server. */
+static void go_on_without(struct client *c)
+{
+	rewrite_keep_unnamed(c);
+	link_detach(c);
+	client_arm(c);
+	if (stream_kept(&c->stream).len > 0)
+		loop_post(c->dispatcher->loop, &c->pump);
+}
+
 /* A client that was linked to a server that has gone. */
 static void bereave(struct server *s)
 {
@@ -98,6 +109,10 @@ static void bereave(struct server *s)
 
 	if (!c)
 		return;
+	if (notify_settle_lost(s)) {
+		go_on_without(c);
+		return;
+	}
 	link_detach(c);
 	if (closing_row(s->closing)->severity)
 		client_close(c, s->closing); /* a reason that ends both */

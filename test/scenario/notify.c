@@ -356,6 +356,34 @@ static void a_lost_connection_is_made_again_and_told_of(void **state)
 	world_end(&at.w);
 }
 
+static void a_server_lost_while_it_is_asked_is_missed_by_nobody(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	say(at.c, "Q[listen a]");
+	expect_listening(&at, 2, "Q[LISTEN \"a\";]");
+	confirm(at.n);
+	say(at.s, "C[LISTEN] Z[I]");
+	ASSERT_HEARS(at.c, "C[LISTEN] Z[I]");
+	ASSERT_HEARS(at.s, "Q[listen a] " SETTLE);
+	break_off(at.s);
+	ASSERT_HEARS(at.c, "");
+	assert_int_equal(client_of(at.c)->state, CLIENT_IDLE);
+	say(at.n, "A[a]");
+	ASSERT_HEARS(at.c, "A[a]");
+	/* But one that is in the middle of something ends with its server. */
+	say(at.c, "Q[listen b]");
+	confirm(at.n);
+	struct actor *s = world_server(&at.w, 3);
+	ASSERT_HEARS(s, "Q[listen b]");
+	break_off(s);
+	world_settle(&at.w);
+	assert_true(is_gone(at.c));
+	world_end(&at.w);
+}
+
 static void it_is_tried_again_with_pauses_until_it_works(void **state)
 {
 	struct scene at;
@@ -623,6 +651,7 @@ int main(void)
 	    cmocka_unit_test(discard_all_ends_listening),
 	    cmocka_unit_test(a_connection_that_cannot_be_made_refuses_the_listen),
 	    cmocka_unit_test(a_lost_connection_is_made_again_and_told_of),
+	    cmocka_unit_test(a_server_lost_while_it_is_asked_is_missed_by_nobody),
 	    cmocka_unit_test(it_is_tried_again_with_pauses_until_it_works),
 	    cmocka_unit_test(a_slow_reader_is_disconnected_at_the_bound),
 	    cmocka_unit_test(who_reads_late_gets_all_of_it_in_order),
