@@ -38,6 +38,7 @@ struct census {
 	unsigned being_canceled;
 	unsigned finishing; /* what clients asked that have said goodbye */
 	unsigned used;
+	unsigned private; /* those that serve a client */
 };
 
 static void count_servers(const struct show *show, const struct pool *pool,
@@ -49,6 +50,7 @@ static void count_servers(const struct show *show, const struct pool *pool,
 		TAILQ_FOREACH (slot, &pool->slots[state], place) {
 			const struct server *s = server_of_slot(slot);
 			out->cancels += s->cancels;
+			out->private += s->private && s->client;
 			if (s->leaving == LEAVING_FINISHING)
 				out->finishing++;
 			else if (state == SLOT_CLEANING && s->task == SERVER_TASK_NONE)
@@ -84,8 +86,7 @@ static void show_pool(struct row *row, const struct show *show, const struct poo
 	row_count(row, waiting);
 	row_count(row, census.cancels);
 	row_count(row, 0); /* cancel requests never wait for a place */
-	row_count(row, census.finishing + pool->counts[SLOT_BUSY] +
-			   pool->counts[SLOT_PRIVATE]);
+	row_count(row, census.finishing + pool->counts[SLOT_BUSY] + census.private);
 	row_count(row, census.cancels);
 	row_count(row, census.being_canceled);
 	row_count(row, pool->counts[SLOT_IDLE] - census.used);

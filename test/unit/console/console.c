@@ -77,6 +77,7 @@ static const char *const tables[] = {
     "CONFIG",
     "STATE",
     "LISTS",
+    "LISTENERS",
     "MEM",
     "SOCKETS",
     "ACTIVE_SOCKETS",
