@@ -41,6 +41,7 @@ struct client_statement {
 	const struct client_statements *client; /* NULL: withdrawn */
 	struct key key;                         /* the bytes of `client`, and the name */
 	struct statement *statement;            /* held */
+	struct statement_shape shape;
 	uint8_t name[];
 };
 
@@ -263,9 +264,18 @@ bool statement_is_proven(const struct statement *s, uint64_t place, uint32_t epo
 
 struct slice statement_name(const struct statement *s, char out[STATEMENT_NAME_LEN])
 {
-	int len = snprintf(out, STATEMENT_NAME_LEN, "pooler_%" PRIu64, s->number);
+	static const char prefix[] = "pooler_";
+	char digits[20];
+	size_t count = 0, len = sizeof(prefix) - 1;
 
-	return slice_of(out, (size_t)len);
+	/* By hand, since every Bind needs it. */
+	for (uint64_t rest = s->number; rest > 0 || count == 0; rest /= 10)
+		digits[count++] = (char)('0' + rest % 10);
+	memcpy(out, prefix, len);
+	while (count > 0)
+		out[len++] = digits[--count];
+	out[len] = '\0';
+	return slice_of(out, len);
 }
 
 /* ---- what a client calls them ---- */
@@ -373,6 +383,11 @@ struct client_statement *client_statements_next(const struct client_statements *
 struct statement *client_statement_of(const struct client_statement *named)
 {
 	return named->statement;
+}
+
+struct statement_shape *client_statement_shape(struct client_statement *named)
+{
+	return &named->shape;
 }
 
 struct slice client_statement_name(const struct client_statement *named)

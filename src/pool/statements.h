@@ -115,6 +115,13 @@ struct client_statement *client_statements_add(struct statements *store,
 /* One after the other, from NULL on; NULL behind the last. */
 struct client_statement *client_statements_next(const struct client_statements *client,
 						const struct client_statement *named);
+/* What the client was told that the rows look like, as a hash, and in which of the
+ * owner's epochs; hash 0: it was not. Its users' to set. */
+struct statement_shape {
+	uint64_t hash;
+	uint32_t epoch;
+};
+struct statement_shape *client_statement_shape(struct client_statement *named);
 struct statement *client_statement_of(const struct client_statement *named);
 /* As far as names are told apart. */
 struct slice client_statement_name(const struct client_statement *named);
@@ -147,6 +154,7 @@ struct server_statement {
 	struct statement *statement; /* held */
 	uint64_t asked; /* the ordinal, in the server's tracker, of what prepared it */
 	uint32_t epoch; /* the owner's: when it was prepared, in changes of the schema */
+	uint64_t shape; /* hash of what its rows look like there; 0: not known */
 	bool is_doubtful; /* may be there or not: to be closed before it is prepared */
 };
 

@@ -129,6 +129,18 @@ bool extended_write_close(struct buffer *out, struct slice name)
 	return writer_finish(&w);
 }
 
+bool extended_write_look(struct buffer *out, struct slice name)
+{
+	struct writer w = writer_of(out);
+
+	writer_begin(&w, 'D');
+	writer_u8(&w, 'S');
+	writer_cstring(&w, name);
+	writer_end(&w);
+	writer_empty(&w, 'H');
+	return writer_finish(&w);
+}
+
 bool extended_write_bind(struct buffer *out, struct slice name)
 {
 	struct writer w = writer_of(out);

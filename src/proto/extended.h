@@ -46,6 +46,8 @@ bool extended_rename(const struct frame *f, const struct extended *e, struct sli
 bool extended_write_parse(struct buffer *out, struct slice name, struct slice tail);
 /* Appends a whole Close of a statement. */
 bool extended_write_close(struct buffer *out, struct slice name);
+/* Appends a whole Describe of a statement and a Flush. */
+bool extended_write_look(struct buffer *out, struct slice name);
 /* Appends a Bind of the unnamed portal to this statement, without parameters. */
 bool extended_write_bind(struct buffer *out, struct slice name);
 

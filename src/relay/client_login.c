@@ -86,16 +86,16 @@ void client_login_displaced(struct login_ticket *ticket)
 	login_gate_leave(&logins->gate, ticket);
 }
 
-bool client_login_may_read(struct stream *stream)
+enum stream_turn client_login_may_read(struct stream *stream)
 {
 	struct client *c = client_of_stream(stream);
 	struct login *l = c->login;
 
 	/* What came together with the end of a handshake has had its turn. */
 	if (c->state != CLIENT_STARTUP || l->is_in_turn || stream_has_hidden(stream))
-		return true;
-	login_gate_ask(&logins_of(l)->gate, &l->ticket);
-	return false;
+		return STREAM_TURN_NOW;
+	bool is_soon = login_gate_ask(&logins_of(l)->gate, &l->ticket);
+	return is_soon ? STREAM_TURN_SOON : STREAM_TURN_LATER;
 }
 
 /* ---- the startup packet ---- */

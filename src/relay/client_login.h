@@ -6,6 +6,7 @@
 #define POOLER_RELAY_CLIENT_LOGIN_H
 
 #include "base/slice.h"
+#include "net/stream.h"
 #include "relay/login_gate.h"
 
 struct client;
@@ -15,7 +16,7 @@ struct stream;
 bool client_login_begin(struct client *c);
 
 /* Its stream has something to read; whether it may be read now. */
-bool client_login_may_read(struct stream *stream);
+enum stream_turn client_login_may_read(struct stream *stream);
 
 /* Bytes of a client in state STARTUP; returns how many are done with. */
 size_t client_login_feed(struct client *c, struct slice bytes);

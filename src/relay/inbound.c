@@ -46,6 +46,8 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 	return f->letter == 'Z' || f->letter == 'S' || f->letter == 'C' ||
 	       (f->letter == 'A' && s->private) ||
 	       (f->letter == 'D' && s->task == SERVER_TASK_LISTENING) ||
+	       (f->letter == 'T' && journal_is_open(&s->journal) &&
+		f->total_len <= GATHER_MAX) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -76,6 +78,13 @@ static void count_ready(struct server *s, bool is_xact_end)
 	}
 }
 
+/* Something may have waited for this answer. */
+static void pump_if_kept(struct client *c)
+{
+	if (c && stream_kept(&c->stream).len > 0)
+		loop_post(c->dispatcher->loop, &c->pump);
+}
+
 /* A ReadyForQuery for the client is on its way to it. */
 static void on_client_ready(struct reply *r)
 {
@@ -92,9 +101,7 @@ static void on_client_ready(struct reply *r)
 	else if (is_idle)
 		server_arm(s);
 	reply_send(r);
-	/* Something may have waited for this. */
-	if (stream_kept(&s->client->stream).len > 0)
-		loop_post(s->dispatcher->loop, &s->client->pump);
+	pump_if_kept(s->client);
 	notify_note_ready(s, tracker_transaction_status(&s->tracker));
 	clean_release_if_done(s);
 }
@@ -214,8 +221,7 @@ static void repeat_batch(struct server *s)
 		client_close(c, CLOSE_SERVER_LOST);
 	buffer_fini(&batch);
 	replay_done(s);
-	if (stream_kept(&c->stream).len > 0)
-		loop_post(s->dispatcher->loop, &c->pump);
+	pump_if_kept(c);
 }
 
 static void on_client_answer(struct reply *r, const struct frame *f)
@@ -312,12 +318,21 @@ static bool note_tag(struct server *s, const struct frame *f)
 	return true;
 }
 
+/* What the rows of a statement look like is known now. */
+static void note_description(struct server *s, const struct frame *f,
+			     const struct question *question)
+{
+	if ((f->letter == 'T' || f->letter == 'n') && frame_is_whole(f))
+		journal_described(s, question->number, f->body);
+}
+
 /* The answer has taken effect; on_... below may part the two. */
 static void settle_journal(struct server *s, const struct frame *f,
 			   const struct question *question)
 {
 	if (!journal_is_open(&s->journal))
 		return;
+	note_description(s, f, question);
 	if (f->letter == 'E')
 		journal_failed(s, question->number);
 	else
@@ -366,6 +381,7 @@ static bool commit(struct reply *r, const struct frame *f)
 		}
 		on_hidden_answer(r, f, &question);
 		settle_journal(s, f, &question);
+		pump_if_kept(s->client);
 		return true;
 	case TRACKER_ASIDE:
 		on_aside(r, f);

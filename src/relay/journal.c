@@ -16,7 +16,16 @@
 #include "relay/server.h"
 #include "relay/session.h"
 
-enum effect { NAMED, UNNAMED, PREPARED, CLOSED, REFUSED, HIDES_TAG };
+enum effect {
+	NAMED,
+	UNNAMED,
+	PREPARED,
+	CLOSED,
+	REFUSED,
+	HIDES_TAG,
+	DESCRIBES, /* for the client */
+	LOOKS,     /* the same for the pooler */
+};
 
 struct journal_entry {
 	TAILQ_ENTRY(journal_entry) place;
@@ -108,6 +117,11 @@ bool journal_hides_tag(struct server *s)
 	return add(s, HIDES_TAG);
 }
 
+bool journal_describes(struct server *s, struct client_statement *named, bool is_own)
+{
+	return add_named(s, is_own ? LOOKS : DESCRIBES, named);
+}
+
 /* ---- while the answer comes ---- */
 
 static struct journal_entry *find(const struct server *s, uint64_t question,
@@ -122,6 +136,41 @@ static struct journal_entry *find(const struct server *s, uint64_t question,
 			return e;
 	}
 	return NULL;
+}
+
+static void note_shape(struct server *s, const struct journal_entry *e,
+		       struct slice description)
+{
+	struct server_statement *there =
+	    server_statements_find(&s->statements, client_statement_of(e->named));
+
+	if (!there)
+		return;
+	/* 0 stands for unknown. */
+	there->shape = hash_bytes(&store_of(s)->key, description) | 1;
+	if (e->effect == DESCRIBES)
+		*client_statement_shape(e->named) =
+		    (struct statement_shape){.hash = there->shape, .epoch = there->epoch};
+}
+
+void journal_described(struct server *s, uint64_t question, struct slice description)
+{
+	struct journal_entry *e = find(s, question, DESCRIBES);
+
+	if (!e)
+		e = find(s, question, LOOKS);
+	if (e && e->named)
+		note_shape(s, e, description);
+}
+
+bool journal_is_looking(const struct server *s, const struct client_statement *named)
+{
+	struct journal_entry *e;
+
+	TAILQ_FOREACH (e, &s->journal, place)
+		if (e->effect == LOOKS && e->named == named)
+			return true;
+	return false;
 }
 
 static void drop(struct server *s, struct journal_entry *e)
@@ -154,6 +203,8 @@ static void settle(struct server *s, struct journal_entry *e)
 	switch (e->effect) {
 	case NAMED:
 	case HIDES_TAG:
+	case DESCRIBES:
+	case LOOKS:
 		break;
 	case UNNAMED:
 		if (e->named)
@@ -241,6 +292,8 @@ static void undo(struct server *s, struct journal_entry *e)
 		break;
 	case REFUSED:
 	case HIDES_TAG:
+	case DESCRIBES:
+	case LOOKS:
 		break;
 	}
 	settle(s, e);
@@ -313,7 +366,7 @@ void journal_forget_client(struct server *s)
 	TAILQ_FOREACH (e, &s->journal, place) {
 		if (e->effect == UNNAMED && e->named)
 			client_statement_free(store_of(s), e->named);
-		if (e->effect == UNNAMED || e->effect == NAMED)
+		if (e->effect != PREPARED && e->effect != CLOSED && e->effect != REFUSED)
 			e->named = NULL;
 	}
 }

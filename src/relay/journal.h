@@ -38,6 +38,14 @@ bool journal_refused(struct server *s, const struct notice *notice);
 /* The first CommandComplete of the answer is not for the client. */
 bool journal_hides_tag(struct server *s);
 
+/* The client asks what the rows of its statement look like; or the pooler does, to see
+ * whether they still do so on this server. */
+bool journal_describes(struct server *s, struct client_statement *named, bool is_own);
+/* The answer to this question says what the rows look like; empty for none. */
+void journal_described(struct server *s, uint64_t question, struct slice description);
+/* Whether the pooler has asked that and not heard yet. */
+bool journal_is_looking(const struct server *s, const struct client_statement *named);
+
 /* The ErrorResponse to send to the client instead of the server's to this question
  * (borrowed until the next call), or empty. */
 struct slice journal_error(const struct server *s, uint64_t question);

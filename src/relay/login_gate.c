@@ -152,6 +152,7 @@ static void enter(struct login_gate *gate, struct login_ticket *ticket)
 {
 	take_place(gate);
 	come_inside(gate, ticket);
+	ticket->has_gone_on = false;
 	pacer_post(&gate->pacer, &ticket->turn, PACER_IS_NEW);
 }
 
@@ -186,29 +187,46 @@ void login_gate_set_max(struct login_gate *gate, size_t max)
 	admit(gate);
 }
 
-void login_gate_ask(struct login_gate *gate, struct login_ticket *ticket)
+static void join_line(struct login_gate *gate, struct login_ticket *ticket)
 {
+	ticket->place = LOGIN_IN_LINE;
+	TAILQ_INSERT_TAIL(&gate->line, ticket, at);
+	gate->line_len++;
+	arm(gate);
+}
+
+/* The dear step of a login by TLS is the first after the one that is new; those who have
+ * it behind them end soon. */
+static void go_on(struct login_gate *gate, struct login_ticket *ticket)
+{
+	pacer_post(&gate->pacer, &ticket->turn,
+		   ticket->has_gone_on ? PACER_ENDS_SOON : PACER_GOES_ON);
+	ticket->has_gone_on = true;
+}
+
+bool login_gate_ask(struct login_gate *gate, struct login_ticket *ticket)
+{
+	bool ends_soon = ticket->has_gone_on;
+
 	switch ((enum login_place)ticket->place) {
 	case LOGIN_OUTSIDE:
-		if (gate->count < gate->max) {
-			enter(gate, ticket);
-			return;
+		if (gate->count >= gate->max) {
+			join_line(gate, ticket);
+			return false;
 		}
-		ticket->place = LOGIN_IN_LINE;
-		TAILQ_INSERT_TAIL(&gate->line, ticket, at);
-		gate->line_len++;
-		arm(gate);
-		return;
+		enter(gate, ticket);
+		break;
+	case LOGIN_IN_LINE:
+		return false;
 	case LOGIN_INSIDE:
 		hear(gate, ticket);
-		pacer_post(&gate->pacer, &ticket->turn, PACER_GOES_ON);
-		return;
+		go_on(gate, ticket);
+		break;
 	case LOGIN_WITH_US:
-		pacer_post(&gate->pacer, &ticket->turn, PACER_GOES_ON);
-		return;
-	case LOGIN_IN_LINE:
-		return;
+		go_on(gate, ticket);
+		break;
 	}
+	return ends_soon || gate->pacer.count <= PACER_ROW;
 }
 
 void login_gate_wait(struct login_gate *gate, struct login_ticket *ticket)

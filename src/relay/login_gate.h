@@ -37,6 +37,7 @@ struct login_ticket {
 	uint64_t since_us;     /* when it came inside, or back there from us */
 	uint64_t heard_us;     /* when its client last went on */
 	uint8_t place;         /* enum login_place */
+	bool has_gone_on;      /* a second time: there is not much more to come */
 };
 TAILQ_HEAD(login_tickets, login_ticket);
 
@@ -63,8 +64,9 @@ void login_gate_fini(struct login_gate *gate);
 
 void login_gate_set_max(struct login_gate *gate, size_t max);
 
-/* Its client has sent something: its turn comes as soon as there is a place and time. */
-void login_gate_ask(struct login_gate *gate, struct login_ticket *ticket);
+/* Its client has sent something: its turn comes as soon as there is a place and time.
+ * Whether that is soon. */
+bool login_gate_ask(struct login_gate *gate, struct login_ticket *ticket);
 /* We fetch something for it; and its client is to go on again. */
 void login_gate_wait(struct login_gate *gate, struct login_ticket *ticket);
 void login_gate_resume(struct login_gate *gate, struct login_ticket *ticket);

@@ -105,6 +105,16 @@ enum rewritten message_rename(const struct message *m, struct slice name)
 	return REWRITE_DONE;
 }
 
+bool message_write_look(const struct message *m, struct slice name)
+{
+	struct buffer *out = pass_gather(m->pass);
+
+	if (!out || !extended_write_look(out, name))
+		return false;
+	pass_gathered(m->pass);
+	return message_ask(m, 'D', ASKED_BY_POOLER);
+}
+
 static bool write_query(struct buffer *out, const struct slice *parts, size_t count)
 {
 	struct writer w = writer_of(out);
@@ -280,6 +290,7 @@ bool message_prepare(const struct message *m, struct statement *statement,
 	there->asked = tracker_next(&s->tracker);
 	there->epoch = s->slot.pool->database_usage->schema_epoch;
 	there->is_doubtful = false;
+	there->shape = 0;
 	server_statements_touch(&s->statements, there);
 	pass_count(m->pass, PASS_SERVER_PARSE);
 	return journal_prepared(s, statement) && (!named || journal_named(s, named)) &&

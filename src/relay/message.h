@@ -35,6 +35,8 @@ bool message_write_close(const struct message *m, struct slice name);
 bool message_write_parse(const struct message *m, struct slice name, struct slice tail,
 			 enum asked_by who);
 bool message_write_sync(const struct message *m);
+/* Describe, and Flush so that the answer comes. */
+bool message_write_look(const struct message *m, struct slice name);
 
 /* All that follows ends the message's part in the pass. */
 

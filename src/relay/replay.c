@@ -14,7 +14,7 @@ enum { BATCH_MAX = 8 * 1024 };
 void replay_fini(struct replay *r)
 {
 	buffer_fini(&r->batch);
-	r->state = REPLAY_NONE;
+	*r = (struct replay){0};
 }
 
 static bool names_a_statement(const struct frame *f)
@@ -37,10 +37,19 @@ static bool may_follow(uint8_t letter)
 	       letter == 'C' || letter == 'S';
 }
 
+/* Whether the client will hear what its rows look like. One that goes by what it was told
+ * when it prepared must get the error, to prepare anew. */
+static bool describes(struct replay *r, uint8_t letter)
+{
+	if (letter == 'D')
+		r->is_described = true;
+	return letter != 'E' || r->is_described;
+}
+
 static void keep(struct replay *r, const struct frame *f, struct slice ahead)
 {
 	if (!frame_is_whole(f) || buffer_len(&r->batch) + f->total_len > BATCH_MAX ||
-	    !may_follow(f->letter) ||
+	    !may_follow(f->letter) || !describes(r, f->letter) ||
 	    !buffer_append(&r->batch, slice_first(ahead, f->total_len))) {
 		replay_fini(r);
 		return;

@@ -5,6 +5,9 @@
  * transaction, nothing has happened yet: the pooler takes the error out of the stream,
  * has the statement prepared again and sends the same batch once more.
  *
+ * Only where the client asks in that batch what the rows look like: one that goes by what
+ * it was told before needs the error.
+ *
  * For that the messages of such a batch are kept from its first (a Bind or Describe of a
  * named statement) up to its Sync, until the first answer is here.
  */
@@ -27,7 +30,8 @@ enum replay_state {
 /* Zero is valid. */
 struct replay {
 	struct buffer batch;
-	uint8_t state; /* enum replay_state */
+	uint8_t state;     /* enum replay_state */
+	bool is_described; /* a Describe is in the batch */
 };
 
 /* Whether a batch that could be repeated begins with this message. To be asked before the

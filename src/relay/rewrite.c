@@ -267,6 +267,55 @@ static struct client_statement *find_lasting(const struct message *m)
 	return named && !is_going(m, named) ? named : NULL;
 }
 
+/* Whether rows look on this server as the client was told; the server may have prepared
+ * the text after the tables had changed. */
+enum likeness { LOOKS_ALIKE, LOOKS_DIFFERENT, LOOKS_UNKNOWN };
+
+static enum likeness likeness_of(const struct server_statement *there,
+				 const struct statement_shape *told)
+{
+	if (told->hash == 0)
+		return LOOKS_ALIKE; /* as far as the client knows */
+	if (there->shape == 0)
+		return there->epoch == told->epoch ? LOOKS_ALIKE : LOOKS_UNKNOWN;
+	return there->shape == told->hash ? LOOKS_ALIKE : LOOKS_DIFFERENT;
+}
+
+/* Asks the server, and waits. */
+static enum rewritten look(const struct message *m, struct client_statement *named)
+{
+	char name[STATEMENT_NAME_LEN];
+
+	if (journal_is_looking(m->server, named))
+		return REWRITE_HOLD;
+	if (!journal_describes(m->server, named, true) ||
+	    !message_write_look(m, statement_name(client_statement_of(named), name)))
+		return message_no_memory(m);
+	return REWRITE_HOLD;
+}
+
+/* Who does not ask anew what the rows look like goes by what it was told. */
+static enum rewritten judge_shape(const struct message *m, struct client_statement *named)
+{
+	const struct server_statement *there =
+	    server_statements_find(&m->server->statements, client_statement_of(named));
+
+	switch (likeness_of(there, client_statement_shape(named))) {
+	case LOOKS_ALIKE:
+		return REWRITE_NOT;
+	case LOOKS_UNKNOWN:
+		return look(m, named);
+	case LOOKS_DIFFERENT:
+		return message_refuse(
+		    m, &(struct notice){.severity = "ERROR",
+					.sqlstate = SQLSTATE_FEATURE_NOT_SUPPORTED,
+					.message = "cached plan must not change result "
+						   "type",
+					.hint = "Prepare the statement again."});
+	}
+	return REWRITE_NOT;
+}
+
 static enum rewritten use_named(const struct message *m)
 {
 	struct client_statement *named = find_lasting(m);
@@ -284,7 +333,12 @@ static enum rewritten use_named(const struct message *m)
 	    judge_text(m, text_of_tail(statement_tail(statement)), hints);
 	if (verdict != REWRITE_NOT)
 		return verdict;
-	if (!message_provide(m, statement) ||
+	if (!message_provide(m, statement))
+		return message_no_memory(m);
+	verdict = m->frame->letter == 'B' ? judge_shape(m, named) : REWRITE_NOT;
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	if ((m->frame->letter == 'D' && !journal_describes(m->server, named, false)) ||
 	    (hints != 0 && !text_sent(m->client, hints, false)))
 		return message_no_memory(m);
 	return message_rename(m, statement_name(statement, name));

@@ -421,8 +421,8 @@ static void a_stale_statement_is_prepared_again_and_the_batch_repeated(void **st
 	say(s, "3 1 2 t n C[SELECT 1] Z[I]");
 	ASSERT_HEARS(c, "2 t n C[SELECT 1] Z[I]");
 	/* once, not for ever */
-	goes(c, "B[s] E S", s, "B[pooler_1] E S", STALE " Z[I]", "");
-	ASSERT_HEARS(s, "C[pooler_1] P[pooler_1:select 1] B[pooler_1] E S");
+	goes(c, "D[s] B[s] E S", s, "D[pooler_1] B[pooler_1] E S", STALE " Z[I]", "");
+	ASSERT_HEARS(s, "C[pooler_1] P[pooler_1:select 1] D[pooler_1] B[pooler_1] E S");
 	say(s, "3 1 " STALE " Z[I]");
 	ASSERT_HEARS(c, "E[ERROR 0A000] Z[I]");
 	goes(c, "Q[select 2]", s, "Q[select 2]", "C[SELECT 1] Z[I]", "C[SELECT 1] Z[I]");
@@ -437,6 +437,12 @@ static void what_has_begun_is_not_repeated(void **state)
 	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
 	goes(c, "P[s:select 1] P[t:select 2] S", s,
 	     "P[pooler_1:select 1] P[pooler_2:select 2] S", "1 1 Z[I]", "1 1 Z[I]");
+	/* the client goes by what it was told before */
+	goes(c, "B[s] E S", s, "B[pooler_1] E S", STALE " Z[I]", "E[ERROR 0A000] Z[I]");
+	goes(c, "B[s] B[t] E S", s,
+	     "C[pooler_1] P[pooler_1:select 1] B[pooler_1] C[pooler_2] "
+	     "P[pooler_2:select 2] B[pooler_2] E S",
+	     "3 1 2 3 1 2 C[a] Z[I]", "2 2 C[a] Z[I]");
 	/* something was answered */
 	goes(c, "B[t] E B[s] E S", s, "B[pooler_2] E B[pooler_1] E S",
 	     "2 C[a] " STALE " Z[I]", "2 C[a] E[ERROR 0A000] Z[I]");
@@ -444,7 +450,7 @@ static void what_has_begun_is_not_repeated(void **state)
 	goes(c, "B[s] E S", s, "C[pooler_1] P[pooler_1:select 1] B[pooler_1] E S",
 	     "3 1 2 C[a] Z[I]", "2 C[a] Z[I]");
 	/* more was asked behind it */
-	goes(c, "B[s] E S Q[insert]", s, "B[pooler_1] E S Q[insert]",
+	goes(c, "B[s] D[s] E S Q[insert]", s, "B[pooler_1] D[pooler_1] E S Q[insert]",
 	     STALE " Z[I] C[INSERT 0 1] Z[I]", "E[ERROR 0A000] Z[I] C[INSERT 0 1] Z[I]");
 	/* in a transaction */
 	goes(c, "Q[begin]", s, "Q[begin]", "C[BEGIN] Z[T]", "C[BEGIN] Z[T]");
@@ -463,6 +469,46 @@ static void a_change_of_the_schema_makes_parse_ask_the_server(void **state)
 	goes(c, "Q[alter]", s, "Q[alter]", "C[ALTER TABLE] Z[I]", "C[ALTER TABLE] Z[I]");
 	goes(c, "P[t:select 1] S", s, "C[pooler_1] P[pooler_1:select 1] S", "3 1 Z[I]",
 	     "1 Z[I]");
+	world_end(&w);
+}
+
+/* The tables have changed, and the next server prepares the text as they are now; the
+ * client still goes by what it was told. */
+static void rows_look_as_the_client_was_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *one = world_server(&w, 1);
+	goes(c, "P[s:select 1] D[s] S", one, "P[pooler_1:select 1] D[pooler_1] S",
+	     "1 t T Z[I]", "1 t T Z[I]");
+	occupy(&w, 1);
+	/* nothing has changed: no question */
+	say(c, "B[s] E S");
+	struct actor *two = world_server(&w, 2);
+	goes(c, "", two, "P[pooler_1:select 1] B[pooler_1] E S", "1 2 C[a] Z[I]",
+	     "2 C[a] Z[I]");
+	goes(c, "Q[alter]", two, "Q[alter]", "C[ALTER TABLE] Z[I]",
+	     "C[ALTER TABLE] Z[I]");
+	occupy(&w, 2);
+	/* now there is one, and the same answer */
+	say(c, "B[s] E S");
+	struct actor *three = world_server(&w, 3);
+	ASSERT_HEARS(three, "P[pooler_1:select 1] D[pooler_1] H");
+	goes(c, "", three, "", "1 t T", "");
+	goes(c, "", three, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
+	goes(c, "B[s] E S", three, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
+	occupy(&w, 3);
+	/* and another answer */
+	say(c, "B[s] E S");
+	struct actor *four = world_server(&w, 4);
+	ASSERT_HEARS(four, "P[pooler_1:select 1] D[pooler_1] H");
+	goes(c, "", four, "", "1 t n", "");
+	goes(c, "", four, "B[pooler_refused] E S", "E[ERROR 26000 no] Z[I]",
+	     "E[ERROR 0A000] Z[I]");
+	/* until the client asks anew */
+	goes(c, "D[s] S", four, "D[pooler_1] S", "t n Z[I]", "t n Z[I]");
+	goes(c, "B[s] E S", four, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
 	world_end(&w);
 }
 
@@ -516,6 +562,7 @@ int main(void)
 	    cmocka_unit_test(a_stale_statement_is_prepared_again_and_the_batch_repeated),
 	    cmocka_unit_test(what_has_begun_is_not_repeated),
 	    cmocka_unit_test(a_change_of_the_schema_makes_parse_ask_the_server),
+	    cmocka_unit_test(rows_look_as_the_client_was_told),
 	    cmocka_unit_test(a_client_may_leave_in_the_middle_of_preparing),
 	};
 
