@@ -41,6 +41,12 @@ static uint32_t scan(struct slice text)
 	return forgets(text, hints) ? hints | TEXT_FORGETS : hints;
 }
 
+/* Nobody knows what is in the rest of a text that is too long to be kept. */
+static uint32_t scan_front(const struct message *m, struct slice text)
+{
+	return frame_is_whole(m->frame) ? scan(text) : scan(text) | SQL_RUNS_CODE;
+}
+
 /* REWRITE_NOT when the text may go. */
 static enum rewritten judge_text(const struct message *m, struct slice text,
 				 uint32_t hints)
@@ -132,11 +138,13 @@ static bool is_going(const struct message *m, const struct client_statement *nam
 	return text_may_forget(s, 0) && !journal_names_after(s, named, s->forgets_before);
 }
 
-/* In a failed transaction PostgreSQL has other complaints, and makes them itself. */
+/* PostgreSQL looks at the text first, and may have other complaints; then at the name. */
 static enum rewritten refuse_existing(const struct message *m)
 {
-	if (message_is_in_failed_transaction(m))
-		return message_rename(m, message_refused_name());
+	if (!message_write_parse(m, message_refused_name(), m->names.rest,
+				 ASKED_BY_POOLER) ||
+	    !message_write_close(m, message_refused_name()))
+		return message_no_memory(m);
 	return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS, m->names.statement,
 				   "already exists");
 }
@@ -196,7 +204,7 @@ static enum rewritten parse_unnamed(const struct message *m)
 {
 	struct server *s = m->server;
 	struct slice text = extended_text(&m->names);
-	uint32_t hints = scan(text);
+	uint32_t hints = scan_front(m, text);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
@@ -361,7 +369,7 @@ static enum rewritten close_named(const struct message *m)
 static enum rewritten query(const struct message *m)
 {
 	struct slice text = text_of_tail(m->frame->body);
-	uint32_t hints = scan(text);
+	uint32_t hints = scan_front(m, text);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)

@@ -223,9 +223,15 @@ static void a_name_in_use_is_an_error_at_its_place(void **state)
 	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
 	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
 	goes(c, "B[s] E P[s:select 2] B[s] E S B[s] E S", s,
-	     "B[pooler_1] E B[pooler_refused] B[pooler_1] E S B[pooler_1] E S",
-	     "2 C[a] E[ERROR 26000 no] Z[I] 2 C[a] Z[I]",
+	     "B[pooler_1] E P[pooler_refused:select 2] C[pooler_refused] "
+	     "B[pooler_refused] B[pooler_1] E S B[pooler_1] E S",
+	     "2 C[a] 1 3 E[ERROR 26000 no] Z[I] 2 C[a] Z[I]",
 	     "2 C[a] E[ERROR 42P05] Z[I] 2 C[a] Z[I]");
+	/* unless the text itself is one */
+	goes(c, "P[s:bad] S", s,
+	     "P[pooler_refused:bad] C[pooler_refused] B[pooler_refused] S",
+	     "E[ERROR 42601 no] Z[I]", "E[ERROR 42601] Z[I]");
+	goes(c, "B[s] E S", s, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
 	world_end(&w);
 }
 
