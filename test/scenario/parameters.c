@@ -325,6 +325,27 @@ static void ignored_parameters_are_dropped(void **state)
 	world_end(&w);
 }
 
+/* As with PostgreSQL, wherever they stand. */
+static void parameters_count_for_more_than_options(void **state)
+{
+	static const char *const pairs[] = {
+	    "user=anna;database=app;TimeZone=CET;options=-c TimeZone=EST",
+	    "user=anna;database=app;options=-c TimeZone=EST;TimeZone=CET",
+	    "user=anna;database=app;options=-c a=b;options=-c TimeZone=EST;TimeZone=CET"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world w;
+
+		world_begin(&w, LINES);
+		struct actor *a = world_client(&w, pairs[i]);
+		heard(a);
+		say(a, "Q[one]");
+		ASSERT_HEARS(world_server(&w, 1), "Q[SET \"TimeZone\" = 'CET';]");
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +365,7 @@ int main(void)
 	    cmocka_unit_test(a_malformed_parameter_ends_the_server),
 	    cmocka_unit_test(a_host_may_be_added_to_the_name),
 	    cmocka_unit_test(ignored_parameters_are_dropped),
+	    cmocka_unit_test(parameters_count_for_more_than_options),
 	};
 
 	return cmocka_run_group_tests_name("parameters", tests, NULL, NULL);

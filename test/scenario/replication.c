@@ -353,6 +353,25 @@ static void other_servers_for_the_pool_end_it_at_once(void **state)
 	world_end(&w);
 }
 
+static void killing_its_database_ends_it(void **state)
+{
+	struct actor *s;
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *c = streaming(&w, &s);
+	w.logs_in = false;
+	struct actor *later = world_client(&w, PHYSICAL);
+	control_kill(&w.dispatcher, NULL);
+	world_settle(&w);
+	ASSERT_HEARS(c, "E[FATAL 57P01]");
+	ASSERT_HEARS(later, "E[FATAL 57P01]");
+	assert_true(is_gone(s) && is_gone(world_server(&w, 2)));
+	assert_true(control_is_quiet(&w.dispatcher, NULL));
+	world_end(&w);
+}
+
 static void a_reload_that_changes_nothing_of_it_leaves_it(void **state)
 {
 	struct actor *s;
@@ -486,6 +505,7 @@ int main(void)
 	    cmocka_unit_test(a_cancel_reaches_its_server),
 	    cmocka_unit_test(it_counts_under_the_limits_of_servers_and_clients),
 	    cmocka_unit_test(other_servers_for_the_pool_end_it_at_once),
+	    cmocka_unit_test(killing_its_database_ends_it),
 	    cmocka_unit_test(a_reload_that_changes_nothing_of_it_leaves_it),
 	    cmocka_unit_test(a_pause_and_a_shutdown_wait_for_it_as_for_a_session),
 	    cmocka_unit_test(who_comes_in_a_long_pause_is_told_of_it),
