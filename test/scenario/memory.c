@@ -182,6 +182,59 @@ static bool leaving_fails_at(size_t n)
 	return has_failed;
 }
 
+/* Statements that are prepared, found, refused, evicted, closed and dropped, on two
+ * servers; whether so many requests were made. */
+static bool preparing_fails_at(size_t n)
+{
+	static const char *const asked[] = {
+	    "P[s:one] B[s] E D[s] S P[t:two] P[u:three] P[s:four] B[t] S",
+	    "B[s] E S C[t] P[t:five] B[t] E S",
+	    "P[unnamed] D[] S B[] E S",
+	    "P[a:one] S B[a] E C[a] S Q[deallocate t] Q[execute u]",
+	    "B[a] S Q[DEALLOCATE ALL] P[s:one] B[s] E S",
+	};
+	enum { COUNT = sizeof(asked) / sizeof(asked[0]) };
+	struct actor *c[2];
+	struct world w;
+
+	world_begin(&w, "pool_mode = transaction\nmax_prepared_statements = 2\n");
+	w.answers = true;
+	struct actor *other = bystander(&w);
+	for (int i = 0; i < 2; i++)
+		c[i] = world_session(&w);
+	fail_at(n);
+	for (int i = 0; i < COUNT; i++)
+		for (int who = 0; who < 2; who++)
+			if (!is_gone(c[who]))
+				say(c[who], asked[i]);
+	until_failure = 0;
+	for (int i = 0; i < 2; i++)
+		if (!is_gone(c[i]))
+			leave(c[i]);
+	world_pass(&w, 20 * USEC_PER_SEC);
+	struct actor *late = world_client(&w, "user=anna;database=app");
+	say(late, "P[s:late] B[s] E S");
+	assert_non_null(strstr(heard(late), "1 2 "));
+	say(other, "Q[after]");
+	ASSERT_HEARS(other, "T D[after] C[SELECT 1] Z[I]");
+	say(late, "X");
+	world_settle(&w);
+	assert_int_equal(w.dispatcher.statements.name_count, 0);
+	world_end(&w);
+	return has_failed;
+}
+
+static void any_request_for_memory_may_fail_while_statements_are_prepared(void **state)
+{
+	size_t n = 1;
+
+	(void)state;
+	while (preparing_fails_at(n))
+		n++;
+	print_message("# %zu requests for memory\n", n - 1);
+	assert_true(n > 50);
+}
+
 static void any_request_for_memory_may_fail_while_servers_are_left(void **state)
 {
 	size_t n = 1;
@@ -224,6 +277,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_request_for_memory_may_fail),
+	    cmocka_unit_test(
+		any_request_for_memory_may_fail_while_statements_are_prepared),
 	    cmocka_unit_test(any_request_for_memory_may_fail_while_servers_are_left),
 	    cmocka_unit_test(the_beginning_may_lack_memory),
 	};
