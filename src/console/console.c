@@ -308,8 +308,8 @@ static void welcome(struct console *s)
 	uint8_t key[CANCELS_LONG_LEN];
 	char version[64];
 
-	size_t key_len = cancels_spell(&s->service->dispatcher->cancels,
-				       &s->client->cancel, key);
+	size_t key_len =
+	    cancels_spell(&s->service->dispatcher->cancels, &s->client->cancel, key);
 	snprintf(version, sizeof(version), "15.0 (%s)", s->service->app->version);
 	writer_begin(&w, 'R');
 	writer_u32(&w, 0);

@@ -80,11 +80,13 @@ struct server {
 	struct journal journal;     /* effects of questions that are not answered yet */
 	struct replay replay;       /* a batch that may have to be asked again */
 	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
-	uint64_t forgets_before; /* question that is to drop all statements of earlier ones */
-	uint64_t forgets_until;  /* question: when that is answered, it is known if it did */
-	struct params *params;   /* what it has; counted */
-	struct params *base;     /* what it had after its login; counted */
-	struct params *suits;    /* clients' parameters it is known to suit; counted */
+	uint64_t
+	    forgets_before; /* question that is to drop all statements of earlier ones */
+	uint64_t
+	    forgets_until; /* question: when that is answered, it is known if it did */
+	struct params *params; /* what it has; counted */
+	struct params *base;   /* what it had after its login; counted */
+	struct params *suits;  /* clients' parameters it is known to suit; counted */
 	uint64_t id;
 	uint64_t since_us;       /* when it came into its state */
 	uint64_t heard_us;       /* when it last said that it is ready */

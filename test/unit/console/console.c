@@ -64,26 +64,10 @@ static const char *const commands[] = {
 };
 
 static const char *const tables[] = {
-    "VERSION",
-    "POOLS",
-    "CLIENTS",
-    "SERVERS",
-    "DATABASES",
-    "USERS",
-    "STATS",
-    "STATS_TOTALS",
-    "STATS_AVERAGES",
-    "TOTALS",
-    "CONFIG",
-    "STATE",
-    "LISTS",
-    "LISTENERS",
-    "MEM",
-    "SOCKETS",
-    "ACTIVE_SOCKETS",
-    "HBA",
-    "FAILED_LOGINS",
-    "timezone",
+    "VERSION",         "POOLS",          "CLIENTS",      "SERVERS",        "DATABASES",
+    "USERS",           "STATS",          "STATS_TOTALS", "STATS_AVERAGES", "TOTALS",
+    "CONFIG",          "STATE",          "LISTS",        "LISTENERS",      "MEM",
+    "SOCKETS",         "ACTIVE_SOCKETS", "HBA",          "FAILED_LOGINS",  "timezone",
     "client_encoding",
 };
 
