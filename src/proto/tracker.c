@@ -515,6 +515,19 @@ bool tracker_is_lost(const struct tracker *t)
 	return t->lost;
 }
 
+uint32_t tracker_requests(const struct tracker *t)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < t->asked.runs; i++) {
+		enum kind kind = kind_at(t, i);
+
+		if (kind == SYNC || kind == QUERY || kind == FUNCTION)
+			count += questions_see(&t->asked, i)->count;
+	}
+	return count;
+}
+
 uint8_t tracker_transaction_status(const struct tracker *t)
 {
 	return t->transaction_status ? t->transaction_status : 'I';

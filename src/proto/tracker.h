@@ -110,6 +110,8 @@ bool tracker_awaits_copy(const struct tracker *t);
 bool tracker_copies_both_ways(const struct tracker *t);
 bool tracker_is_unsynced(const struct tracker *t);
 bool tracker_is_lost(const struct tracker *t);
+/* How many requests are outstanding, each with a ReadyForQuery of its own to come. */
+uint32_t tracker_requests(const struct tracker *t);
 
 uint8_t tracker_transaction_status(const struct tracker *t);
 

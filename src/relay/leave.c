@@ -4,7 +4,10 @@
  * What must not happen: a Sync commits what an extended query without one has done so
  * far, where the end of the connection would have undone it. So such a batch is made to
  * fail first. And during COPY IN anything but the messages of a COPY ends the server, so
- * nothing else is sent before it is known that there is none.
+ * nothing else is sent before it is known that there is none. And a cancel that hit the
+ * BEGIN of a client that did not wait for its answer would have what comes behind it
+ * carried out, and committed, one by one. So of several requests the first is not
+ * cancelled unless it takes long, as BEGIN never does.
  */
 #include "relay/leave.h"
 
@@ -22,13 +25,15 @@
 #include "relay/server.h"
 #include "relay/session.h"
 
-/* A CopyData message of which more than this has still to come is not worth completing.
- */
+/* A message of which more than this has still to come is not worth completing. */
 enum { COMPLETED_MOST = 1024 * 1024 };
 
 /* A cancel that came too early, or hit only the first of several queries, is repeated:
  * after this, and then after half as long again as it has taken so far. */
 #define CANCEL_AGAIN_US (50 * USEC_PER_MSEC)
+
+/* A request that has taken so long is not one of those that are always quick. */
+#define LONG_REQUEST_US (1 * USEC_PER_SEC)
 
 /* No client has a portal of this name; what the server logs says what happened. */
 #define NO_PORTAL "of a client that has gone, so its batch is rolled back"
@@ -44,10 +49,26 @@ static uint64_t now_of(const struct server *s)
 	return dispatcher_now(s->dispatcher);
 }
 
+/* What the client has asked and not been told; the last may lack its Sync. */
+static uint32_t requests_left(const struct server *s)
+{
+	uint32_t all = tracker_requests(&s->tracker);
+	uint32_t of_client = all > s->own_syncs ? all - s->own_syncs : 0;
+
+	return of_client + tracker_is_unsynced(&s->tracker);
+}
+
+static bool may_cancel(const struct server *s)
+{
+	return s->leaving == LEAVING_CANCELLING &&
+	       (requests_left(s) <= 1 ||
+		clock_since(now_of(s), s->head_us) >= LONG_REQUEST_US);
+}
+
 static void give_up(struct server *s, enum closing reason)
 {
 	/* The end of the connection would stop nothing that runs. */
-	if (!tracker_is_idle(&s->tracker) && s->leaving == LEAVING_CANCELLING)
+	if (!tracker_is_idle(&s->tracker) && may_cancel(s))
 		cancel_abandoned(s);
 	server_close(s, reason);
 }
@@ -67,6 +88,7 @@ static bool tell(struct server *s, uint8_t letter, const char *text)
 	writer_end(&w);
 	bool is_written = writer_finish(&w);
 	stream_corked(&s->stream);
+	s->own_syncs += letter == 'S';
 	return is_written && tracker_sent(&s->tracker, letter, ASKED_BY_CLIENT);
 }
 
@@ -96,20 +118,32 @@ static bool end_what_is_open(struct server *s)
 	return true;
 }
 
-/* Data for a COPY may be completed by anything, since it will not be committed. */
+/*
+ * What half a message is completed with, so that the server can read on behind it. Data
+ * for a COPY may be anything, since it will not be committed. In others every string must
+ * lack its end and every count be too large, or the server might carry out half of what
+ * was meant. -1: nothing is safe, as for the arguments of a function.
+ */
+static int filling_of(uint8_t letter)
+{
+	if (letter == 'd')
+		return 0;
+	return letter && strchr("QPBDCEf", letter) ? 0xff : -1;
+}
+
 static bool complete_message(struct server *s, uint8_t letter, uint32_t rest)
 {
-	struct buffer *out = stream_cork_buffer(&s->stream);
+	int filling = filling_of(letter);
 
 	if (rest == 0)
 		return true;
-	if (letter != 'd' || rest > COMPLETED_MOST)
+	if (filling < 0 || rest > COMPLETED_MOST)
 		return false;
-	uint8_t *zeros = buffer_reserve(out, rest);
-	if (!zeros)
+	uint8_t *bytes = buffer_reserve(stream_cork_buffer(&s->stream), rest);
+	if (!bytes)
 		return false;
-	memset(zeros, 0, rest);
-	buffer_commit(out, rest);
+	memset(bytes, filling, rest);
+	buffer_commit(stream_cork_buffer(&s->stream), rest);
 	stream_corked(&s->stream);
 	return true;
 }
@@ -128,12 +162,27 @@ static void look_again_at(struct server *s, uint64_t at_us)
 	server_arm(s);
 }
 
+static void note_progress(struct server *s)
+{
+	uint32_t requests = tracker_requests(&s->tracker);
+
+	if (requests == s->requests)
+		return;
+	s->requests = requests;
+	s->head_us = now_of(s);
+	s->again_us = 0;
+}
+
 static void cancel_what_runs(struct server *s)
 {
 	uint64_t now_us = now_of(s);
 
 	if (s->leaving != LEAVING_CANCELLING || now_us < s->again_us)
 		return;
+	if (!may_cancel(s)) {
+		look_again_at(s, s->head_us + LONG_REQUEST_US);
+		return;
+	}
 	/* One that cannot be sent now, for whatever reason, is tried again, too. */
 	if (s->cancels == 0)
 		cancel_left(s);
@@ -188,6 +237,7 @@ void leave_go_on(struct server *s)
 	    s->closing != CLOSE_NOT || s->task != SERVER_TASK_NONE)
 		return;
 	drop_due(t);
+	note_progress(s);
 	bool is_running = !tracker_awaits_nothing(t);
 	if (tracker_is_lost(t) || tracker_copies_both_ways(t))
 		give_up(s, CLOSE_SERVER_UNFINISHED);
@@ -248,6 +298,9 @@ static void begin(struct server *s, bool is_to_finish, uint64_t limit_us)
 {
 	s->leaving = is_to_finish ? LEAVING_FINISHING : LEAVING_CANCELLING;
 	s->again_us = 0;
+	s->own_syncs = 0;
+	s->requests = tracker_requests(&s->tracker);
+	s->head_us = now_of(s);
 	clean_enter(s, is_to_finish ? limit_us : cleanup_end(s));
 }
 
@@ -266,6 +319,8 @@ void leave_start(struct client *c)
 	/* One that was opened for this client is of no use to another. */
 	if (s->private) {
 		s->leaving = LEAVING_CANCELLING;
+		s->own_syncs = 0;
+		s->head_us = now_of(s);
 		give_up(s, CLOSE_SERVER_RETIRED);
 		return;
 	}

@@ -94,8 +94,11 @@ struct server {
 	uint64_t query_us;       /* when what it is busy with began; 0 = nothing */
 	uint64_t transaction_us; /* when the transaction began; 0 = none */
 	uint64_t end_us;         /* CLEANING: when that must be over */
+	uint64_t head_us;        /* being left: since when it works for one request */
 	uint64_t again_us;       /* being left: when to look again; 0 = when it answers */
 	uint32_t rest;           /* bytes of a message still to come */
+	uint32_t requests;       /* being left: outstanding when that began */
+	uint32_t own_syncs;      /* being left: of these, as many are not the client's */
 	uint32_t cancels;        /* cancel requests under way to it */
 	struct endpoint at;      /* where it is, for cancel requests */
 	struct server_key cancel_key;

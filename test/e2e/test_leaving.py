@@ -128,6 +128,24 @@ def in_half_a_row_of_copy_in(wire):
     wire.send(message("d", b"3\n" * 10000)[:9000])
 
 
+def in_half_a_query(wire):
+    wire.ask("begin; insert into left_behind values (1)")
+    wire.send(query("commit")[:-1])
+
+
+def in_half_a_long_query(wire):
+    wire.send(query("insert into left_behind values (1)" + " " * 100000)[:50000])
+
+
+def in_half_a_parse(wire):
+    wire.send(parse("insert into left_behind values (1)"), bind(), execute(),
+              parse("insert into left_behind values (1)")[:-3])
+
+
+def in_half_an_execute(wire):
+    wire.send(parse("insert into left_behind values (1)"), bind(), execute()[:-2])
+
+
 def in_copy_out(wire):
     wire.send(query("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"))
     wire.until("d")
@@ -142,7 +160,8 @@ SITUATIONS = (in_query, in_transaction, in_query_in_transaction, in_failed_trans
               in_batch_without_sync, after_batch_without_sync, in_pipeline, in_simple_pipeline,
               in_copy_in, in_copy_in_by_extended_query, in_copy_in_without_sync,
               before_copy_in_is_answered, before_copy_in_by_extended_query_is_answered,
-              in_copy_in_in_transaction, in_half_a_row_of_copy_in, in_copy_out, in_big_result)
+              in_copy_in_in_transaction, in_half_a_row_of_copy_in, in_half_a_query,
+              in_half_a_long_query, in_half_a_parse, in_half_an_execute, in_copy_out, in_big_result)
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -420,3 +439,88 @@ def test_ten_thousand_cancels_hit_no_stranger(make_pooler, cluster):
     assert found["hits"] > CANCELS / 100, "hardly a cancel came in time: it tests nothing"
     assert found["asked"] > 1000 and found["left"] > 10
     print(f"{CANCELS} cancels in {took:.1f} s: {found}")
+
+
+# Chance
+
+TEXTS = ("insert into left_behind values (1)", "select 1", "nonsense",
+         "select pg_sleep(0.005)", "select repeat('x', 100) from generate_series(1, 5000)")
+COPY = "copy left_behind from stdin"
+
+
+def batch(chance, text):
+    if chance.random() < 0.3:
+        return query(text)
+    name = chance.choice(["", "s1", "s2"])
+    said = parse(text, name) + bind(name=name) + execute()
+    return said + sync() if chance.random() < 0.5 else said
+
+
+def sequence(chance):
+    """What a client says that could go on; none of it counts before it does."""
+    if chance.random() < 0.3:
+        return parse(TEXTS[0]) + bind() + execute() + chance.choice([b"", flush()])
+    said = query("begin") + b"".join(batch(chance, chance.choice(TEXTS))
+                                     for _ in range(chance.randrange(4)))
+    if chance.random() < 0.3:
+        said += batch(chance, COPY) + copy_data(b"5\n" * chance.randrange(10000))
+    return said
+
+
+def leave_by_chance(address, seed, until, counts):
+    chance, left = random.Random(seed), 0
+    while not until.is_set():
+        wire = Wire(address).login("alice", "app")
+        said = sequence(chance)
+        if chance.random() < 0.3:
+            said = said[:chance.randrange(len(said))]
+        elif chance.random() < 0.2:
+            said += terminate()
+        wire.send(said)
+        if chance.random() < 0.5:
+            time.sleep(chance.random() * 0.01)
+        wire.close() if chance.random() < 0.5 else wire.reset()
+        left += 1
+    counts.put((f"left {seed}", left))
+
+
+def stay(address, seed, until, counts):
+    """A client with statements of its own, under the names that others use, too."""
+    wire, chance, asked = Wire(address).login("alice", "app"), random.Random(seed), 0
+    for name in ("s1", "s2"):
+        assert wire.ask(parse(f"select '{name} of {seed}'", name), sync()).types == "1Z"
+    while not until.is_set():
+        name = chance.choice(["s1", "s2"])
+        reply = wire.ask(bind(name=name), execute(), sync())
+        assert not reply.errors, ("somebody who stays was hit", reply.errors)
+        assert reply.value == f"{name} of {seed}"
+        reply = wire.ask(parse("select 1"), bind(), execute(), sync())
+        assert reply.value == "1"
+        asked += 1
+    counts.put((f"asked {seed}", asked))
+
+
+@pytest.mark.limit(120)
+def test_whatever_chance_leaves_is_neither_committed_nor_found(make_pooler, cluster, table):
+    pooler = make_pooler(default_pool_size=4, max_client_conn=2000, max_queue=-1)
+    warm(pooler, 4)
+    context = multiprocessing.get_context("fork")
+    counts, until = context.Queue(), context.Event()
+    processes = [context.Process(target=stay, args=(pooler.address, seed, until, counts))
+                 for seed in range(2)]
+    processes += [context.Process(target=leave_by_chance,
+                                  args=(pooler.address, seed, until, counts))
+                  for seed in range(2, 5)]
+    for process in processes:
+        process.start()
+    time.sleep(float(os.environ.get("POOLER_CHANCE_S", 10)))
+    until.set()
+    found = take(counts, processes)
+    for process in processes:
+        process.join(20)
+        assert process.exitcode == 0
+    pooler.wait_for_pool(sv_active=0, sv_tested=0, sv_being_canceled=0, cl_waiting=0)
+    assert rows_of(table) == 1, "something of those who left was committed"
+    row = pooler.pool()
+    print(found, row["sv_saved"], row["sv_unsaved"])
+    assert row["sv_saved"] > 100 and row["sv_unsaved"] == 0

@@ -345,14 +345,71 @@ static void each_query_of_a_pipeline_is_cancelled(void **state)
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
 	say(a, "P[one] B[one] E S Q[two] Q[three]");
 	leave(a);
-	for (int i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
+		world_pass(&w, USEC_PER_SEC - 1);
+		assert_int_equal(cancels_of(&w), i);
+		world_pass(&w, 1);
 		deliver_cancel(&w);
 		say(s, i == 0 ? "1 2 E[ERROR 57014] Z[I]" : "E[ERROR 57014] Z[I]");
-		world_pass(&w, USEC_PER_SEC);
 	}
+	/* The last one has nothing behind it. */
+	deliver_cancel(&w);
+	say(s, "E[ERROR 57014] Z[I]");
 	assert_int_equal(cancels_of(&w), 3);
 	serves_the_next(&w);
 	assert_int_equal(saved(&w), 1);
+	world_end(&w);
+}
+
+/* Its transaction would not begin, and what comes behind would be committed. */
+static void a_begin_with_more_behind_it_is_not_cancelled(void **state)
+{
+	static const char *const said[] = {
+	    "Q[begin] Q[insert]",
+	    "P[begin] B[begin] E S P[insert] B[insert] E S",
+	    "Q[begin] P[insert] B[insert] E",
+	};
+	static const char *const answers[] = {"C[BEGIN] Z[T]", "1 2 C[BEGIN] Z[T]",
+					      "C[BEGIN] Z[T]"};
+	static const char *const cancelled[] = {
+	    "E[ERROR 57014] Z[E]", "1 2 E[ERROR 57014] Z[E]", "1 2 E[ERROR 57014]"};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct world w;
+		world_begin(&w, "pool_mode = session\nserver_reset_query =\n");
+		struct actor *a = world_session(&w), *s = world_server(&w, 1);
+		say(a, said[i]);
+		leave(a);
+		world_pass(&w, USEC_PER_SEC / 2);
+		assert_null(world_cancel(&w));
+		say(s, answers[i]);
+		deliver_cancel(&w);
+		say(s, cancelled[i]);
+		if (i == 2)
+			say(s, "Z[E]");
+		say(s, "C[ROLLBACK] Z[I]");
+		assert_int_equal(saved(&w), 1);
+		world_has_free_servers(&w, 1);
+		world_end(&w);
+	}
+}
+
+/* Neither when the server is given up. */
+static void a_begin_is_not_cancelled_in_the_end_either(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = session\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[begin] Q[insert]");
+	actor_push_bytes(a, slice_of("F\0\0\1\0call", 9));
+	world_settle(&w);
+	leave(a);
+	assert_true(is_gone(s));
+	assert_null(world_cancel(&w));
+	world_is_empty(&w);
 	world_end(&w);
 }
 
@@ -590,18 +647,62 @@ static void half_a_row_for_a_copy_is_completed_and_not_committed(void **state)
 	}
 }
 
-static void half_of_what_is_no_row_for_a_copy_closes_the_server(void **state)
+/* With bytes that no message can end with, so that nothing is carried out by halves. */
+static void half_of_another_message_is_completed_by_nonsense(void **state)
 {
-	struct world w;
-	char script[STREAM_KEEP_MAX + 16];
+	static const struct {
+		const char *script;
+		size_t shortest, len;
+		const char *after; /* what the server hears behind it */
+		const char *answer;
+	} cases[] = {
+	    {"Q[commit]", 6, 12, "", "E[ERROR 08P01] Z[E]"},
+	    {"P[one]", 6, 12, "H", "E[ERROR 08P01]"},
+	    {"E[one]", 6, 13, "H", "E[ERROR 34000]"},
+	};
 
 	(void)state;
-	world_begin(&w, "pool_mode = transaction\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t len = cases[i].shortest; len < cases[i].len; len++) {
+			struct world w;
+			world_begin(&w, "pool_mode = session\nserver_reset_query =\n");
+			struct actor *a = world_session(&w), *s = world_server(&w, 1);
+			say(a, "Q[begin]");
+			say(s, "C[BEGIN] Z[T]");
+			heard(s);
+			push_part(a, cases[i].script, len);
+			leave(a);
+			struct slice got = fake_peer_received(&s->peer);
+			assert_true(got.len >= cases[i].len);
+			for (size_t at = len; at < cases[i].len; at++)
+				assert_int_equal(got.data[at], 0xff);
+			fake_peer_drop(&s->peer, cases[i].len);
+			ASSERT_HEARS(s, cases[i].after);
+			deliver_cancel(&w);
+			say(s, cases[i].answer);
+			if (cases[i].after[0]) {
+				ASSERT_HEARS(s, "S");
+				say(s, "Z[E]");
+			}
+			ASSERT_HEARS(s, "Q[ROLLBACK]");
+			say(s, "C[ROLLBACK] Z[I]");
+			assert_int_equal(saved(&w), 1);
+			world_has_free_servers(&w, 1);
+			world_end(&w);
+		}
+}
+
+/* The arguments that are missing would be NULLs, and it would be called. */
+static void half_of_a_function_call_closes_the_server(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = session\n");
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
-	/* A shorter one would be kept until it is whole. */
-	snprintf(script, sizeof(script), "Q[%0*d]", STREAM_KEEP_MAX, 1);
-	push_part(a, script, 12);
-	assert_int_equal(client_of(a)->state, CLIENT_LINKED);
+	say(a, "Q[begin]");
+	say(s, "C[BEGIN] Z[T]");
+	push_part(a, "F[a call]", 8);
 	leave(a);
 	assert_true(is_gone(s));
 	assert_int_equal(unsaved(&w), 1);
@@ -973,6 +1074,8 @@ int main(void)
 	    cmocka_unit_test(nothing_is_rolled_back_before_the_cancel_has_ended),
 	    cmocka_unit_test(a_cancel_that_came_too_early_is_repeated),
 	    cmocka_unit_test(each_query_of_a_pipeline_is_cancelled),
+	    cmocka_unit_test(a_begin_with_more_behind_it_is_not_cancelled),
+	    cmocka_unit_test(a_begin_is_not_cancelled_in_the_end_either),
 	    cmocka_unit_test(a_cancel_that_is_refused_is_tried_again),
 	    cmocka_unit_test(a_server_whose_cancel_is_lost_is_not_used_again),
 	    cmocka_unit_test(a_server_that_never_answers_is_closed_at_cleanup_timeout),
@@ -982,7 +1085,8 @@ int main(void)
 	    cmocka_unit_test(who_waits_is_served_when_it_cannot_be_saved),
 	    cmocka_unit_test(a_server_that_is_not_to_be_used_again_is_left_all_the_same),
 	    cmocka_unit_test(half_a_row_for_a_copy_is_completed_and_not_committed),
-	    cmocka_unit_test(half_of_what_is_no_row_for_a_copy_closes_the_server),
+	    cmocka_unit_test(half_of_another_message_is_completed_by_nonsense),
+	    cmocka_unit_test(half_of_a_function_call_closes_the_server),
 	    cmocka_unit_test(a_row_of_which_too_much_is_missing_closes_the_server),
 	    cmocka_unit_test(half_an_answer_is_awaited),
 	    cmocka_unit_test(copying_both_ways_ends_with_the_server),
