@@ -182,10 +182,16 @@ struct slot *pool_take(struct pool *p, uint64_t now_us)
 	struct slot *slot = first_usable(p);
 
 	CHECK(slot && !slot->retire);
+	pool_take_slot(p, slot, now_us);
+	return slot;
+}
+
+void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	CHECK(slot->state == SLOT_IDLE && !slot->retire);
 	slot->was_used = true;
 	slot_move(p, slot, SLOT_BUSY, now_us);
 	tally_at(&p->tally, now_us)->server_assignment_count++;
-	return slot;
 }
 
 void pool_join(struct pool *p, struct waiter *w, uint64_t now_us)

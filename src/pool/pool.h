@@ -39,6 +39,7 @@ struct pool {
 	unsigned leaving;           /* of the idle: retired */
 	unsigned total;             /* of all states but SLOT_PRIVATE */
 	unsigned clients;           /* logged in to this pool */
+	unsigned pinned;            /* of these: kept at their servers, or about to be */
 	struct admission line;
 	struct opening opening;
 	struct deadline deadline; /* the dispatcher's: reserve, retry, minimum */
@@ -95,6 +96,9 @@ enum pool_answer pool_ask(const struct pool *p, uint64_t now_us);
 /* After POOL_TAKE: the server, now busy. Here and in pool_match() the pool's tally counts
  * the assignment. */
 struct slot *pool_take(struct pool *p, uint64_t now_us);
+
+/* The same for one that is idle and usable, whichever it is. */
+void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us);
 
 /* After POOL_WAIT. */
 void pool_join(struct pool *p, struct waiter *w, uint64_t now_us);
