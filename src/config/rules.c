@@ -33,6 +33,9 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .max_queue = RESOLVE(max_queue, s->max_queue),
 	    .max_queue_of = max_queue_of(database, user),
 	    .server_round_robin = s->server_round_robin,
+	    .server_state = RESOLVE(server_state, s->server_state),
+	    .max_pinned = RESOLVE(max_pinned, s->max_pinned),
+	    .pin_timeout = RESOLVE(pin_timeout, s->pin_timeout),
 	    .reserve_pool_timeout = s->reserve_pool_timeout,
 	    .query_wait_timeout = RESOLVE(query_wait_timeout, s->query_wait_timeout),
 	    .query_wait_notify = s->query_wait_notify,
@@ -44,6 +47,14 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .server_lifetime = RESOLVE(server_lifetime, s->server_lifetime),
 	    .server_idle_timeout = s->server_idle_timeout,
 	};
+}
+
+int rules_max_pinned(const struct rules *rules)
+{
+	if (rules->max_pinned >= 0)
+		return rules->max_pinned;
+	return rules->pool_size == 0 ? INT_MAX
+				     : rules->pool_size / 2 + rules->pool_size % 2;
 }
 
 int rules_max_db_connections(const struct config *config, const struct database *database)

@@ -27,6 +27,9 @@ struct rules {
 	int max_queue; /* -1: no limit */
 	enum rules_source max_queue_of;
 	bool server_round_robin;
+	enum state_policy server_state;
+	int max_pinned; /* -1: half of pool_size; see rules_max_pinned() */
+	uint64_t pin_timeout;
 	uint64_t reserve_pool_timeout;
 	uint64_t query_wait_timeout;
 	uint64_t query_wait_notify;
@@ -41,6 +44,9 @@ struct rules {
 /* user may be NULL: one that [users] does not mention. */
 void rules_resolve(const struct config *config, const struct database *database,
 		   const struct user_entry *user, struct rules *out);
+
+/* How many clients of a pool with these rules may be pinned; INT_MAX: no limit. */
+int rules_max_pinned(const struct rules *rules);
 
 /* 0: no limit. */
 int rules_max_db_connections(const struct config *config,

@@ -129,6 +129,8 @@ static size_t field_len(enum setting_kind kind)
 		return sizeof(uint64_t);
 	case SETTING_POOL_MODE:
 		return sizeof(enum pool_mode);
+	case SETTING_STATE_POLICY:
+		return sizeof(enum state_policy);
 	case SETTING_AUTH_TYPE:
 		return sizeof(enum auth_type);
 	case SETTING_TLS_MODE:

@@ -17,6 +17,9 @@ struct arena;
 
 enum pool_mode { POOL_MODE_SESSION, POOL_MODE_TRANSACTION, POOL_MODE_STATEMENT };
 
+/* What is done about state of a session that stays in its server. */
+enum state_policy { STATE_PIN, STATE_ERROR, STATE_ALLOW };
+
 enum auth_type {
 	AUTH_TYPE_TRUST,
 	AUTH_TYPE_ANY,
@@ -55,6 +58,7 @@ enum setting_kind {
 	SETTING_MILLISECONDS,
 	SETTING_SIZE,
 	SETTING_POOL_MODE,
+	SETTING_STATE_POLICY,
 	SETTING_AUTH_TYPE,
 	SETTING_TLS_MODE,
 	SETTING_SSLNEGOTIATION
@@ -71,6 +75,7 @@ enum setting_kind {
 #define SETTING_TYPE_MILLISECONDS uint64_t
 #define SETTING_TYPE_SIZE uint64_t
 #define SETTING_TYPE_POOL_MODE enum pool_mode
+#define SETTING_TYPE_STATE_POLICY enum state_policy
 #define SETTING_TYPE_AUTH_TYPE enum auth_type
 #define SETTING_TYPE_TLS_MODE enum tls_mode
 #define SETTING_TYPE_SSLNEGOTIATION enum sslnegotiation
@@ -133,10 +138,12 @@ int settings_copy(struct settings *to, const struct settings *from, size_t i,
 
 /* The words of the enums, as they are written in the file. */
 const char *pool_mode_name(enum pool_mode mode);
+const char *state_policy_name(enum state_policy policy);
 const char *auth_type_name(enum auth_type type);
 const char *tls_mode_name(enum tls_mode mode);
 const char *sslnegotiation_name(enum sslnegotiation negotiation);
 bool pool_mode_parse(const char *text, enum pool_mode *out);
+bool state_policy_parse(const char *text, enum state_policy *out);
 bool auth_type_parse(const char *text, enum auth_type *out);
 bool tls_mode_parse(const char *text, enum tls_mode *out);
 bool sslnegotiation_parse(const char *text, enum sslnegotiation *out);

@@ -26,6 +26,13 @@ static const struct word pool_modes[] = {
     {NULL, 0},
 };
 
+static const struct word state_policies[] = {
+    {"pin", STATE_PIN},
+    {"error", STATE_ERROR},
+    {"allow", STATE_ALLOW},
+    {NULL, 0},
+};
+
 static const struct word auth_types[] = {
     {"any", AUTH_TYPE_ANY},
     {"trust", AUTH_TYPE_TRUST},
@@ -267,6 +274,9 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field, c
 	case SETTING_POOL_MODE:
 		return pool_mode_parse(text, field) ||
 		       refuse_word(pool_modes, text, why, why_cap);
+	case SETTING_STATE_POLICY:
+		return state_policy_parse(text, field) ||
+		       refuse_word(state_policies, text, why, why_cap);
 	case SETTING_AUTH_TYPE:
 		return auth_type_parse(text, field) ||
 		       refuse_word(auth_types, text, why, why_cap);
@@ -318,6 +328,10 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 	case SETTING_POOL_MODE:
 		snprintf(out, cap, "%s", pool_mode_name(*(const enum pool_mode *)field));
 		break;
+	case SETTING_STATE_POLICY:
+		snprintf(out, cap, "%s",
+			 state_policy_name(*(const enum state_policy *)field));
+		break;
 	case SETTING_AUTH_TYPE:
 		snprintf(out, cap, "%s", auth_type_name(*(const enum auth_type *)field));
 		break;
@@ -351,6 +365,8 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 		return *(const uint64_t *)a == *(const uint64_t *)b;
 	case SETTING_POOL_MODE:
 		return *(const enum pool_mode *)a == *(const enum pool_mode *)b;
+	case SETTING_STATE_POLICY:
+		return *(const enum state_policy *)a == *(const enum state_policy *)b;
 	case SETTING_AUTH_TYPE:
 		return *(const enum auth_type *)a == *(const enum auth_type *)b;
 	case SETTING_TLS_MODE:
@@ -370,6 +386,11 @@ bool value_is_text(enum setting_kind kind)
 const char *pool_mode_name(enum pool_mode mode)
 {
 	return word_of(pool_modes, (int)mode);
+}
+
+const char *state_policy_name(enum state_policy policy)
+{
+	return word_of(state_policies, (int)policy);
 }
 
 const char *auth_type_name(enum auth_type type)
@@ -394,6 +415,16 @@ bool pool_mode_parse(const char *text, enum pool_mode *out)
 	if (!find_word(pool_modes, text, &value))
 		return false;
 	*out = (enum pool_mode)value;
+	return true;
+}
+
+bool state_policy_parse(const char *text, enum state_policy *out)
+{
+	int value;
+
+	if (!find_word(state_policies, text, &value))
+		return false;
+	*out = (enum state_policy)value;
 	return true;
 }
 

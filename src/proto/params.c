@@ -484,3 +484,14 @@ bool params_difference(const struct params *have, const struct params *want,
 		buffer_truncate(out, initial_len);
 	return !d.sql.failed;
 }
+
+bool params_append_literal(struct buffer *out, struct slice value)
+{
+	struct sql sql = {.out = out};
+	size_t initial_len = buffer_len(out);
+
+	sql_literal(&sql, value);
+	if (sql.failed)
+		buffer_truncate(out, initial_len);
+	return !sql.failed;
+}

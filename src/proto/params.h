@@ -64,4 +64,7 @@ bool params_is_settable(struct slice name);
 bool params_difference(const struct params *have, const struct params *want,
 		       const struct params *base, struct buffer *out);
 
+/* Appends the literal that it would use for this value; false when memory is short. */
+bool params_append_literal(struct buffer *out, struct slice value);
+
 #endif

@@ -23,6 +23,7 @@
 #include "relay/reset.h"
 #include "relay/rewrite.h"
 #include "relay/server.h"
+#include "relay/settle.h"
 
 /* A check must not keep a server for ever; nor a connect_query. */
 #define CHECK_LIMIT_US (30 * USEC_PER_SEC)
@@ -164,9 +165,11 @@ void clean_release_if_done(struct server *s)
 	if (tracker_transaction_status(&s->tracker) != 'I') {
 		if (mode == POOL_MODE_STATEMENT)
 			client_close(c, CLOSE_STATEMENT_MODE);
+		else
+			settle_in_transaction(s);
 		return;
 	}
-	if (notify_settle_begin(s))
+	if (notify_settle_begin(s) || settle_begin(s))
 		return;
 	rewrite_keep_unnamed(c);
 	link_detach(c);
@@ -229,7 +232,7 @@ void clean_task_error(struct server *s, struct slice body)
 	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
 		  "server refuses a query of the pooler: %s",
 		  text_escape(message, sizeof(message), fields.message));
-	if (s->task == SERVER_TASK_PREPARE)
+	if (s->task == SERVER_TASK_PREPARE || s->task == SERVER_TASK_RESTORE)
 		tell_parameter_refused(s, &fields);
 }
 
@@ -311,6 +314,12 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_PREPARE:
 		prepare_done(s);
+		return;
+	case SERVER_TASK_SETTLE:
+		settle_done(s);
+		return;
+	case SERVER_TASK_RESTORE:
+		settle_restored(s);
 		return;
 	case SERVER_TASK_PROBE:
 		clean_release_if_done(s);

@@ -77,6 +77,8 @@ void client_move(struct client *c, enum client_state next)
 	CHECK(states[c->state].may_become & 1u << next);
 	if (c->dispatcher->logs_moves)
 		log_move(c, next);
+	if (c->state == CLIENT_WAITING)
+		c->last_server = NULL;
 	c->state = (uint8_t)next;
 	c->since_us = dispatcher_now(c->dispatcher);
 }

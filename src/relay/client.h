@@ -50,7 +50,11 @@ enum client_origin { CLIENT_BY_TCP, CLIENT_BY_UNIX, CLIENT_BY_ADMIN };
 struct client {
 	struct stream stream;
 	TAILQ_ENTRY(client) place; /* in one of the dispatcher's lists of clients */
-	struct waiter waiter;
+	union {
+		struct waiter waiter;
+		struct server *last_server; /* that it used last, if nobody has since;
+					       means nothing while WAITING */
+	};
 	struct loop_task pump; /* goes on with what is in the stream's buffer */
 	struct deadline deadline;
 	struct cancel_key cancel;
@@ -72,11 +76,11 @@ struct client {
 	uint64_t request_us; /* when its latest request began */
 	uint32_t rest;       /* bytes of a message still to come */
 	struct address peer;
-	uint8_t state;   /* enum client_state; client_move() assigns */
-	uint8_t rest_is; /* enum rest */
+	uint8_t state;       /* enum client_state; client_move() assigns */
+	uint8_t rest_is;     /* enum rest */
 	uint8_t rest_letter; /* of the message of which `rest` is to come */
-	uint8_t closing; /* enum closing */
-	uint8_t origin;  /* enum client_origin */
+	uint8_t closing;     /* enum closing */
+	uint8_t origin;      /* enum client_origin */
 	uint8_t replication; /* enum startup_replication; from OPENING on */
 	bool is_logged_in;
 	bool is_skipping;  /* a refused batch: nothing counts up to its Sync */

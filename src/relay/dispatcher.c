@@ -20,6 +20,9 @@
 #include "relay/private.h"
 #include "relay/refusal.h"
 
+/* Within this time a client goes back to the server that it used last. */
+#define AFFINITY_US (5 * USEC_PER_SEC)
+
 /* ---- beginning ---- */
 
 static struct tuning tuning_of(const struct settings *s)
@@ -290,6 +293,7 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 
 static void join_line(struct client *c)
 {
+	link_forget_client(c);
 	pool_join(c->pool, &c->waiter, dispatcher_now(c->dispatcher));
 	client_move(c, CLIENT_WAITING);
 	client_arm(c);
@@ -308,10 +312,29 @@ static enum dispatch wait_in_line(struct client *c)
 	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
 }
 
+/* The server that the client has just used, if nobody has since: what it has left there
+ * without being told apart (the latest values of sequences) is still its own. After a
+ * while the one used last is the better choice, so that the others may be closed. */
+static struct server *take_last(struct client *c)
+{
+	struct server *s = c->last_server;
+	uint64_t now_us = dispatcher_now(c->dispatcher);
+
+	if (!s || s->state != SERVER_IDLE || s->slot.retire || s->private ||
+	    s->slot.pool != c->pool || c->pool->rules.server_round_robin ||
+	    clock_since(now_us, s->since_us) > AFFINITY_US)
+		return NULL;
+	pool_take_slot(c->pool, &s->slot, now_us);
+	return s;
+}
+
 static enum dispatch take(struct client *c)
 {
 	struct dispatcher *d = c->dispatcher;
-	struct server *s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
+	struct server *s = take_last(c);
+
+	if (!s)
+		s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
 
 	if (needs_check(s)) {
 		/* It waits for this one: a server that is only checked is no reason to

@@ -21,6 +21,7 @@
 #include "relay/leave.h"
 #include "relay/notify.h"
 #include "relay/outbound.h"
+#include "relay/pin.h"
 #include "relay/prepare.h"
 #include "relay/reaper.h"
 #include "relay/refusal.h"
@@ -298,7 +299,10 @@ static enum closing linked_limit(const struct server *s, uint64_t now_us)
 /* Its client has to go; the server is saved as after any that has gone. */
 static void linked_due(struct server *s, uint64_t now_us)
 {
-	client_close(s->client, linked_limit(s, now_us));
+	if (pin_due(s) <= now_us)
+		pin_expired(s);
+	else
+		client_close(s->client, linked_limit(s, now_us));
 }
 
 static void server_on_due(struct deadline *due, uint64_t now_us)

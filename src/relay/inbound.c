@@ -23,6 +23,7 @@
 #include "relay/reply.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 #include "relay/text.h"
 #include "relay/translate.h"
 
@@ -48,6 +49,8 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 	       (f->letter == 'D' && s->task == SERVER_TASK_LISTENING) ||
 	       (f->letter == 'T' && journal_is_open(&s->journal) &&
 		f->total_len <= GATHER_MAX) ||
+	       (f->letter == 'D' && s->task == SERVER_TASK_SETTLE &&
+		f->total_len <= SETTLE_ROW_MAX) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -142,6 +145,7 @@ static void on_parameter(struct reply *r, const struct frame *f)
 		end_broken(r->server);
 		return;
 	}
+	reply_send(r); /* it may have a word of its own for the client */
 	bool is_for_client = prepare_reported(r->server, name, value);
 	reply_pass(r, is_for_client ? reply_to_client(r->server) : REST_DISCARD,
 		   f->total_len);
@@ -285,6 +289,8 @@ static void on_own_answer(struct reply *r, const struct frame *f)
 		notify_settle_row(s, f->body);
 	if (f->letter == 'E')
 		clean_task_error(s, f->body);
+	if (f->letter == 'D' && s->task == SERVER_TASK_SETTLE)
+		settle_row(s, f);
 	if (f->letter == 'Z')
 		clean_task_done(s);
 }

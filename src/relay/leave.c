@@ -24,6 +24,7 @@
 #include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 
 /* A message of which more than this has still to come is not worth completing. */
 enum { COMPLETED_MOST = 1024 * 1024 };
@@ -277,10 +278,11 @@ void leave_due(struct server *s)
 /* ---- the beginning ---- */
 
 /* What the client may have done to the server and nobody has looked at since. */
-static void mark_traces(const struct client *c, struct server *s)
+static void mark_traces(struct client *c, struct server *s)
 {
 	if (c->session && c->session->hints & LEAVES_TRACES)
 		reset_mark(s, RESET_ALL);
+	settle_abandon(c);
 	/* Nobody will know which of its parameters are set, or what the answer was. */
 	if (s->task == SERVER_TASK_PREPARE)
 		reset_mark(s, RESET_PARAMS);

@@ -14,4 +14,8 @@ void link_attach(struct client *c, struct server *s);
  * unless it is closing; the server stays for clean or close to decide. */
 void link_detach(struct client *c);
 
+/* It is nobody's last server or client any more: it ends, or goes to stand in a line. */
+void link_forget_client(struct client *c);
+void link_forget_server(struct server *s);
+
 #endif

@@ -20,6 +20,7 @@
 #include "relay/rewrite.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 #include "relay/text.h"
 
 enum verdict {
@@ -61,6 +62,9 @@ static enum verdict judge_linked(const struct client *c, enum frontend_kind kind
 	switch (kind) {
 	case FRONTEND_QUERY:
 	case FRONTEND_EXTENDED:
+		if (settle_is_pending(c))
+			return VERDICT_HOLD;
+		/* fall through */
 	case FRONTEND_SYNC:
 	case FRONTEND_FLUSH:
 	case FRONTEND_COPY_DATA:

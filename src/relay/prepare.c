@@ -9,9 +9,12 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/server.h"
+#include "relay/session.h"
+#include "relay/settle.h"
 
 static struct params_store *store_of(const struct server *s)
 {
@@ -36,6 +39,23 @@ static void set_value(struct params_store *store, struct params **set, struct sl
 		replace(store, set, changed);
 }
 
+static bool has_value(const struct params *set, struct slice name)
+{
+	struct slice value;
+
+	return params_find(set, name, &value);
+}
+
+void prepare_keep_startup(struct client *c)
+{
+	if (!session_is_shared(c))
+		return;
+	struct session *session = session_get(c);
+	/* Without memory a RESET will go back to what the server began with. */
+	if (session && !session->startup)
+		session->startup = params_ref(c->params);
+}
+
 static void note_suits(struct server *s)
 {
 	replace(store_of(s), &s->suits, params_ref(s->client->params));
@@ -49,13 +69,24 @@ static void ask_for(struct server *s, struct slice sql)
 	server_begin_query(s);
 }
 
+/* Strangers' sequences are none of the business of a client that asks for its own. */
+static bool must_forget_sequences(const struct client *c, const struct server *s)
+{
+	return s->has_foreign_steps && session_is_shared(c) && c->session &&
+	       c->session->watches_sequences;
+}
+
 void prepare_start(struct client *c, struct server *s)
 {
+	static const char forget[] = "DISCARD SEQUENCES;";
 	struct buffer sql = {0};
+	bool forgets = must_forget_sequences(c, s);
 
-	if (s->suits == c->params)
+	if (s->suits == c->params && !forgets)
 		return;
-	if (!params_difference(s->params, c->params, s->base, &sql))
+	if (forgets && !buffer_append(&sql, slice_of_text(forget)))
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+	else if (!params_difference(s->params, c->params, s->base, &sql))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 	else if (buffer_len(&sql) == 0)
 		note_suits(s);
@@ -112,6 +143,7 @@ void prepare_was_reset(struct server *s)
 {
 	drop_unreported(s, NULL);
 	replace(store_of(s), &s->suits, NULL);
+	s->has_stepped = s->has_foreign_steps = false;
 }
 
 void prepare_done(struct server *s)
@@ -125,10 +157,28 @@ void prepare_done(struct server *s)
 		client_close(s->client, CLOSE_PARAMETER_REFUSED);
 		return;
 	}
+	if (must_forget_sequences(s->client, s))
+		s->has_foreign_steps = false;
 	drop_unreported(s, s->client->params);
 	settle_values(s);
 	note_suits(s);
 	loop_post(s->dispatcher->loop, &s->client->pump);
+}
+
+/* The client wants this value of a parameter that is reported, whatever the server has,
+ * and is told so. */
+static void want(struct server *s, struct slice name, struct slice value)
+{
+	struct client *c = s->client;
+	struct slice known;
+
+	if (params_find(c->params, name, &known) && slice_equal(known, value))
+		return;
+	struct writer w = writer_of(stream_cork_buffer(&c->stream));
+	writer_parameter_status(&w, name, value);
+	writer_finish(&w);
+	stream_corked(&c->stream);
+	set_value(store_of(s), &c->params, name, value);
 }
 
 bool prepare_reported(struct server *s, struct slice name, struct slice value)
@@ -150,6 +200,8 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 		return true;
 	bool is_news =
 	    !params_find(c->params, name, &known) || !slice_equal(known, value);
+	if (is_news && tracker_asker(&s->tracker) == ASKED_BY_CLIENT)
+		prepare_keep_startup(c);
 	if (tracker_asker(&s->tracker) == ASKED_BY_POOLER) {
 		/* Our own SET: back to the base for what the client never mentioned, or
 		 * the server's spelling of what it did. */
@@ -158,7 +210,65 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 			set_value(store, &c->params, name, value);
 		return is_wanted && is_news;
 	}
+	if (settle_was_reset(c, name, value, &known)) {
+		/* The server's beginning is not the session's. What is due follows. */
+		want(s, name, known);
+		replace(store, &s->suits, NULL);
+		return false;
+	}
 	set_value(store, &c->params, name, value);
 	replace(store, &s->suits, params_ref(c->params));
 	return true;
+}
+
+/* ---- what the server was asked for ---- */
+
+static bool is_ascii(struct slice value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+void prepare_learned(struct server *s, struct slice name, struct slice value)
+{
+	struct params_store *store = store_of(s);
+	struct client *c = s->client;
+	struct slice known;
+
+	if (!params_is_settable(name))
+		return;
+	replace(store, &s->suits, NULL);
+	if (!params_find(s->base, name, &known)) {
+		set_value(store, &s->params, name, value);
+		set_value(store, &c->params, name, value);
+		return;
+	}
+	/* It was reported; but what was taken for a return to the beginning may have been
+	 * meant. Reports come in the client's encoding, and this does not. */
+	if (params_find(c->params, name, &known) && !slice_equal(known, value) &&
+	    is_ascii(value))
+		want(s, name, value);
+}
+
+void prepare_returned(struct server *s, struct slice name, const struct slice *startup)
+{
+	struct params_store *store = store_of(s);
+	struct client *c = s->client;
+	bool is_reported = has_value(s->base, name);
+	struct params *fewer;
+
+	replace(store, &s->suits, NULL);
+	if (!is_reported) {
+		fewer = params_without(store, s->params, name);
+		if (fewer)
+			replace(store, &s->params, fewer);
+	}
+	if (startup && is_reported)
+		want(s, name, *startup);
+	else if (startup)
+		set_value(store, &c->params, name, *startup);
+	else if (!is_reported && (fewer = params_without(store, c->params, name)))
+		replace(store, &c->params, fewer);
 }

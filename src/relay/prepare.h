@@ -28,4 +28,14 @@ void prepare_was_reset(struct server *s);
  * client is to be told. */
 bool prepare_reported(struct server *s, struct slice name, struct slice value);
 
+/* What the client asked for at its start-up is kept from here on: it is about to want
+ * something else. */
+void prepare_keep_startup(struct client *c);
+
+/* The server was asked: this is what it has, as the result of its client's own doing. */
+void prepare_learned(struct server *s, struct slice name, struct slice value);
+/* It has what the server began with; the client wants that, too (NULL), or what the
+ * session began with. */
+void prepare_returned(struct server *s, struct slice name, const struct slice *startup);
+
 #endif

@@ -22,6 +22,7 @@
 #include "relay/rewrite.h"
 #include "relay/server_login.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 
 static void leave_pool(struct client *c)
 {
@@ -57,6 +58,7 @@ static void release_client(struct client *c)
 		notify_free(c);
 	leave_pool(c);
 	cancel_forget_requester(c);
+	link_forget_client(c);
 	if (has_entered)
 		session_free(c);
 	else if (!c->is_logged_in)
@@ -127,6 +129,7 @@ static void free_server(struct server *s)
 
 	server_login_free(s);
 	cancel_forget_server(s);
+	link_forget_server(s);
 	params_unref(&d->params, s->params);
 	params_unref(&d->params, s->base);
 	params_unref(&d->params, s->suits);

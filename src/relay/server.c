@@ -15,6 +15,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/leave.h"
+#include "relay/pin.h"
 
 #define TO(state) (1u << SERVER_##state)
 
@@ -124,7 +125,7 @@ static uint64_t linked_due(const struct server *s, const struct rules *rules)
 	if (s->query_us == 0 && s->transaction_us != 0)
 		due_us = clock_earlier(
 		    due_us, clock_limit(s->heard_us, rules->idle_transaction_timeout));
-	return due_us;
+	return clock_earlier(due_us, pin_due(s));
 }
 
 uint64_t server_due(const struct server *s)

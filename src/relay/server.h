@@ -56,6 +56,8 @@ enum server_task {
 	SERVER_TASK_LISTENING, /* to what its client listens; see notify.h */
 	SERVER_TASK_ROLLBACK,  /* of a transaction whose client has gone */
 	SERVER_TASK_DISCARD,   /* of what its clients may have left in it */
+	SERVER_TASK_SETTLE,    /* what its client has left in it */
+	SERVER_TASK_RESTORE,   /* start-up values behind its client's RESET */
 };
 
 /* What a server told for cancel requests, as it was sent. */
@@ -74,6 +76,7 @@ struct server {
 	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
 	struct dispatcher *dispatcher;
 	struct client *client;      /* exactly while LINKED */
+	struct client *last_client; /* nobody else has used it since; NULL: it is gone */
 	struct server_login *login; /* exactly while CONNECTING or LOGIN, but for private
 				       ones that wait for room */
 	struct private *private;    /* exactly if it is not for the pool; see private.h */
@@ -111,9 +114,12 @@ struct server {
 	uint8_t must_reset;   /* bits of enum reset_what of reset.h */
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */
-	bool task_failed;     /* the answer to the task contains an error */
-	bool said_fatal;      /* it announced its end and the client has been told */
-	bool is_checked;      /* fit for use although it was idle for long */
+	bool is_returned;     /* the client it is linked to was its last one, too */
+	bool has_stepped;     /* sequences, for its (last) client */
+	bool has_foreign_steps; /* and for others before */
+	bool task_failed;       /* the answer to the task contains an error */
+	bool said_fatal;        /* it announced its end and the client has been told */
+	bool is_checked;        /* fit for use although it was idle for long */
 };
 TAILQ_HEAD(servers, server);
 

@@ -272,24 +272,6 @@ static void on_error(struct server *s, struct slice body)
 						     .hint = hint[0] ? hint : NULL});
 }
 
-/* Names in track_extra_parameters that this server does not report cannot be followed. */
-static void warn_untracked(const struct server *s)
-{
-	const char *list = s->dispatcher->config->settings.track_extra_parameters;
-	struct slice value;
-	char prefix[256];
-
-	while (*list) {
-		size_t len = strcspn(list, ", ");
-		if (len > 0 && !params_find(s->params, slice_of(list, len), &value))
-			log_write(
-			    LOG_LEVEL_WARNING, server_prefix(s, prefix),
-			    "track_extra_parameters: the server does not report %.*s",
-			    (int)len, list);
-		list += len + strspn(list + len, ", ");
-	}
-}
-
 static void on_ready(struct server *s, struct slice body)
 {
 	const char *query = s->slot.pool->database->connect_query;
@@ -299,8 +281,6 @@ static void on_ready(struct server *s, struct slice body)
 				  "unexpected ReadyForQuery in login");
 		return;
 	}
-	if (!s->slot.pool->has_been_reached)
-		warn_untracked(s);
 	s->base = params_ref(s->params);
 	server_login_free(s);
 	if (query[0] && !s->private)

@@ -37,6 +37,11 @@ void session_free(struct client *c)
 		return;
 	client_statements_clear(&d->statements, &session->statements);
 	params_unref(&d->params, session->startup);
+	params_unref(&d->params, session->told);
+	params_unref(&d->params, session->set);
+	params_unref(&d->params, session->unset);
+	altered_clear(&session->altered);
+	altered_clear(&session->asked);
 	buffer_fini(&session->unnamed);
 	free(session);
 	c->session = NULL;

@@ -1,14 +1,14 @@
 /*
- * What a client's session is beyond its transactions, where servers are shared:
- * the part of it that the pooler carries from server to server, and notes of
- * what may stand in the server it has now. Made with the first thing to
- * remember; most clients never have one.
+ * What a client's session is beyond its transactions, where servers are shared: the part
+ * of it that the pooler carries from server to server, and notes of what may stand in the
+ * server it has now. Made with the first thing to remember; most clients never have one.
  */
 #ifndef POOLER_RELAY_SESSION_H
 #define POOLER_RELAY_SESSION_H
 
 #include "base/buffer.h"
 #include "pool/statements.h"
+#include "relay/altered.h"
 
 struct client;
 struct listening;
@@ -22,6 +22,24 @@ struct session {
 	struct listening *listening; /* see notify.h; NULL: it listens to nothing */
 	uint32_t hints; /* enum sql_hint of what was sent since the server was last
 			   asked what is left in it */
+	/* The rest is settle's and pin's. */
+	struct altered altered; /* parameters, by these texts */
+	struct altered asked;   /* the same, of the question under way */
+	uint32_t asked_hints;
+	struct params *told, *set, *unset; /* its answer: values asked for by name, those
+					      set in the session, those of extensions that
+					      are not; counted; NULL when there is none */
+	uint64_t pinned_us;                /* when its pins began */
+	uint8_t found;                     /* its answer: enum pin_reason */
+	uint8_t pins;           /* enum pin_reason: what keeps it at its server */
+	uint8_t tries;          /* questions that have failed in a row */
+	bool is_pressed;        /* the question fights a statement_timeout */
+	bool is_pin_counted;    /* in its pool */
+	bool is_discarded;      /* by DISCARD ALL, and nothing else was said */
+	bool may_execute_more;  /* a text that it may have prepared alters something */
+	bool has_loaded;        /* a library, into its server */
+	bool watches_sequences; /* it has asked for currval() or lastval() */
+	bool restores; /* a RESET in this transaction: its start-up values are due */
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all pool modes

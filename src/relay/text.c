@@ -12,6 +12,7 @@
 #include "relay/notify.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 
 /* When a batch is done, it is known what it dropped. */
 #define UNTIL_SYNC UINT64_MAX
@@ -19,6 +20,8 @@
 enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
 			     struct notice *out)
 {
+	if (settle_refuses(c, text, hints, out))
+		return TEXT_IS_REFUSED;
 	if (hints & (SQL_LISTENS | SQL_UNLISTENS))
 		return notify_judge(c, text, hints, out);
 	return TEXT_GOES;
@@ -28,6 +31,8 @@ bool text_sent(struct client *c, uint32_t hints, bool is_query)
 {
 	struct server *s = c->server;
 
+	if (hints & SQL_STEPS)
+		s->has_stepped = true;
 	if (hints & TEXT_FORGETS) {
 		s->forgets_before = tracker_next(&s->tracker);
 		s->forgets_until = is_query ? s->forgets_before : UNTIL_SYNC;
@@ -117,6 +122,7 @@ void text_completed(struct server *s, struct slice tag)
 		forget_names(s);
 	}
 	notify_note_tag(s, tag);
+	settle_note_tag(s, tag);
 	if (is_schema_change(tag))
 		s->slot.pool->database_usage->schema_epoch++;
 }

@@ -96,7 +96,9 @@ static void every_key_prints_what_it_was_set_to(void **state)
 	(void)state;
 	for (unsigned i = 0; i < OVERRIDE_COUNT; i++) {
 		enum override_key key = (enum override_key)i;
-		const char *value = key == OVERRIDE_pool_mode ? "statement" : "17";
+		const char *value = key == OVERRIDE_pool_mode      ? "statement"
+				    : key == OVERRIDE_server_state ? "error"
+								   : "17";
 
 		assert_true(overrides_set(&o, key, value, why, sizeof(why)));
 		assert_string_equal(overrides_print(&o, key, text, sizeof(text)), value);

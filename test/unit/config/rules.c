@@ -12,17 +12,19 @@
 	"max_db_connections = 1\nmax_db_client_connections = 1\n"                        \
 	"max_user_connections = 1\nmax_user_client_connections = 1\n"                    \
 	"reserve_pool_timeout = 4\nquery_wait_notify = 5\nserver_idle_timeout = 6\n"     \
-	"server_round_robin = on\n"                                                      \
+	"server_round_robin = on\npin_timeout = 1\nmax_pinned = 1\n"                     \
 	"[databases]\nplain =\n"                                                         \
 	"own = pool_mode=transaction pool_size=2 min_pool_size=2 reserve_pool_size=2 "   \
 	"max_queue=2 query_wait_timeout=2 query_timeout=2 idle_transaction_timeout=2 "   \
 	"transaction_timeout=2 client_idle_timeout=2 server_lifetime=2 "                 \
+	"server_state=error pin_timeout=2 max_pinned=2 "                                 \
 	"max_db_connections=2 max_db_client_connections=2\n"                             \
 	"zero = query_timeout=0 max_db_connections=0 max_queue=0\n"                      \
 	"[users]\nplain =\n"                                                             \
 	"own = pool_mode=statement pool_size=3 reserve_pool_size=3 "                     \
 	"max_queue=3 query_wait_timeout=3 query_timeout=3 idle_transaction_timeout=3 "   \
 	"transaction_timeout=3 client_idle_timeout=3 max_user_connections=3 "            \
+	"server_state=allow pin_timeout=3 max_pinned=3 "                                 \
 	"max_user_client_connections=3\n"                                                \
 	"zero = query_timeout=0 max_user_connections=0\n"
 
@@ -52,6 +54,9 @@ static void expect_rules(struct rules r, int mine, int other)
 	assert_int_equal(r.idle_transaction_timeout, mine_us);
 	assert_int_equal(r.transaction_timeout, mine_us);
 	assert_int_equal(r.client_idle_timeout, mine_us);
+	assert_int_equal(r.server_state, (int)STATE_PIN + mine - 1);
+	assert_int_equal(r.pin_timeout, mine_us);
+	assert_int_equal(r.max_pinned, mine);
 	assert_int_equal(r.server_lifetime, (uint64_t)other * 1000000);
 	assert_int_equal(r.reserve_pool_timeout, 4000000);
 	assert_int_equal(r.query_wait_notify, 5000000);
@@ -109,12 +114,33 @@ static void limits_over_pools_are_the_entrys_own_or_the_common_ones(void **state
 	config_unref(c);
 }
 
+static void half_of_the_pool_may_be_pinned_unless_said_otherwise(void **state)
+{
+	static const struct {
+		int pool_size, max_pinned, expected;
+	} cases[] = {{20, -1, 10},
+		     {3, -1, 2},
+		     {1, -1, 1},
+		     {0, -1, INT_MAX},
+		     {20, 0, 0},
+		     {20, 7, 7},
+		     {INT_MAX, -1, INT_MAX / 2 + 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rules r = {.pool_size = cases[i].pool_size,
+				  .max_pinned = cases[i].max_pinned};
+		assert_int_equal(rules_max_pinned(&r), cases[i].expected);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 	const struct CMUnitTest tests[] = {
 	    TEST(the_user_comes_before_the_database_and_that_before_all),
 	    TEST(zero_said_by_a_user_or_database_counts),
+	    TEST(half_of_the_pool_may_be_pinned_unless_said_otherwise),
 	    TEST(limits_over_pools_are_the_entrys_own_or_the_common_ones),
 	};
 

@@ -64,11 +64,11 @@ static const char *const commands[] = {
 };
 
 static const char *const tables[] = {
-    "VERSION",         "POOLS",          "CLIENTS",      "SERVERS",        "DATABASES",
-    "USERS",           "STATS",          "STATS_TOTALS", "STATS_AVERAGES", "TOTALS",
-    "CONFIG",          "STATE",          "LISTS",        "LISTENERS",      "MEM",
-    "SOCKETS",         "ACTIVE_SOCKETS", "HBA",          "FAILED_LOGINS",  "timezone",
-    "client_encoding",
+    "VERSION",   "POOLS",           "PINS",           "CLIENTS",      "SERVERS",
+    "DATABASES", "USERS",           "STATS",          "STATS_TOTALS", "STATS_AVERAGES",
+    "TOTALS",    "CONFIG",          "STATE",          "LISTS",        "LISTENERS",
+    "MEM",       "SOCKETS",         "ACTIVE_SOCKETS", "HBA",          "FAILED_LOGINS",
+    "timezone",  "client_encoding",
 };
 
 /* So that a new command is not left out below. */

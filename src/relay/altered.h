@@ -1,0 +1,44 @@
+/*
+ * The run-time parameters that a client's texts may have altered in its server: which to
+ * ask for by name, and whether to ask for all. Read from the texts of SET, RESET and
+ * set_config(); too many names are no harm, a name too few would be.
+ */
+#ifndef POOLER_RELAY_ALTERED_H
+#define POOLER_RELAY_ALTERED_H
+
+#include "base/buffer.h"
+
+/* Zero is valid: none. */
+struct altered {
+	struct buffer names; /* of each: a flag, the name, a NUL */
+	bool all;            /* what else is set nobody knows: ask for everything */
+	bool resets;         /* something goes back to what the session began with... */
+	bool resets_all;     /* ...and that is everything */
+	bool is_beyond;      /* there may be names that cannot be asked for */
+};
+
+/* Adds what a text of these hints (enum sql_hint) may alter. */
+void altered_note(struct altered *a, struct slice text, uint32_t hints);
+
+/* Adds one name, as PostgreSQL knows it. */
+void altered_add(struct altered *a, struct slice name, bool is_reset);
+
+bool altered_is_empty(const struct altered *a);
+
+/* The names one after the other, by *at from 0; false behind the last. The name is
+ * borrowed. */
+bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
+		  bool *out_is_reset);
+
+/* Whether this name goes back to what the session began with. */
+bool altered_has_reset(const struct altered *a, struct slice name);
+
+/* What went back has been dealt with, or has been undone. */
+void altered_drop_resets(struct altered *a);
+
+/* Moves all of it in front of what `to` holds; `from` is empty then. */
+void altered_move(struct altered *from, struct altered *to);
+
+void altered_clear(struct altered *a);
+
+#endif

@@ -1,0 +1,671 @@
+/*
+ * Asking, at release, and taking in what the server says.
+ *
+ * Hints and names are set aside when the question goes out: what the client says behind
+ * it belongs to the next one.
+ */
+#include "relay/settle.h"
+
+#include "base/buffer.h"
+#include "base/check.h"
+#include "config/config.h"
+#include "pool/pool.h"
+#include "proto/frame.h"
+#include "proto/notice.h"
+#include "proto/params.h"
+#include "proto/sqlscan.h"
+#include "relay/clean.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+#include "relay/pin.h"
+#include "relay/prepare.h"
+#include "relay/question.h"
+#include "relay/reset.h"
+#include "relay/server.h"
+#include "relay/session.h"
+
+enum {
+	/* What texts of these do to parameters only the server knows. */
+	SQL_ALTERS = SQL_SETS | SQL_RESETS | SQL_CONFIGURES | SQL_DISCARDS |
+		     SQL_RUNS_CODE | SQL_EXECUTES,
+	/* Others live by these. */
+	SQL_OF_OTHERS = SQL_LISTENS | SQL_UNLISTENS,
+	/* A question that fails so often in a row is not repeated before the client has
+	   said something. */
+	TRIES_MAX = 3,
+};
+
+static enum state_policy policy_of(const struct client *c)
+{
+	return c->pool->rules.server_state;
+}
+
+/* With what it has been kept from saying. */
+static void go_on(struct client *c)
+{
+	if (stream_kept(&c->stream).len > 0)
+		loop_post(c->dispatcher->loop, &c->pump);
+}
+
+/* ---- before a text goes ---- */
+
+/* What currval() and lastval() would tell is this client's own, as far as we know. */
+static bool has_own_sequences(const struct client *c)
+{
+	const struct server *s = c->server;
+
+	if (s->has_stepped)
+		return true;
+	if (s->has_foreign_steps)
+		return false;
+	bool is_begun = tracker_transaction_status(&s->tracker) != 'I' ||
+			(!tracker_is_idle(&s->tracker) && s->task == SERVER_TASK_NONE);
+	return s->is_returned || is_begun;
+}
+
+static bool refuses_currval(struct client *c, uint32_t hints, struct notice *out)
+{
+	struct session *session = session_get(c);
+
+	if (session)
+		session->watches_sequences = true;
+	if (hints & SQL_STEPS || !c->server || has_own_sequences(c))
+		return false;
+	*out = (struct notice){
+	    .severity = "ERROR",
+	    .sqlstate = SQLSTATE_NOT_IN_STATE,
+	    .message = "what currval() and lastval() tell was left in another server",
+	    .detail =
+		"Servers are shared, and this is not the one that the session's last "
+		"nextval() was called in.",
+	    .hint = "Use RETURNING, or call nextval() and currval() in one transaction."};
+	return true;
+}
+
+bool settle_refuses(struct client *c, struct slice text, uint32_t hints,
+		    struct notice *out)
+{
+	if (hints & SQL_CURRENTS && policy_of(c) != STATE_ALLOW &&
+	    refuses_currval(c, hints, out))
+		return true;
+	if (pin_refuses(c, text, hints, out))
+		return true;
+	if (!c->session || !c->session->may_execute_more)
+		hints &= ~(uint32_t)SQL_EXECUTES;
+	if (!(hints & SQL_ALTERS))
+		return false;
+	struct session *session = session_get(c);
+	if (!session) {
+		*out = (struct notice){.severity = "ERROR",
+				       .sqlstate = SQLSTATE_OUT_OF_MEMORY,
+				       .message = "out of memory"};
+		return true;
+	}
+	if (hints & SQL_CONFIGURES)
+		session->may_execute_more = true;
+	altered_note(&session->altered, text, hints);
+	return false;
+}
+
+/* ---- tags ---- */
+
+/* So that after a DISCARD ALL, which cannot be rolled back, all is known. */
+static bool says_only_discard(const struct session *session)
+{
+	const uint32_t more = SQL_SETS | SQL_CONFIGURES | SQL_RUNS_CODE | SQL_PREPARES |
+			      SQL_TEMPS | SQL_HOLDS | SQL_LOCKS | SQL_IS_MANY;
+
+	return !(session->hints & more) && buffer_len(&session->altered.names) == 0;
+}
+
+static void note_load(struct server *s, struct session *session)
+{
+	if (policy_of(s->client) == STATE_ALLOW)
+		return;
+	/* Nobody can take a library out of it again. */
+	pool_retire(s->slot.pool, &s->slot);
+	session->has_loaded = true;
+}
+
+void settle_note_tag(struct server *s, struct slice tag)
+{
+	struct client *c = s->client;
+
+	if (!c || !session_is_shared(c))
+		return;
+	bool is_reset =
+	    slice_is_text(tag, "RESET") || slice_is_text(tag, "DISCARD ALL") ||
+	    (slice_is_text(tag, "SET") && c->session && c->session->altered.resets);
+	bool is_load = slice_is_text(tag, "LOAD");
+	bool runs_code = slice_is_text(tag, "DO") || slice_is_text(tag, "CALL");
+	if (!is_reset && !is_load && !runs_code && !slice_is_text(tag, "PREPARE"))
+		return;
+	struct session *session = session_get(c);
+	if (!session) {
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+		return;
+	}
+	if (is_load)
+		note_load(s, session);
+	else if (runs_code)
+		session->hints |= SQL_RUNS_CODE;
+	else if (!is_reset)
+		session->hints |= SQL_PREPARES;
+	else
+		session->restores = true;
+	if (is_reset)
+		session->hints |= SQL_RESETS;
+	session->is_discarded =
+	    slice_is_text(tag, "DISCARD ALL") && says_only_discard(session);
+	session->altered.all |= is_reset || runs_code;
+}
+
+/* ---- asking ---- */
+
+static bool may_stand(const struct client *c, uint32_t hints)
+{
+	return policy_of(c) != STATE_ALLOW && pin_reasons_of(hints) != 0;
+}
+
+static bool must_ask(const struct client *c)
+{
+	const struct session *session = c->session;
+	uint32_t hints = session->hints;
+
+	if ((session->pins & ~(unsigned)PIN_SEQUENCES) == 0)
+		return !altered_is_empty(&session->altered) ||
+		       hints & (SQL_ALTERS & ~SQL_EXECUTES) || may_stand(c, hints) ||
+		       session->has_loaded;
+	return session->pins & PIN_UNKNOWN || pin_may_end(hints) ||
+	       session->altered.resets || hints & (SQL_RESETS | SQL_DISCARDS);
+}
+
+static void forget_answers(struct client *c, struct session *session)
+{
+	struct params_store *store = &c->dispatcher->params;
+
+	params_unref(store, session->told);
+	params_unref(store, session->set);
+	params_unref(store, session->unset);
+	session->told = session->set = session->unset = NULL;
+	session->found = 0;
+}
+
+static void expect_answers(struct client *c, struct session *session)
+{
+	struct params_store *store = &c->dispatcher->params;
+
+	forget_answers(c, session);
+	session->told = params_empty(store);
+	session->set = params_empty(store);
+	session->unset = params_empty(store);
+}
+
+static void set_aside(struct session *session)
+{
+	session->asked_hints |= session->hints & ~(uint32_t)SQL_OF_OTHERS;
+	session->hints &= SQL_OF_OTHERS;
+	altered_move(&session->altered, &session->asked);
+	/* Somebody says so who has not read the text. */
+	if (session->asked_hints & (SQL_ALTERS & ~SQL_EXECUTES) &&
+	    altered_is_empty(&session->asked))
+		session->asked.all = true;
+}
+
+static void ask(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+	const struct settings *settings = &s->dispatcher->config->settings;
+	struct buffer sql = {0};
+
+	set_aside(session);
+	expect_answers(c, session);
+	struct question q = {.altered = &session->asked,
+			     .known = c->params,
+			     .extra = settings->track_extra_parameters,
+			     .is_pressed = session->tries > 0};
+	if (policy_of(c) != STATE_ALLOW)
+		q.reasons = pin_reasons_of(session->asked_hints) | session->pins;
+	session->is_pressed = q.is_pressed;
+	if (question_write(&q, &sql))
+		server_ask(s, SERVER_TASK_SETTLE, buffer_bytes(&sql));
+	else
+		client_close(c, CLOSE_OUT_OF_MEMORY);
+	buffer_fini(&sql);
+	server_arm(s);
+}
+
+/* An INSERT keeps a client that asks for its number, until it has asked. */
+static void judge_sequences(struct client *c)
+{
+	struct session *session = c->session;
+	uint32_t hints = session->hints;
+
+	if (!session->watches_sequences || policy_of(c) != STATE_PIN)
+		return;
+	if (hints & SQL_CURRENTS)
+		session->pins &= (uint8_t)~PIN_SEQUENCES;
+	else if (hints & SQL_STEPS)
+		pin_set(c, session->pins | PIN_SEQUENCES);
+	session->hints &= ~(uint32_t)(SQL_CURRENTS | SQL_STEPS);
+}
+
+/* ---- rows ---- */
+
+static bool put(struct client *c, struct params **set, const struct answer *answer)
+{
+	struct params *more =
+	    params_with(&c->dispatcher->params, *set, answer->name, answer->value);
+
+	if (!more)
+		return false;
+	params_unref(&c->dispatcher->params, *set);
+	*set = more;
+	return true;
+}
+
+/* Of one transaction alone, and that is over; or told apart from what the question itself
+ * needs. */
+static bool is_passing(const struct session *session, struct slice name)
+{
+	return (name.len > 12 && memcmp(name.data, "transaction_", 12) == 0) ||
+	       (session->is_pressed && slice_is_text(name, "statement_timeout"));
+}
+
+static bool take_answer(struct client *c, enum answer_kind kind,
+			const struct answer *answer)
+{
+	struct session *session = c->session;
+
+	switch (kind) {
+	case ANSWER_STATE:
+		session->found = (uint8_t)answer->reasons;
+		return true;
+	case ANSWER_TIMEOUT:
+		return put(c, &session->told, answer) && put(c, &session->set, answer);
+	case ANSWER_NAMED:
+		return !answer->has_value || is_passing(session, answer->name) ||
+		       put(c, &session->told, answer);
+	case ANSWER_SET:
+		return is_passing(session, answer->name) || put(c, &session->set, answer);
+	case ANSWER_DEFAULT:
+		return put(c, &session->unset, answer);
+	case ANSWER_BAD:
+		return false;
+	}
+	return false;
+}
+
+void settle_row(struct server *s, const struct frame *row)
+{
+	struct buffer scratch = {0};
+	enum answer_kind kind;
+	struct answer answer;
+
+	if (!s->client)
+		return;
+	if (!frame_is_whole(row) || !answer_read(row->body, &scratch, &kind, &answer) ||
+	    !take_answer(s->client, kind, &answer))
+		s->task_failed = true;
+	buffer_fini(&scratch);
+}
+
+/* ---- values ---- */
+
+static const struct params *startup_of(const struct client *c)
+{
+	return c->session && c->session->startup ? c->session->startup : c->params;
+}
+
+static bool has(const struct params *set, struct slice name)
+{
+	struct slice value;
+
+	return params_find(set, name, &value);
+}
+
+static bool is_custom(struct slice name)
+{
+	return memchr(name.data, '.', name.len) != NULL;
+}
+
+/* Whether a parameter that was asked for by name is back where the session began. */
+static bool is_back(const struct session *session, struct slice name, struct slice value)
+{
+	if (!session->asked.resets || has(session->set, name))
+		return false;
+	if (has(session->unset, name))
+		return true;
+	if (slice_is_text(name, "role"))
+		return slice_is_text(value, "none") &&
+		       altered_has_reset(&session->asked, name);
+	if (is_custom(name))
+		return value.len == 0 && altered_has_reset(&session->asked, name);
+	return true;
+}
+
+static void go_back(struct server *s, struct slice name)
+{
+	struct slice value;
+
+	if (params_find(startup_of(s->client), name, &value))
+		prepare_returned(s, name, &value);
+	else
+		prepare_returned(s, name, NULL);
+}
+
+static void take_named(struct server *s, struct slice name, struct slice value)
+{
+	const struct client *c = s->client;
+
+	/* What it reports it has reported. */
+	if (has(s->base, name))
+		return;
+	if (is_back(c->session, name, value))
+		go_back(s, name);
+	else if (slice_is_text(name, "role") && slice_is_text(value, "none") &&
+		 !has(startup_of(c), name))
+		prepare_returned(s, name, NULL);
+	else
+		prepare_learned(s, name, value);
+}
+
+/* Asked for by name, and there is no such parameter (any more). */
+static void take_missing(struct server *s)
+{
+	const struct session *session = s->client->session;
+	struct slice name;
+	size_t at = 0;
+	bool is_reset;
+
+	while (altered_next(&session->asked, &at, &name, &is_reset))
+		if (!has(session->told, name) && !has(s->base, name) &&
+		    !is_passing(session, name))
+			prepare_returned(s, name, NULL);
+}
+
+static void each(const struct params *set, struct server *s,
+		 void (*take)(struct server *s, struct slice name, struct slice value))
+{
+	struct slice name, value;
+
+	for (size_t i = 0; i < params_count(set); i++) {
+		params_at(set, i, &name, &value);
+		take(s, name, value);
+	}
+}
+
+/* Of a set that shows everything that was set in the session, this is not one: it has
+ * been reset. */
+static void take_unset(struct server *s, struct slice name, struct slice value)
+{
+	(void)value;
+	if (has(s->client->session->set, name) || !params_is_settable(name) ||
+	    is_custom(name) || slice_is_text(name, "role") ||
+	    slice_is_text(name, "session_authorization"))
+		return;
+	go_back(s, name);
+}
+
+static void take_values(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+	struct params *had = params_ref(c->params);
+	struct params *startup = session->startup ? params_ref(session->startup) : NULL;
+
+	prepare_keep_startup(c);
+	each(session->told, s, take_named);
+	take_missing(s);
+	if (session->asked.all) {
+		each(session->set, s, prepare_learned);
+		each(had, s, take_unset);
+		if (startup)
+			each(startup, s, take_unset);
+	}
+	params_unref(&c->dispatcher->params, had);
+	params_unref(&c->dispatcher->params, startup);
+}
+
+static void take_back(struct server *s, struct slice name, struct slice value)
+{
+	(void)value;
+	go_back(s, name);
+}
+
+/* Nothing is left but what the session began with, and that has to be set again. */
+static void on_discarded(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+	struct params *had = params_ref(c->params);
+	struct params *startup = params_ref(session->startup ? session->startup : had);
+
+	prepare_keep_startup(c);
+	prepare_was_reset(s);
+	each(had, s, take_back);
+	each(startup, s, take_back);
+	params_unref(&c->dispatcher->params, had);
+	params_unref(&c->dispatcher->params, startup);
+	altered_clear(&session->altered);
+	session->hints &= SQL_OF_OTHERS;
+	pin_set(c, session->has_loaded ? PIN_LOADED : 0);
+	if (session->pins != 0)
+		prepare_start(c, s);
+}
+
+bool settle_begin(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+
+	if (!session)
+		return false;
+	session->restores = false;
+	if (session->is_discarded && says_only_discard(session))
+		on_discarded(s);
+	session->is_discarded = false;
+	judge_sequences(c);
+	if (c->closing != CLOSE_NOT)
+		return true;
+	if (must_ask(c)) {
+		ask(s);
+		return true;
+	}
+	if (session->pins != 0) {
+		server_arm(s);
+		return true;
+	}
+	session->hints &= SQL_OF_OTHERS;
+	pin_set(c, 0);
+	return false;
+}
+
+/* ---- the answer is complete ---- */
+
+static unsigned reset_of(unsigned reasons)
+{
+	return (reasons & PIN_TEMPORARY ? RESET_TEMP : 0) |
+	       (reasons & PIN_CURSORS ? RESET_CURSORS : 0) |
+	       (reasons & PIN_PREPARED ? RESET_PREPARED : 0) |
+	       (reasons & PIN_LOCKS ? RESET_LOCKS : 0) |
+	       (reasons & PIN_UNKNOWN ? RESET_ALL : 0);
+}
+
+static unsigned pins_after(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+	unsigned pins = session->pins & PIN_SEQUENCES;
+
+	if (session->has_loaded)
+		pins |= PIN_LOADED;
+	if (policy_of(c) == STATE_PIN)
+		return pins | session->found;
+	if (session->found)
+		reset_mark(s, reset_of(session->found));
+	return pins;
+}
+
+static void on_failure(struct server *s)
+{
+	struct session *session = s->client->session;
+
+	session->hints |= session->asked_hints;
+	session->asked_hints = 0;
+	altered_move(&session->asked, &session->altered);
+	if (session->tries < TRIES_MAX)
+		session->tries++;
+	if (session->tries < TRIES_MAX)
+		clean_release_if_done(s);
+	else if (pin_set(s->client, session->pins | PIN_UNKNOWN))
+		go_on(s->client);
+}
+
+static void on_success(struct server *s)
+{
+	struct client *c = s->client;
+	struct session *session = c->session;
+
+	session->tries = 0;
+	take_values(s);
+	if (session->asked.is_beyond)
+		reset_mark(s, RESET_PARAMS);
+	session->asked_hints = 0;
+	altered_clear(&session->asked);
+	if (!pin_set(c, pins_after(s)))
+		return;
+	forget_answers(c, session);
+	/* It does not come by a new link to what it began with. */
+	if (session->pins != 0) {
+		prepare_start(c, s);
+		go_on(c);
+	}
+	clean_release_if_done(s);
+}
+
+void settle_done(struct server *s)
+{
+	struct client *c = s->client;
+
+	if (!c || c->closing != CLOSE_NOT || !c->session)
+		return;
+	if (s->task_failed)
+		on_failure(s);
+	else
+		on_success(s);
+}
+
+void settle_abandon(struct client *c)
+{
+	struct server *s = c->server;
+	const struct session *session = c->session;
+
+	if (!session || !session_is_shared(c))
+		return;
+	bool is_open = session->asked_hints != 0 || !altered_is_empty(&session->asked) ||
+		       !altered_is_empty(&session->altered) ||
+		       session->hints & (SQL_ALTERS & ~SQL_EXECUTES) ||
+		       may_stand(c, session->hints);
+	if (is_open)
+		reset_mark(s, RESET_ALL);
+	else if (session->pins & ~(unsigned)(PIN_LOADED | PIN_SEQUENCES))
+		reset_mark(s, reset_of(session->pins));
+}
+
+/* ---- within a transaction ---- */
+
+bool settle_was_reset(const struct client *c, struct slice name, struct slice value,
+		      struct slice *out)
+{
+	const struct session *session = c->session;
+	struct slice base, wanted;
+
+	if (!session || !altered_has_reset(&session->altered, name))
+		return false;
+	if (!params_find(c->server->base, name, &base) || !slice_equal(base, value))
+		return false;
+	if (!params_find(startup_of(c), name, &wanted) || slice_equal(wanted, value))
+		return false;
+	*out = wanted;
+	return true;
+}
+
+/* Of what the session began with, what a RESET in this transaction has taken away. */
+static struct params *to_restore(const struct server *s)
+{
+	struct client *c = s->client;
+	struct params_store *store = &c->dispatcher->params;
+	const struct params *startup = startup_of(c);
+	struct params *set = params_empty(store);
+	struct slice name, value, base;
+
+	for (size_t i = 0; set && i < params_count(startup); i++) {
+		params_at(startup, i, &name, &value);
+		if (!altered_has_reset(&c->session->altered, name) ||
+		    (params_find(s->base, name, &base) && slice_equal(base, value)))
+			continue;
+		struct params *more = params_with(store, set, name, value);
+		params_unref(store, set);
+		set = more;
+	}
+	return set;
+}
+
+static void restore(struct server *s)
+{
+	struct params_store *store = &s->dispatcher->params;
+	struct params *wanted = to_restore(s), *none = params_empty(store);
+	struct buffer sql = {0};
+
+	if (!wanted || !params_difference(none, wanted, none, &sql))
+		client_close(s->client, CLOSE_OUT_OF_MEMORY);
+	else if (buffer_len(&sql) > 0)
+		server_ask(s, SERVER_TASK_RESTORE, buffer_bytes(&sql));
+	buffer_fini(&sql);
+	params_unref(store, none);
+	params_unref(store, wanted);
+}
+
+void settle_in_transaction(struct server *s)
+{
+	struct session *session = s->client->session;
+
+	if (!session || !session->altered.resets || s->task != SERVER_TASK_NONE)
+		return;
+	bool is_done =
+	    session->restores || tracker_transaction_status(&s->tracker) == 'E';
+	if (session->restores && tracker_transaction_status(&s->tracker) == 'T')
+		restore(s);
+	session->restores = false;
+	if (is_done)
+		altered_drop_resets(&session->altered);
+	if (s->task == SERVER_TASK_NONE)
+		go_on(s->client);
+}
+
+void settle_restored(struct server *s)
+{
+	if (s->client && s->task_failed)
+		client_close(s->client, CLOSE_PARAMETER_REFUSED);
+	else if (s->client)
+		go_on(s->client);
+	clean_release_if_done(s);
+}
+
+bool settle_is_pending(const struct client *c)
+{
+	const struct server *s = c->server;
+	const struct session *session = c->session;
+
+	if (!session || !session_is_shared(c))
+		return false;
+	if (s->task == SERVER_TASK_SETTLE)
+		return session->asked.resets;
+	if (s->task == SERVER_TASK_RESTORE)
+		return true;
+	/* Only what is complete is answered without more. */
+	return session->altered.resets && !tracker_is_idle(&s->tracker) &&
+	       !s->tracker.unsynced && !tracker_is_in_copy(&s->tracker);
+}
