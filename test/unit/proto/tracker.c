@@ -273,22 +273,94 @@ static void run_expect(struct run *r, const char *word)
 		run_fails(r, "idle serves the pooler");
 }
 
+static void run_words(struct run *r)
+{
+	for (r->at = r->script; *r->at; r->at += strspn(r->at, " ")) {
+		if (*r->at == '>')
+			run_send(r, r->at);
+		else if (*r->at == '<')
+			run_receive(r, r->at);
+		else if (*r->at == '=')
+			run_give_due(r, r->at);
+		else
+			run_expect(r, r->at);
+		r->at += strcspn(r->at, " ");
+	}
+}
+
 static void run_script(const char *script)
 {
 	struct run r = {.script = script};
 
-	for (r.at = script; *r.at; r.at += strspn(r.at, " ")) {
-		if (*r.at == '>')
-			run_send(&r, r.at);
-		else if (*r.at == '<')
-			run_receive(&r, r.at);
-		else if (*r.at == '=')
-			run_give_due(&r, r.at);
-		else
-			run_expect(&r, r.at);
-		r.at += strcspn(r.at, " ");
-	}
+	run_words(&r);
 	tracker_fini(&r.t);
+}
+
+/* What is left open behind a conversation: letters as in left_open_by(). */
+static const struct {
+	const char *script, *open;
+} endings[] = {
+    {"idle", "0"},
+    {">Q", "1"},
+    {">Q >Q >F >S", "4"},
+    {">Q >Q <C <ZI", "1"},
+    {">P", "u0"},
+    {">P >B >E >S", "1"},
+    {">P >B >E >S >Q >P", "u2"},
+    {">P >B >E >H <1 <2 <C", "u0"},
+    {">P >B >E >H <1 <E", "u0"},
+    {">P >Q <1", "1"},
+    {">*Q >Q", "2"},
+    {">Q <H <d", "1"},
+    {">Q >d >c", "1"},
+    {">Q <G >d", "c1"},
+    {">Q <G >d >c", "1"},
+    {">Q <G >d >f", "1"},
+    {">Q <G >d <E", "1"},
+    {">Q <G >c <C <G", "c1"},
+    {">P >B >E >S <1 <2 <G", "c1"},
+    {">P >B >E >S <1 <2 <G >c", "1"},
+    {">P >B >E >S <1 <2 <G >c <C", "u0"},
+    {">P >B >E >H <1 <2 <G", "cu0"},
+    {">Q <W", "cb1"},
+    {">Q <W >c", "b1"},
+    {">Q <W <c", "cb1"},
+    {">Q <W <c >c", "1"},
+    {">Q >Q <G", "c2"},
+    {">Q >Q <G <E", "l0"},
+};
+
+/* c: a COPY awaits data, b: it goes both ways, u: no Sync, l: lost; and the requests. */
+static void left_open_by(const struct tracker *t, char out[16])
+{
+	size_t len = 0;
+
+	if (tracker_awaits_copy(t))
+		out[len++] = 'c';
+	if (tracker_copies_both_ways(t))
+		out[len++] = 'b';
+	if (tracker_is_unsynced(t))
+		out[len++] = 'u';
+	if (tracker_is_lost(t))
+		out[len++] = 'l';
+	snprintf(out + len, 16 - len, "%u", tracker_requests(t));
+}
+
+static void what_is_left_open_is_told(void **state)
+{
+	char open[16];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(endings); i++) {
+		struct run r = {.script = endings[i].script};
+
+		run_words(&r);
+		left_open_by(&r.t, open);
+		if (strcmp(open, endings[i].open) != 0)
+			fail_msg("%s: \"%s\", not \"%s\"", endings[i].script, open,
+				 endings[i].open);
+		tracker_fini(&r.t);
+	}
 }
 
 static void conversations_are_followed(void **state)
@@ -491,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(questions_are_numbered_and_done_in_order),
 	    cmocka_unit_test(what_is_skipped_has_no_number),
 	    cmocka_unit_test(nothing_is_awaited_of_a_server_that_was_asked_nothing),
+	    cmocka_unit_test(what_is_left_open_is_told),
 	    cmocka_unit_test(the_status_is_idle_before_the_first_word),
 	    cmocka_unit_test(many_messages_cost_little),
 	    cmocka_unit_test(a_long_pipeline_is_followed_and_its_memory_given_back),
