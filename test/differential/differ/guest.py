@@ -4,6 +4,7 @@ Everything it says bears its number, so whatever it sees of somebody else says w
 """
 
 import asyncio
+import collections
 import random
 import socket
 import struct
@@ -54,11 +55,13 @@ class Guest:
         self.reader = self.writer = None
         self.server = None
         self.doing = "nothing"
+        self.said = collections.deque(maxlen=25)  # lately
 
     # Talking
 
     async def login(self):
         self.turn += 1
+        self.said.append("login")
         self.start = {
             "application_name": f"guest {self.number}.{self.turn}",
             "DateStyle": self.random.choice(STYLES), "TimeZone": self.random.choice(ZONES),
@@ -89,6 +92,7 @@ class Guest:
     async def ask(self, *messages):
         """Sends messages (texts are queries) and returns the answer up to the last one's."""
         messages = [["Q", m] if isinstance(m, str) else m for m in messages]
+        self.said.append(" ".join(" ".join(str(part)[:40] for part in m) for m in messages))
         self.writer.write(encode(messages))
         answer = await self.hear(sum(m[0] in "QS" for m in messages))
         if answer.code == FULL:
@@ -131,7 +135,8 @@ class Guest:
 
     def strange(self, what, expected, seen):
         raise Strange(f"guest {self.number}.{self.turn} on server {self.server}, {self.doing}:"
-                      f" {what}\n  expected {expected}\n  saw      {seen}")
+                      f" {what}\n  expected {expected}\n  saw      {seen}\n"
+                      "  had said " + "\n           ".join(self.said))
 
     def expect(self, what, seen, expected):
         if seen != expected:

@@ -28,6 +28,9 @@ async def live(guest):
         await guest.live()
     except (asyncio.IncompleteReadError, OSError) as lost:
         guest.strange("the connection was lost", "an answer", repr(lost))
+    finally:
+        if guest.writer is not None:
+            guest.writer.transport.abort()
 
 
 async def hunt(target, count, seconds, seed, keeps_state, without=()):
@@ -42,6 +45,8 @@ async def hunt(target, count, seconds, seed, keeps_state, without=()):
                                            return_when=asyncio.FIRST_EXCEPTION)
         if waiting and not any(task.exception() for task in done):
             doing = sorted(guest.doing for guest, task in zip(guests, tasks) if task in waiting)
+            for task in waiting:
+                task.cancel()
             return shared, f"{len(waiting)} clients wait for ever: {', '.join(doing)[:200]}"
     strange = next((task.exception() for task in done if task.exception()), None)
     for task in tasks:
