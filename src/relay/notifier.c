@@ -15,12 +15,9 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "pool/private.h"
-#include "proto/frame.h"
-#include "proto/writer.h"
-#include "relay/client.h"
+#include "relay/audience.h"
 #include "relay/dispatcher.h"
 #include "relay/known.h"
-#include "relay/notify.h"
 #include "relay/private.h"
 
 /* So many commands in one query: the answers are short, and so is the query. */
@@ -38,95 +35,6 @@ enum { PAUSE_JITTER_PERCENT = 20 };
 #define FIRST_QUERY                                                                      \
 	"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "    \
 	"WHERE name = 'idle_session_timeout'"
-
-/* ---- those who wait, and those who listen ---- */
-
-typedef void (*member_fn)(struct notifier *n, struct member *m);
-
-/* All members of all channels: after a failure, or the end of one. */
-static void each_member(struct notifier *n, member_fn fn)
-{
-	struct channel *channel, *next_channel;
-	struct member *m;
-
-	HASH_ITER (hh, n->channels.table, channel, next_channel)
-		TAILQ_FOREACH (m, &channel->members, in_channel)
-			fn(n, m);
-}
-
-static struct listening *listening_of(const struct member *m)
-{
-	return (struct listening *)(void *)((char *)m->listener -
-					    offsetof(struct listening, listener));
-}
-
-static void refuse(struct notifier *n, struct member *m)
-{
-	(void)n;
-	if (!m->is_waiting)
-		return;
-	m->is_waiting = false;
-	m->is_refused = true;
-	notify_wake(listening_of(m));
-}
-
-static void mark_missed(struct notifier *n, struct member *m)
-{
-	(void)n;
-	listening_of(m)->has_missed = true;
-}
-
-static void on_listened(struct channel *channel, void *context)
-{
-	struct member *m;
-
-	(void)context;
-	TAILQ_FOREACH (m, &channel->members, in_channel) {
-		if (!m->is_waiting)
-			continue;
-		m->is_waiting = false;
-		notify_wake(listening_of(m));
-	}
-}
-
-static struct notification *make_warning(void)
-{
-	struct buffer bytes = {0};
-	struct writer w = writer_of(&bytes);
-	struct notification *n = NULL;
-
-	notice_write(&w, &(struct notice){
-			     .severity = "WARNING",
-			     .sqlstate = "01000",
-			     .message = "notifications may have been lost",
-			     .detail = "The connection on which the pooler listens was "
-				       "lost and has been made again."});
-	if (writer_finish(&w))
-		n = notification_make(buffer_bytes(&bytes));
-	buffer_fini(&bytes);
-	return n;
-}
-
-/* All channels are listened to again: now those who look for what they have missed will
- * miss nothing. Without memory they are warned later. */
-static void warn_all(struct notifier *n)
-{
-	struct notification *warning = make_warning();
-	struct channel *channel, *next_channel;
-	struct member *m;
-
-	if (!warning)
-		return;
-	n->is_lost = false;
-	HASH_ITER (hh, n->channels.table, channel, next_channel)
-		TAILQ_FOREACH (m, &channel->members, in_channel) {
-			struct listening *l = listening_of(m);
-			if (l->has_missed)
-				notify_arrived(l, NULL, warning);
-			l->has_missed = false;
-		}
-	notification_unref(warning);
-}
 
 /* ---- failures ---- */
 
@@ -194,7 +102,7 @@ static void on_failed(struct server *s, const struct notice *notice, void *owner
 	(void)s;
 	note_failure(n, slice_of_text(notice->sqlstate), slice_of_text(notice->message));
 	pause_for_a_while(n);
-	each_member(n, refuse);
+	audience_refuse_all(&n->channels);
 	server_has_gone(n);
 }
 
@@ -207,9 +115,9 @@ static void on_closed(struct server *s, void *owner)
 		     slice_of_text(closing_row(s->closing)->text));
 	if (n->channels.member_count > 0) {
 		n->is_lost = true;
-		each_member(n, mark_missed);
+		audience_note_loss(&n->channels);
 		pause_for_a_while(n);
-		each_member(n, refuse);
+		audience_refuse_all(&n->channels);
 	}
 	server_has_gone(n);
 }
@@ -231,19 +139,11 @@ static void on_error(struct server *s, struct slice body, void *owner)
  * somebody listens to it already: then it is the server's. */
 static void on_refusal(struct notifier *n)
 {
-	struct channel *channel = TAILQ_FIRST(&n->channels.asked);
-	bool has_listeners = false;
-	struct member *m;
-
 	if (n->asked != 1) {
 		n->is_careful = true;
 		return;
 	}
-	TAILQ_FOREACH (m, &channel->members, in_channel) {
-		has_listeners = has_listeners || m->is_certain;
-		refuse(n, m);
-	}
-	if (has_listeners)
+	if (audience_refuse(TAILQ_FIRST(&n->channels.asked)))
 		pause_for_a_while(n);
 	else
 		n->not_before_us = dispatcher_now(n->dispatcher) + SHORT_PAUSE_US;
@@ -259,23 +159,15 @@ static void on_answer(struct server *s, void *owner)
 		on_refusal(n);
 	else if (!is_first)
 		n->failures = 0;
-	channels_answered(&n->channels, !s->task_failed, on_listened, n);
+	channels_answered(&n->channels, !s->task_failed, audience_admit, NULL);
 	n->asked = 0;
 	notifier_changed(n);
-}
-
-/* The message as it came, header and all. */
-static struct notification *whole_message(struct slice body)
-{
-	return notification_make(
-	    slice_of(body.data - FRAME_HEADER_LEN, body.len + FRAME_HEADER_LEN));
 }
 
 static void on_notification(struct server *s, struct slice body, void *owner)
 {
 	struct notifier *n = owner;
 	struct reader r = reader_of(body);
-	struct member *m;
 
 	reader_u32(&r);
 	struct slice name = reader_cstring(&r);
@@ -287,14 +179,8 @@ static void on_notification(struct server *s, struct slice body, void *owner)
 	struct channel *channel = channels_find(&n->channels, name);
 	if (!channel || TAILQ_EMPTY(&channel->members))
 		return;
-	struct notification *message = whole_message(body);
-	if (!message) {
+	if (!audience_hear(channel, body))
 		server_close(s, CLOSE_OUT_OF_MEMORY);
-		return;
-	}
-	TAILQ_FOREACH (m, &channel->members, in_channel)
-		notify_arrived(listening_of(m), m, message);
-	notification_unref(message);
 }
 
 static const struct private_ops listening_ops = {.on_opened = on_opened,
@@ -308,7 +194,7 @@ static void fail_at_once(struct notifier *n, const char *sqlstate, const char *m
 {
 	note_failure(n, slice_of_text(sqlstate), slice_of_text(message));
 	pause_for_a_while(n);
-	each_member(n, refuse);
+	audience_refuse_all(&n->channels);
 }
 
 static void add_pair(struct buffer *out, const char *name, const char *value)
@@ -394,8 +280,10 @@ static void work_with_server(struct notifier *n, uint64_t now_us)
 		return;
 	if (channels_are_settled(&n->channels)) {
 		n->is_careful = false;
+		/* Now those who look for what they have missed will miss nothing. Without
+		 * memory they are warned later. */
 		if (n->is_lost)
-			warn_all(n);
+			n->is_lost = !audience_warn(&n->channels);
 	}
 	if (n->channels.count == 0) {
 		be_idle(n, now_us);
@@ -446,6 +334,11 @@ static void on_due(struct deadline *due, uint64_t now_us)
 void notifier_changed(struct notifier *n)
 {
 	loop_post(n->dispatcher->loop, &n->work);
+}
+
+void notifier_miss(struct notifier *n)
+{
+	n->is_lost = true;
 }
 
 bool notifier_hears(const struct channel *channel)

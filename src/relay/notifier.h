@@ -52,6 +52,9 @@ void notifier_release(struct notifier *n);
 /* Members have come or gone. */
 void notifier_changed(struct notifier *n);
 
+/* Somebody has begun to listen while it could not; all are looked at when it can. */
+void notifier_miss(struct notifier *n);
+
 /* Whether it hears what is said on this channel. */
 bool notifier_hears(const struct channel *channel);
 

@@ -197,11 +197,21 @@ static struct member *join(struct listening *l, struct slice name)
 	return m;
 }
 
+/* While its database is paused nobody listens, and a transaction must be able to end: the
+ * client will be warned afterwards. */
 static enum text_verdict judge_member(struct listening *l, struct member *m,
 				      struct notice *out)
 {
-	if (m->is_refused) {
-		m->is_refused = false;
+	bool is_refused = m->is_refused;
+
+	m->is_refused = false;
+	m->is_waiting = false;
+	if (pool_is_paused(l->notifier->pool)) {
+		notifier_miss(l->notifier);
+		l->has_missed = true;
+		return TEXT_GOES;
+	}
+	if (is_refused) {
 		*out = notifier_failure(l->notifier);
 		if (!m->is_certain)
 			leave(l, m);

@@ -89,20 +89,23 @@ bool private_is_waiting(const struct server *s)
 	return s->slot.waits_for != NULL;
 }
 
-struct notice private_wait_notice(const struct server *s)
+void private_wait_timeout(struct server *s)
 {
 	bool is_of_user = s->slot.waits_for == s->slot.pool->user_usage;
 
-	if (pool_is_paused(s->slot.pool))
-		return (struct notice){.severity = "FATAL",
-				       .sqlstate = SQLSTATE_CANNOT_CONNECT_NOW,
-				       .message = "the database is paused"};
-	return (struct notice){
-	    .severity = "FATAL",
-	    .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-	    .message = is_of_user
+	if (pool_is_paused(s->slot.pool)) {
+		s->connect_us = dispatcher_now(s->dispatcher);
+		server_arm(s);
+		return;
+	}
+	dispatcher_server_failed(
+	    s, &(struct notice){
+		   .severity = "FATAL",
+		   .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
+		   .message =
+		       is_of_user
 			   ? "no more server connections allowed (max_user_connections)"
-			   : "no more server connections allowed (max_db_connections)"};
+			   : "no more server connections allowed (max_db_connections)"});
 }
 
 void private_opened(struct server *s)

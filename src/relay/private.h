@@ -78,8 +78,9 @@ void private_abandon(struct server *s, enum closing reason);
 void private_serve(struct dispatcher *d, struct usage *usage);
 /* Whether it still waits for room. */
 bool private_is_waiting(const struct server *s);
-/* Why it waits, as an error. */
-struct notice private_wait_notice(const struct server *s);
+/* It has waited for as long as connecting may take: it has failed; but a database that is
+ * paused is waited for. */
+void private_wait_timeout(struct server *s);
 
 void private_opened(struct server *s);
 /* Once; the server is not closed yet. */

@@ -110,8 +110,7 @@ void server_login_broken(struct server *s, int error)
 void server_login_timeout(struct server *s)
 {
 	if (s->private && private_is_waiting(s)) {
-		struct notice notice = private_wait_notice(s);
-		dispatcher_server_failed(s, &notice);
+		private_wait_timeout(s);
 		return;
 	}
 	/* One that does not even say no; the next login asks for less. */

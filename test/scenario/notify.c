@@ -508,6 +508,33 @@ static void pause_ends_it_and_resume_makes_it_again(void **state)
 	world_end(&at.w);
 }
 
+static void a_listen_in_a_paused_database_is_made_up_for(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	say(at.c, "Q[begin]");
+	say(at.s, "C[BEGIN] Z[T]");
+	control_pause(&at.w.dispatcher, NULL);
+	/* The transaction must be able to end. */
+	say(at.c, "Q[listen a]");
+	say(at.s, "C[LISTEN] Z[T]");
+	say(at.c, "Q[commit]");
+	heard(at.s);
+	say(at.s, "C[COMMIT] Z[I]");
+	settle(at.s, "a");
+	ASSERT_HEARS(at.c, "C[BEGIN] Z[T] C[LISTEN] Z[T] C[COMMIT] Z[I]");
+	world_pass(&at.w, 60 * USEC_PER_SEC);
+	assert_true(control_is_quiet(&at.w.dispatcher, NULL));
+	control_resume(&at.w.dispatcher, NULL);
+	world_settle(&at.w);
+	expect_listening(&at, 2, "Q[LISTEN \"a\";]");
+	confirm(at.n);
+	ASSERT_HEARS(at.c, WARNED);
+	world_end(&at.w);
+}
+
 static void one_bad_name_does_not_spoil_others(void **state)
 {
 	struct scene at;
@@ -658,6 +685,7 @@ int main(void)
 	    cmocka_unit_test(channels_of_a_client_are_bounded),
 	    cmocka_unit_test(a_connection_without_channels_is_closed_in_time),
 	    cmocka_unit_test(pause_ends_it_and_resume_makes_it_again),
+	    cmocka_unit_test(a_listen_in_a_paused_database_is_made_up_for),
 	    cmocka_unit_test(one_bad_name_does_not_spoil_others),
 	    cmocka_unit_test(leaving_while_it_waits_leaves_nothing_behind),
 	    cmocka_unit_test(more_texts_behind_a_listen_are_settled_with_the_next),
