@@ -54,6 +54,17 @@ static void answer_settings(struct actor *a, const char *sql)
 	}
 }
 
+/* It listens to news, whatever it was told. */
+static void answer_listening(struct actor *a)
+{
+	static const uint8_t row[] = {'D', 0, 0, 0,   14,  0,   1,  0,
+				      0,   0, 4, 'n', 'e', 'w', 's'};
+
+	answer(a, "T");
+	actor_push_bytes(a, slice_of(row, sizeof(row)));
+	answer(a, "C[SELECT 1] C[UNLISTEN]");
+}
+
 /* All but the ReadyForQuery; false when that must wait. */
 static bool carry_out(struct actor *a, const char *sql, bool is_extended)
 {
@@ -88,6 +99,8 @@ static bool carry_out(struct actor *a, const char *sql, bool is_extended)
 		answer(a, "H d[one] d[two] c C[COPY 2]");
 	} else if (sql[0] == '\0') {
 		answer(a, "I");
+	} else if (strstr(sql, "pg_listening_channels()")) {
+		answer_listening(a);
 	} else if (strncmp(sql, "SET ", 4) == 0 || strncmp(sql, "RESET ", 6) == 0) {
 		answer_settings(a, sql);
 	} else if (is_extended) {

@@ -9,6 +9,7 @@
  *   stall              nothing, until answering_go_on()
  *   die                the connection ends
  *   SET ...; RESET ... as the pooler sends them; what it reports is reported
+ *   SELECT pg_catalog.pg_listening_channels()...   one row, "news"
  *   anything else      one row that repeats the question
  *
  * In the extended protocol the text of Bind decides.

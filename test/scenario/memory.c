@@ -139,6 +139,63 @@ static bool fails_at(size_t n)
 	return has_failed;
 }
 
+/* The latest server that is there; the bystander's is the first. */
+static struct actor *latest_server(struct world *w)
+{
+	for (unsigned i = w->server_count; i > 1; i--)
+		if (world_server(w, i) && !is_gone(world_server(w, i)))
+			return world_server(w, i);
+	return NULL;
+}
+
+/* Clients that listen, hear, and leave; whether so many requests were made. */
+static bool listening_fails_at(size_t n)
+{
+	struct actor *c[3];
+	struct world w;
+
+	world_begin(&w, "pool_mode = transaction\nserver_login_retry = 1\n");
+	w.answers = true;
+	struct actor *other = bystander(&w);
+	for (int i = 0; i < 3; i++)
+		c[i] = world_session(&w);
+	fail_at(n);
+	for (int i = 0; i < 3; i++)
+		actor_push(c[i], i == 2 ? "Q[begin] Q[listen news]" : "Q[listen news]");
+	world_pass(&w, 5 * USEC_PER_SEC);
+	for (unsigned i = 2; i <= w.server_count; i++)
+		if (world_server(&w, i) && !is_gone(world_server(&w, i)))
+			actor_push(world_server(&w, i), "A[news] A[news]");
+	world_settle(&w);
+	if (latest_server(&w))
+		break_off(latest_server(&w));
+	world_pass(&w, 5 * USEC_PER_SEC);
+	for (int i = 0; i < 3; i++)
+		actor_push(c[i], i == 1 ? "Q[unlisten news]" : "Q[commit]");
+	world_pass(&w, 5 * USEC_PER_SEC);
+	until_failure = 0;
+	for (int i = 0; i < 3; i++)
+		if (!is_gone(c[i]))
+			leave(c[i]);
+	say(other, "Q[after]");
+	ASSERT_HEARS(other, "T D[after] C[SELECT 1] Z[I]");
+	say(other, "X");
+	world_pass(&w, 5 * USEC_PER_SEC);
+	assert_int_equal(w.dispatcher.client_slab.used, 0);
+	world_end(&w);
+	return has_failed;
+}
+
+static void any_request_for_memory_may_fail_while_clients_listen(void **state)
+{
+	size_t n = 1;
+
+	(void)state;
+	while (listening_fails_at(n))
+		n++;
+	assert_true(n > 50);
+}
+
 /* Clients that vanish in a transaction, in a query, in a batch and in a COPY, and one
  * that comes after them; whether so many requests were made. */
 static bool leaving_fails_at(size_t n)
@@ -280,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(
 		any_request_for_memory_may_fail_while_statements_are_prepared),
 	    cmocka_unit_test(any_request_for_memory_may_fail_while_servers_are_left),
+	    cmocka_unit_test(any_request_for_memory_may_fail_while_clients_listen),
 	    cmocka_unit_test(the_beginning_may_lack_memory),
 	};
 
