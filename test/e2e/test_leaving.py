@@ -85,11 +85,11 @@ def after_batch_without_sync(wire):
 
 
 def in_pipeline(wire):
-    wire.send((parse(SLEEP) + bind() + execute() + sync()) * 4)
+    wire.send((parse(SLEEP) + bind() + execute() + sync()) * 2)
 
 
 def in_simple_pipeline(wire):
-    wire.send(query(SLEEP), query(SLEEP), query(SLEEP))
+    wire.send(query(SLEEP), query(SLEEP))
 
 
 def in_copy_in(wire):
