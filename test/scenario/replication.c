@@ -422,20 +422,22 @@ static void a_pause_and_a_shutdown_wait_for_it_as_for_a_session(void **state)
 	world_end(&w);
 }
 
-static void who_comes_in_a_long_pause_is_told_of_it(void **state)
+static void who_comes_in_a_pause_waits_for_its_end_as_long_as_a_login_may(void **state)
 {
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "server_connect_timeout = 3\n");
+	world_begin(&w, "server_connect_timeout = 3\nclient_login_timeout = 20\n");
 	control_pause(&w.dispatcher, NULL);
 	struct actor *c = world_client(&w, PHYSICAL);
-	world_pass(&w, 2 * USEC_PER_SEC);
+	world_pass(&w, 15 * USEC_PER_SEC);
 	ASSERT_HEARS(c, "");
-	world_pass(&w, 2 * USEC_PER_SEC);
-	ASSERT_HEARS(c, "E[FATAL 57P03]");
+	struct actor *later = world_client(&w, PHYSICAL);
+	world_pass(&w, 6 * USEC_PER_SEC);
+	ASSERT_HEARS(c, "E[FATAL 57P05]");
 	control_resume(&w.dispatcher, NULL);
-	replicator(&w, PHYSICAL);
+	world_settle(&w);
+	ASSERT_HEARS(later, GREETING);
 	world_end(&w);
 }
 
@@ -508,7 +510,8 @@ int main(void)
 	    cmocka_unit_test(killing_its_database_ends_it),
 	    cmocka_unit_test(a_reload_that_changes_nothing_of_it_leaves_it),
 	    cmocka_unit_test(a_pause_and_a_shutdown_wait_for_it_as_for_a_session),
-	    cmocka_unit_test(who_comes_in_a_long_pause_is_told_of_it),
+	    cmocka_unit_test(
+		who_comes_in_a_pause_waits_for_its_end_as_long_as_a_login_may),
 	    cmocka_unit_test(what_kind_it_is_is_told),
 	    cmocka_unit_test(a_value_that_means_no_is_an_ordinary_session),
 	};
