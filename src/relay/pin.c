@@ -211,7 +211,8 @@ bool pin_set(struct client *c, unsigned reasons)
 
 void pin_end(struct client *c)
 {
-	if (!c->session)
+	/* Without a pool something else stands there. */
+	if (!c->pool || !c->session)
 		return;
 	c->session->pins = 0;
 	discount(c, c->session);

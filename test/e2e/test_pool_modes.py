@@ -1,5 +1,6 @@
 """Session, transaction and statement pooling; what follows a client from server to server."""
 
+import psycopg
 import pytest
 
 from harness.waiting import wait_until
@@ -246,21 +247,31 @@ def test_empty_reset_query_leaves_the_session_as_it_is(make_pooler):
     assert pooler.login().value("show work_mem") == "2MB"
 
 
-def test_reset_query_does_not_run_in_transaction_mode(make_pooler):
-    pooler = make_pooler(default_pool_size=1)
+@pytest.fixture
+def resets(cluster):
+    """A sequence that a reset query may count with."""
+    with psycopg.connect(cluster.conninfo("app", "postgres"), autocommit=True) as admin:
+        admin.execute("create sequence resets; grant all on resets to public")
+        yield lambda: admin.execute("select is_called from resets").fetchone()[0]
+        admin.execute("drop sequence resets")
+
+
+def test_reset_query_does_not_run_in_transaction_mode(make_pooler, resets):
+    pooler = make_pooler(default_pool_size=1, server_reset_query="select nextval('resets')")
     one = pooler.login()
-    one.ask("set work_mem = '2MB'")
+    one.ask("select 1")
     one.close()
-    assert pooler.login().value("show work_mem") == "2MB"
+    assert pooler.login().value("select 1") == "1"
+    assert not resets()
 
 
-def test_reset_query_always_runs_in_transaction_mode_too(make_pooler):
+def test_reset_query_always_runs_in_transaction_mode_too(make_pooler, resets):
     pooler = make_pooler(default_pool_size=1, server_reset_query_always=1,
-                         server_reset_query="reset work_mem")
-    one = pooler.login()
-    default = one.value("show work_mem")
-    one.ask("set work_mem = '2MB'")
-    assert one.value("show work_mem") == default
+                         server_reset_query="select nextval('resets')")
+    one, two = pooler.login(), pooler.login()
+    one.ask("select 1")
+    assert two.value("select 1") == "1"
+    assert resets()
 
 
 def test_failing_reset_query_closes_the_server_and_nobody_notices(make_pooler):
