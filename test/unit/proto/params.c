@@ -510,6 +510,24 @@ static void many_sets_are_found_again(void **state)
 	end_store(store);
 }
 
+static void a_literal_means_the_same_everywhere(void **state)
+{
+	static const struct {
+		const char *value, *literal;
+	} cases[] = {{"", "''"},
+		     {"it's", "'it''s'"},
+		     {"a\\b", "E'a\\\\b'"},
+		     {"h\xc3\xa9", "E'h\\xc3\\xa9'"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buffer out = {0};
+		assert_true(params_append_literal(&out, slice_of_text(cases[i].value)));
+		assert_true(slice_is_text(buffer_bytes(&out), cases[i].literal));
+		buffer_fini(&out);
+	}
+}
+
 static void short_memory_is_an_answer(void **state)
 {
 	size_t failures = 0;
@@ -556,6 +574,7 @@ int main(void)
 	    cmocka_unit_test(a_server_gets_what_the_client_wants),
 	    cmocka_unit_test(random_changes_agree_with_a_naive_set),
 	    cmocka_unit_test(many_sets_are_found_again),
+	    cmocka_unit_test(a_literal_means_the_same_everywhere),
 	    cmocka_unit_test(short_memory_is_an_answer),
 	};
 

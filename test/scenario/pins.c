@@ -1,0 +1,219 @@
+/*
+ * Scenarios of pins: clients that stay at their servers, for how long, and who comes back
+ * to his own.
+ */
+#include "pool/pool.h"
+#include "proto/writer.h"
+#include "relay/pin.h"
+#include "relay/session.h"
+#include "scenario/world.h"
+
+#define ONE "pool_mode = transaction\ndefault_pool_size = 1\npin_timeout = 10\n"
+#define TWO "pool_mode = transaction\ndefault_pool_size = 2\npin_timeout = 10\n"
+
+/* What the server says of the state in it, in letters. */
+static void answer_state(struct actor *s, const char *letters)
+{
+	struct buffer out = {0};
+	struct writer w = writer_of(&out);
+	size_t len = strlen(letters);
+
+	writer_begin(&w, 'D');
+	writer_u16(&w, 3);
+	writer_u32(&w, 1);
+	writer_bytes(&w, slice_of("k", 1));
+	writer_u32(&w, UINT32_MAX);
+	writer_u32(&w, (uint32_t)len);
+	writer_bytes(&w, slice_of(letters, len));
+	writer_end(&w);
+	assert_true(writer_finish(&w));
+	actor_push_bytes(s, buffer_bytes(&out));
+	buffer_fini(&out);
+	say(s, "C[SELECT 1] Z[I]");
+}
+
+static unsigned pinned(struct world *w)
+{
+	return world_pool(w, "app", "anna")->pinned;
+}
+
+/* Asks for what leaves state, and the server says what there is. */
+static void pin(struct actor *a, struct actor *s, const char *text, const char *letters)
+{
+	say(a, text);
+	ASSERT_HEARS(s, text);
+	say(s, "C[CREATE TABLE] Z[I]");
+	ASSERT_HEARS(a, "C[CREATE TABLE] Z[I]");
+	assert_string_not_equal(heard(s), "");
+	answer_state(s, letters);
+}
+
+static void state_keeps_a_client_and_the_next_waits(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	pin(a, s, "Q[create temp table t(i int)]", "t");
+	assert_int_equal(client_of(a)->session->pins, PIN_TEMPORARY);
+	assert_int_equal(pinned(&w), 1);
+	say(b, "Q[one]");
+	ASSERT_HEARS(s, "");
+	/* An ordinary query asks nothing, and changes nothing. */
+	say(a, "Q[two]");
+	ASSERT_HEARS(s, "Q[two]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(s, "");
+	say(a, "Q[drop table t]");
+	ASSERT_HEARS(s, "Q[drop table t]");
+	say(s, "C[DROP TABLE] Z[I]");
+	assert_string_not_equal(heard(s), "");
+	answer_state(s, "");
+	assert_int_equal(pinned(&w), 0);
+	ASSERT_HEARS(s, "Q[one]");
+	world_end(&w);
+}
+
+static void what_is_not_there_keeps_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	pin(a, s, "Q[create temp table t(i int)]", "");
+	assert_null(client_of(a)->server);
+	assert_int_equal(pinned(&w), 0);
+	world_end(&w);
+}
+
+static void who_is_pinned_and_silent_for_too_long_goes(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	pin(a, s, "Q[create temp table t(i int)]", "tl");
+	world_pass(&w, 6 * USEC_PER_SEC);
+	say(a, "Q[one]");
+	say(s, "I Z[I]");
+	heard(a);
+	heard(s);
+	world_pass(&w, 9 * USEC_PER_SEC);
+	ASSERT_HEARS(a, "");
+	/* In a transaction it is another's business. */
+	say(a, "Q[begin]");
+	say(s, "C[BEGIN] Z[T]");
+	world_pass(&w, 60 * USEC_PER_SEC);
+	say(a, "Q[commit]");
+	say(s, "C[COMMIT] Z[I]");
+	ASSERT_HEARS(a, "C[BEGIN] Z[T] C[COMMIT] Z[I]");
+	heard(s);
+	world_pass(&w, 11 * USEC_PER_SEC);
+	assert_string_equal(heard_field(a, 'M'), "pin_timeout");
+	ASSERT_HEARS(a, "E[FATAL 57P05]");
+	assert_true(is_gone(a));
+	assert_int_equal(pinned(&w), 0);
+	ASSERT_HEARS(s, "Q[DISCARD TEMP;SELECT pg_catalog.pg_advisory_unlock_all();]");
+	say(s, "C[DISCARD TEMP] C[SELECT 1] Z[I]");
+	world_has_free_servers(&w, 1);
+	world_end(&w);
+}
+
+static void a_pin_ends_with_its_client_or_server(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		world_begin(&w, ONE);
+		struct actor *a = world_session(&w), *s = world_server(&w, 1);
+		pin(a, s, "Q[create temp table t(i int)]", "t");
+		assert_int_equal(pinned(&w), 1);
+		if (i == 0)
+			leave(a);
+		else if (i == 1)
+			break_off(a);
+		else
+			break_off(s);
+		assert_int_equal(pinned(&w), 0);
+		world_end(&w);
+	}
+}
+
+static void a_library_is_left_to_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[load 'x']");
+	ASSERT_HEARS(s, "Q[load 'x']");
+	say(s, "C[LOAD] Z[I]");
+	heard(s);
+	say(s, "C[SET] Z[I]");
+	assert_int_equal(client_of(a)->session->pins, PIN_LOADED);
+	leave(a);
+	assert_true(is_gone(s));
+	world_end(&w);
+}
+
+/* Two servers, and who had which. */
+static void serve(struct actor *a, struct actor *s)
+{
+	say(a, "Q[one]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+}
+
+static void who_comes_back_soon_gets_the_server_that_he_had(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TWO);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s1 = world_server(&w, 1);
+	say(a, "Q[begin]");
+	heard(s1);
+	say(s1, "C[BEGIN] Z[T]");
+	say(b, "Q[one]");
+	struct actor *s2 = world_server(&w, 2);
+	ASSERT_HEARS(s2, "Q[one]");
+	say(s2, "I Z[I]");
+	say(a, "Q[commit]");
+	heard(s1);
+	say(s1, "C[COMMIT] Z[I]");
+	heard(a);
+	heard(b);
+	for (int i = 0; i < 3; i++) {
+		serve(b, s2);
+		serve(a, s1);
+	}
+	/* After a while the one used last is as good. */
+	world_pass(&w, 6 * USEC_PER_SEC);
+	serve(a, s1);
+	serve(b, s1);
+	/* And now that is nobody's but b's. */
+	serve(a, s1);
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(state_keeps_a_client_and_the_next_waits),
+	    cmocka_unit_test(what_is_not_there_keeps_nobody),
+	    cmocka_unit_test(who_is_pinned_and_silent_for_too_long_goes),
+	    cmocka_unit_test(a_pin_ends_with_its_client_or_server),
+	    cmocka_unit_test(a_library_is_left_to_nobody),
+	    cmocka_unit_test(who_comes_back_soon_gets_the_server_that_he_had),
+	};
+
+	return cmocka_run_group_tests_name("pins", tests, NULL, NULL);
+}

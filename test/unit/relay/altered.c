@@ -1,0 +1,148 @@
+/*
+ * Which parameters a text may alter.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "proto/sqlscan.h"
+#include "relay/altered.h"
+
+/* "name name! ..." with ! for what goes back; then * for all, ! for all back, ? for
+ * unknown names. */
+static const char *tell(const struct altered *a, char out[512])
+{
+	struct slice name;
+	size_t at = 0, len = 0;
+	bool is_reset;
+
+	out[0] = '\0';
+	while (altered_next(a, &at, &name, &is_reset))
+		len += (size_t)snprintf(out + len, 512 - len, "%.*s%s ", (int)name.len,
+					(const char *)name.data, is_reset ? "!" : "");
+	snprintf(out + len, 512 - len, "%s%s%s", a->all ? "*" : "",
+		 a->resets_all ? "!" : "", a->is_beyond ? "?" : "");
+	return out;
+}
+
+static void texts_name_what_they_alter(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+	    {"SET work_mem = 1", "work_mem "},
+	    {"set a = 1; set b to 2; select 3", "a b "},
+	    {"set session a = 1", "a "},
+	    {"set \"My\".\"Var\" = 1", "My.Var "},
+	    {"set a to default", "a! *"},
+	    {"set a=DEFAULT;set b = 1", "a! b *"},
+	    {"set a = 'default'", "a "},
+	    {"set log_statement = none", "log_statement "},
+	    {"set synchronous_commit to local", "synchronous_commit "},
+	    {"set role none", "role! *"},
+	    {"set role joe", "role "},
+	    {"set time zone 'UTC'", "TimeZone "},
+	    {"set time zone local", "TimeZone! *"},
+	    {"SET TIME ZONE DEFAULT", "TimeZone! *"},
+	    {"set session authorization joe", "session_authorization role "},
+	    {"reset a", "a! *"},
+	    {"reset all", "*!"},
+	    {"discard all", "*!"},
+	    {"set session characteristics as transaction read only",
+	     "default_transaction_isolation default_transaction_read_only "
+	     "default_transaction_deferrable "},
+	    {"select set_config('a.b', $1, false)", "a.b "},
+	    {"select pg_catalog . SET_CONFIG ( 'a' , 'x', false), set_config('b', '', f)",
+	     "a b "},
+	    {"select set_config('a' || 'b', 'c', false)", "*?"},
+	    {"select set_config($1, $2, false)", "*?"},
+	    {"select set_config(E'\\x61', 'c', false)", "*?"},
+	    {"select set_config('a''b', 'c', false)", "*?"},
+	    {"select set_config('a", "*?"},
+	    {"do $$begin perform set_config('a.b', 'c', false); end$$", "a.b *?"},
+	    {"call f()", "*?"},
+	    {"set h\xc3\xa4.x = 1", "*?"},
+	};
+	char out[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct altered a = {0};
+		struct slice text = slice_of_text(cases[i].text);
+		for (int twice = 0; twice < 2; twice++)
+			altered_note(&a, text, sqlscan(text));
+		if (strcmp(tell(&a, out), cases[i].expected) != 0)
+			fail_msg("%s: \"%s\"", cases[i].text, out);
+		altered_clear(&a);
+	}
+}
+
+/* However short, no text is read beyond its end. */
+static void texts_may_be_cut_anywhere(void **state)
+{
+	static const char text[] =
+	    "set time zone default; reset all; set \"a\".\"b\" to default; select "
+	    "set_config ( 'a' , 'b', false)";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(text); len++) {
+		struct altered a = {0};
+		uint8_t *copy = malloc(len + 1);
+		assert_non_null(copy);
+		memcpy(copy, text, len);
+		altered_note(&a, slice_of(copy, len),
+			     SQL_SETS | SQL_RESETS | SQL_CONFIGURES);
+		altered_clear(&a);
+		free(copy);
+	}
+}
+
+static void too_many_names_are_all_names(void **state)
+{
+	struct altered a = {0};
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		snprintf(name, sizeof(name), "my.variable_%d", i);
+		altered_add(&a, slice_of_text(name), false);
+	}
+	assert_true(a.all && a.is_beyond);
+	assert_true(buffer_len(&a.names) < 20000);
+	altered_clear(&a);
+}
+
+static void what_went_back_is_forgotten_but_not_the_names(void **state)
+{
+	struct altered a = {0}, b = {0};
+	char out[512];
+
+	(void)state;
+	altered_add(&a, slice_of_text("x"), true);
+	altered_add(&a, slice_of_text("y"), false);
+	assert_true(altered_has_reset(&a, slice_of_text("X")));
+	assert_false(altered_has_reset(&a, slice_of_text("y")));
+	altered_drop_resets(&a);
+	assert_false(altered_has_reset(&a, slice_of_text("x")));
+	assert_string_equal(tell(&a, out), "x y *");
+	altered_add(&b, slice_of_text("z"), false);
+	altered_move(&a, &b);
+	assert_string_equal(tell(&b, out), "z x y *");
+	assert_true(altered_is_empty(&a));
+	altered_clear(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(texts_name_what_they_alter),
+	    cmocka_unit_test(texts_may_be_cut_anywhere),
+	    cmocka_unit_test(too_many_names_are_all_names),
+	    cmocka_unit_test(what_went_back_is_forgotten_but_not_the_names),
+	};
+
+	return cmocka_run_group_tests_name("altered", tests, NULL, NULL);
+}
