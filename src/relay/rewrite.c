@@ -343,7 +343,10 @@ static enum rewritten use_named(const struct message *m)
 		return verdict;
 	if (!message_provide(m, statement))
 		return message_no_memory(m);
-	verdict = m->frame->letter == 'B' ? judge_shape(m, named) : REWRITE_NOT;
+	/* What is repeated asks for itself, and must not wait. */
+	bool goes_by_what_it_was_told =
+	    m->frame->letter == 'B' && m->server->replay.state != REPLAY_RUNS;
+	verdict = goes_by_what_it_was_told ? judge_shape(m, named) : REWRITE_NOT;
 	if (verdict != REWRITE_NOT)
 		return verdict;
 	if ((m->frame->letter == 'D' && !journal_describes(m->server, named, false)) ||
