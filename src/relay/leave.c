@@ -39,12 +39,6 @@ enum { COMPLETED_MOST = 1024 * 1024 };
 /* No client has a portal of this name; what the server logs says what happened. */
 #define NO_PORTAL "of a client that has gone, so its batch is rolled back"
 
-/* Texts that may leave something in the session of a server. */
-enum {
-	LEAVES_TRACES = SQL_SETS | SQL_CONFIGURES | SQL_PREPARES | SQL_EXECUTES |
-			SQL_TEMPS | SQL_HOLDS | SQL_LOCKS | SQL_LISTENS | SQL_RUNS_CODE
-};
-
 static uint64_t now_of(const struct server *s)
 {
 	return dispatcher_now(s->dispatcher);
@@ -280,8 +274,8 @@ void leave_due(struct server *s)
 /* What the client may have done to the server and nobody has looked at since. */
 static void mark_traces(struct client *c, struct server *s)
 {
-	if (c->session && c->session->hints & LEAVES_TRACES)
-		reset_mark(s, RESET_ALL);
+	if (c->session && c->session->hints & SQL_LISTENS)
+		reset_mark(s, RESET_LISTEN);
 	settle_abandon(c);
 	/* Nobody will know which of its parameters are set, or what the answer was. */
 	if (s->task == SERVER_TASK_PREPARE)
