@@ -53,6 +53,9 @@ struct member {
 	bool is_certain; /* its LISTEN is committed; before, it may turn out to be none,
 			    and what is kept for it waits for that */
 	bool may_leave;  /* an UNLISTEN of it is on its way */
+	bool is_leaving; /* the relay's: that was committed; but it may have LISTENed
+			    again */
+	bool is_unsent;  /* the relay's: its LISTEN has not gone to the client's server */
 	bool is_asked;   /* the relay's: the client's server is asked about it */
 	bool is_there;   /* the relay's: it has been found on the client's server */
 	bool is_waiting; /* the relay's: until the connection listens to the channel */

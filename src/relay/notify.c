@@ -166,14 +166,6 @@ static enum text_verdict refuse(struct notice *out, const char *sqlstate,
 	return TEXT_IS_REFUSED;
 }
 
-/* It has UNLISTENed for certain; the server is about to be asked whether it has not
- * LISTENed again, or is being asked. */
-static bool is_leaving(const struct listening *l, const struct member *m)
-{
-	return m->is_certain &&
-	       (m->is_asked || (m->may_leave && l->has_unlistened_surely));
-}
-
 static bool is_at_its_limit(const struct listening *l)
 {
 	int most = l->client->dispatcher->config->settings.max_listen_channels;
@@ -183,7 +175,7 @@ static bool is_at_its_limit(const struct listening *l)
 	if (most == 0 || count < (unsigned)most)
 		return false;
 	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
-		count -= is_leaving(l, m);
+		count -= m->is_leaving;
 	return count >= (unsigned)most;
 }
 
@@ -204,6 +196,7 @@ static enum text_verdict judge_member(struct listening *l, struct member *m,
 {
 	bool is_refused = m->is_refused;
 
+	m->is_unsent = true;
 	m->is_refused = false;
 	m->is_waiting = false;
 	if (pool_is_paused(l->notifier->pool)) {
@@ -295,6 +288,17 @@ enum text_verdict notify_judge(struct client *c, struct slice text, uint32_t hin
 	return all;
 }
 
+void notify_sent(struct client *c)
+{
+	struct listening *l = listening_of(c);
+	struct member *m;
+
+	if (!l)
+		return;
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		m->is_unsent = false;
+}
+
 /* ---- what becomes of it ---- */
 
 static struct listening *listening_at(const struct server *s)
@@ -340,53 +344,93 @@ static void forget_early(struct listening *l)
 			member_forget_kept(m);
 }
 
+/* What it has UNLISTENed from is uncertain until the server has been asked: it may have
+ * LISTENed again. */
+static void begin_leaving(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener) {
+		if (!m->may_leave)
+			continue;
+		m->may_leave = false;
+		m->is_certain = false;
+		m->is_leaving = true;
+		l->has_uncertain = true;
+	}
+}
+
+/* Nothing came of it. */
+static void stay(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		m->may_leave = false;
+}
+
+static void end_transaction(struct listening *l, bool is_idle)
+{
+	if (l->has_unlistened && !l->has_failed)
+		l->has_unlistened_surely = true;
+	l->has_unlistened = false;
+	if (!l->has_unlistened_surely && is_idle)
+		stay(l);
+}
+
 void notify_note_ready(struct server *s, uint8_t status)
 {
 	struct listening *l = listening_at(s);
 
 	if (!l)
 		return;
-	if (status == 'I') {
-		if (l->has_unlistened && !l->has_failed)
-			l->has_unlistened_surely = true;
-		l->has_unlistened = false;
-	} else if (l->has_uncertain) {
+	if (status == 'I')
+		end_transaction(l, tracker_is_idle(&s->tracker));
+	else if (l->has_uncertain)
 		forget_early(l);
-	}
 	l->has_failed = false;
+	if (l->has_unlistened_surely)
+		begin_leaving(l);
+	l->has_unlistened_surely = false;
 	deliver(l);
 }
 
 /* ---- settling ---- */
 
-/* What comes to be said while the question is under way is asked about the next time. */
-static void begin_members(struct listening *l)
+/* Whether the server can know: not what is still to be sent, if anything is. */
+static bool can_be_known(const struct listening *l, const struct member *m)
 {
+	return !m->is_certain &&
+	       (!m->is_unsent || stream_kept(&l->client->stream).len == 0);
+}
+
+/* What comes to be said while the question is under way is asked about the next time.
+ * Whether there is anything to ask about. */
+static bool begin_members(struct listening *l)
+{
+	bool is_any = false;
 	struct member *m;
 
 	TAILQ_FOREACH (m, &l->listener.channels, in_listener) {
-		bool is_leaving = m->may_leave && l->has_unlistened_surely;
-		m->is_asked = !m->is_certain || is_leaving;
+		m->is_asked = can_be_known(l, m);
 		m->is_there = false;
-		m->may_leave = false;
+		is_any = is_any || m->is_asked;
 	}
-	l->has_unlistened_surely = false;
+	return is_any;
 }
 
 bool notify_settle_begin(struct server *s)
 {
 	struct session *session = s->client->session;
 	struct listening *l = listening_at(s);
+	bool has_listened = session && session->hints & SQL_LISTENS;
 
-	if (!session || !(session->hints & LISTENING_HINTS ||
-			  (l && (l->has_uncertain || l->has_unlistened_surely))))
-		return false;
-	bool has_listened = session->hints & SQL_LISTENS || l;
-	session->hints &= ~(uint32_t)LISTENING_HINTS;
+	if (session)
+		session->hints &= ~(uint32_t)LISTENING_HINTS;
+	if (l && l->has_uncertain && begin_members(l))
+		has_listened = true;
 	if (!has_listened)
 		return false;
-	if (l)
-		begin_members(l);
 	server_ask(s, SERVER_TASK_LISTENING, slice_of_text(SETTLE_QUERY));
 	return true;
 }
@@ -405,6 +449,7 @@ static void note_there(struct client *c, struct slice name)
 	/* One that nobody has seen in a text is new, and asked about all the same. */
 	m->is_asked = true;
 	m->is_there = true;
+	m->is_unsent = false;
 }
 
 void notify_settle_row(struct server *s, struct slice body)
@@ -430,6 +475,7 @@ static void end_members(struct listening *l, bool has_answer)
 			continue;
 		}
 		m->is_certain = m->is_certain || m->is_asked;
+		m->is_leaving = m->is_leaving && !m->is_asked;
 		m->is_asked = false;
 		if (!m->is_certain)
 			l->has_uncertain = true;
@@ -452,6 +498,12 @@ void notify_settled(struct server *s)
 	clean_release_if_done(s);
 }
 
+/* In the server, or so it may be. */
+static bool leaves_something(const struct session *session)
+{
+	return session->pins != 0 || (session->hints & ~(uint32_t)SQL_COMMON) != 0;
+}
+
 static bool has_only_asked(const struct server *s)
 {
 	const struct client *c = s->client;
@@ -464,7 +516,7 @@ bool notify_settle_lost(struct server *s)
 {
 	struct listening *l = listening_at(s);
 
-	if (!has_only_asked(s) || (s->client->session->hints & ~SQL_COMMON) != 0)
+	if (!has_only_asked(s) || leaves_something(s->client->session))
 		return false;
 	s->task = SERVER_TASK_NONE;
 	if (l)

@@ -41,6 +41,9 @@ struct listening {
 enum text_verdict notify_judge(struct client *c, struct slice text, uint32_t hints,
 			       struct notice *out);
 
+/* One that LISTENs is about to be sent. */
+void notify_sent(struct client *c);
+
 /* A CommandComplete, an ErrorResponse, a ReadyForQuery for the server's client has come
  * (and, in the last case, gone to it). */
 void notify_note_tag(struct server *s, struct slice tag);

@@ -37,6 +37,8 @@ bool text_sent(struct client *c, uint32_t hints, bool is_query)
 		s->forgets_before = tracker_next(&s->tracker);
 		s->forgets_until = is_query ? s->forgets_before : UNTIL_SYNC;
 	}
+	if (hints & SQL_LISTENS)
+		notify_sent(c);
 	if ((hints & ~SQL_COMMON) == 0 && !c->session)
 		return true;
 	struct session *session = session_get(c);

@@ -107,6 +107,7 @@ def test_listen_counts_from_commit_on(pooler, cluster):
     wire.ask("begin")
     wire.ask("listen news")
     sender.execute("notify news, 'early'")
+    assert holds_for(lambda: pooler.pool()["sv_active"] == 1, 0.2)
     wire.ask("select 1")
     reply = wire.ask("commit")
     assert reply.tags == ["COMMIT"]
@@ -220,6 +221,20 @@ def test_strangers_hear_nothing_on_the_server_that_listened(make_pooler, cluster
     cluster.connect().execute("notify news, 'x'")
     assert other.ask("select 1").types == "TDCZ"
     assert other.is_silent(0.2)
+
+
+def test_a_pinned_client_listens_too(pooler, cluster):
+    wire, sender = pooler.login(), cluster.connect()
+    wire.ask("create temp table mine ()")
+    assert wire.ask("listen news").tags == ["LISTEN"]
+    sender.execute("notify news, 'x'")
+    assert next_heard(wire)[1:] == ("news", "x")
+    wire.ask("drop table mine")
+    sender.execute("notify news, 'y'")
+    assert next_heard(wire)[1:] == ("news", "y")
+    wire.ask("unlisten news")
+    sender.execute("notify news, 'z'")
+    assert wire.is_silent(0.2)
 
 
 def test_no_notification_is_lost_between_many_senders(make_pooler, later):

@@ -274,7 +274,7 @@ static void unlisten_counts_when_it_is_committed(void **state)
 	say(at.c, "Q[rollback]");
 	heard(at.s);
 	say(at.s, "C[ROLLBACK] Z[I]");
-	settle(at.s, "");
+	ASSERT_HEARS(at.s, "");
 	heard(at.c);
 	say(at.n, "A[a]");
 	ASSERT_HEARS(at.c, "A[a]");
@@ -282,7 +282,15 @@ static void unlisten_counts_when_it_is_committed(void **state)
 	say(at.c, "Q[unlisten a; select 1/0]");
 	heard(at.s);
 	say(at.s, "C[UNLISTEN] E[ERROR 22012] Z[I]");
-	settle(at.s, "");
+	ASSERT_HEARS(at.s, "");
+	heard(at.c);
+	say(at.n, "A[a]");
+	ASSERT_HEARS(at.c, "A[a]");
+	/* Another channel's matter. */
+	say(at.c, "Q[unlisten b]");
+	heard(at.s);
+	say(at.s, "C[UNLISTEN] Z[I]");
+	ASSERT_HEARS(at.s, "");
 	heard(at.c);
 	say(at.n, "A[a]");
 	ASSERT_HEARS(at.c, "A[a]");
@@ -290,8 +298,11 @@ static void unlisten_counts_when_it_is_committed(void **state)
 	say(at.c, "Q[unlisten *]");
 	heard(at.s);
 	say(at.s, "C[UNLISTEN] Z[I]");
-	settle(at.s, "");
 	heard(at.c);
+	/* From here on it hears nothing, though the server is still to be asked. */
+	say(at.n, "A[a]");
+	settle(at.s, "");
+	ASSERT_HEARS(at.c, "");
 	ASSERT_HEARS(at.n, "Q[UNLISTEN \"a\";]");
 	say(at.n, "A[a] C[UNLISTEN] Z[I]");
 	ASSERT_HEARS(at.c, "");
