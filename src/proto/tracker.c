@@ -111,7 +111,7 @@ static void lose(struct tracker *t)
 	uint8_t status = t->transaction_status;
 
 	tracker_fini(t);
-	t->sent = sent;
+	t->sent = t->batch = sent;
 	t->transaction_status = status;
 	t->lost = true;
 }
@@ -196,6 +196,8 @@ bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 	}
 	/* A Query ends an implicit transaction as a Sync does. */
 	t->unsynced = kind != SYNC && kind != QUERY && kind != FUNCTION;
+	if (!t->unsynced)
+		t->batch = t->sent;
 	if (kind == SYNC)
 		t->skipping = false;
 	return true;
@@ -468,6 +470,11 @@ uint64_t tracker_next(const struct tracker *t)
 uint64_t tracker_oldest(const struct tracker *t)
 {
 	return t->sent - t->asked.messages;
+}
+
+uint64_t tracker_batch(const struct tracker *t)
+{
+	return t->batch;
 }
 
 bool tracker_is_at_query(const struct tracker *t)

@@ -29,6 +29,7 @@
 struct tracker {
 	struct questions asked;
 	uint64_t sent;              /* questions that ever stood in the line */
+	uint64_t batch;             /* the first of them behind the last Sync or Query */
 	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
 	uint8_t copy;               /* enum of tracker.c */
 	uint8_t skipping;           /* after an error, up to a Sync */
@@ -60,6 +61,10 @@ uint64_t tracker_next(const struct tracker *t);
 /* The number of the oldest question that is not done; all before it have been answered
  * or skipped. */
 uint64_t tracker_oldest(const struct tracker *t);
+
+/* The number of the first question behind the last Sync, Query or FunctionCall: before it
+ * everything will be answered without another word of the client. */
+uint64_t tracker_batch(const struct tracker *t);
 
 /* The pooler's answer that is due now: '1' or '3', the letter of the message that the
  * client is to be sent before anything else; 0 when there is none. To be asked before a

@@ -228,6 +228,17 @@ static void repeat_batch(struct server *s)
 	pump_if_kept(c);
 }
 
+/* What was kept back goes in front of what comes next. */
+static void give_held(struct reply *r)
+{
+	struct buffer *held = &r->server->replay.held;
+
+	if (buffer_len(held) == 0)
+		return;
+	reply_put(r, buffer_bytes(held));
+	buffer_fini(held);
+}
+
 static void on_client_answer(struct reply *r, const struct frame *f)
 {
 	struct server *s = r->server;
@@ -238,6 +249,12 @@ static void on_client_answer(struct reply *r, const struct frame *f)
 			repeat_batch(s);
 		return;
 	}
+	if (f->letter == 't' && frame_is_whole(f) &&
+	    replay_holds(s, slice_first(r->run.ahead, f->total_len))) {
+		reply_pass(r, REST_DISCARD, f->total_len);
+		return;
+	}
+	give_held(r);
 	replay_answered(s);
 	reply_pass(r, reply_to_client(s), f->total_len);
 	if (f->letter == 'D' && s->client && s->rest == 0)
@@ -261,6 +278,7 @@ static bool replace_error(struct reply *r, const struct frame *f,
 	}
 	if (!question->is_query && replay_swallows_error(s, f->body))
 		return true;
+	give_held(r);
 	if (!translate_error(s->client, f->body, &translated))
 		return false;
 	reply_put(r, buffer_bytes(&translated));

@@ -343,9 +343,21 @@ bool journal_is_pending(const struct server *s, struct slice name)
 
 	TAILQ_FOREACH (e, &s->journal, place)
 		if ((e->effect == NAMED || e->effect == UNNAMED) && e->named &&
+		    e->question < tracker_batch(&s->tracker) &&
 		    slice_equal(client_statement_name(e->named), name))
 			return true;
 	return false;
+}
+
+struct slice journal_old_name(const struct server *s, uint64_t number)
+{
+	struct journal_entry *e;
+
+	TAILQ_FOREACH (e, &s->journal, place)
+		if (e->effect == UNNAMED && e->named &&
+		    statement_number(client_statement_of(e->named)) == number)
+			return client_statement_name(e->named);
+	return slice_of(NULL, 0);
 }
 
 bool journal_names_after(const struct server *s, const struct client_statement *named,

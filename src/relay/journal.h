@@ -58,8 +58,13 @@ bool journal_take_hidden_tag(struct server *s);
 void journal_answered(struct server *s);
 void journal_failed(struct server *s, uint64_t question);
 
-/* Whether it depends on an answer that is still to come what the client calls so. */
+/* Whether it depends on the answers to an earlier batch, which are still to come, what
+ * the client calls so. */
 bool journal_is_pending(const struct server *s, struct slice name);
+
+/* The name, among those taken away meanwhile, of the statement of this number; empty when
+ * there is none. */
+struct slice journal_old_name(const struct server *s, uint64_t number);
 
 /* Whether a name was given by a question behind this one. */
 bool journal_names_after(const struct server *s, const struct client_statement *named,

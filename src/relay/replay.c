@@ -14,6 +14,7 @@ enum { BATCH_MAX = 8 * 1024 };
 void replay_fini(struct replay *r)
 {
 	buffer_fini(&r->batch);
+	buffer_fini(&r->held);
 	*r = (struct replay){0};
 }
 
@@ -27,7 +28,8 @@ static bool names_a_statement(const struct frame *f)
 
 bool replay_may_begin(const struct server *s, const struct frame *f)
 {
-	return (f->letter == 'B' || f->letter == 'D') && tracker_is_idle(&s->tracker) &&
+	return (f->letter == 'B' || f->letter == 'D' || f->letter == 'P') &&
+	       tracker_is_idle(&s->tracker) &&
 	       tracker_transaction_status(&s->tracker) == 'I' && names_a_statement(f);
 }
 
@@ -46,8 +48,15 @@ static bool describes(struct replay *r, uint8_t letter)
 	return letter != 'E' || r->is_described;
 }
 
-static void keep(struct replay *r, const struct frame *f, struct slice ahead)
+static void keep(struct server *s, const struct frame *f, struct slice ahead)
 {
+	struct replay *r = &s->replay;
+
+	/* What the pooler answers itself stays answered. */
+	if (f->letter == 'P' && tracker_awaits_nothing(&s->tracker)) {
+		r->state = REPLAY_KEEPS;
+		return;
+	}
 	if (!frame_is_whole(f) || buffer_len(&r->batch) + f->total_len > BATCH_MAX ||
 	    !may_follow(f->letter) || !describes(r, f->letter) ||
 	    !buffer_append(&r->batch, slice_first(ahead, f->total_len))) {
@@ -64,7 +73,7 @@ void replay_note(struct server *s, const struct frame *f, struct slice ahead)
 	switch ((enum replay_state)r->state) {
 	case REPLAY_NONE:
 	case REPLAY_KEEPS:
-		keep(r, f, ahead);
+		keep(s, f, ahead);
 		return;
 	case REPLAY_IS_READY:
 		replay_fini(r);
@@ -77,8 +86,20 @@ void replay_note(struct server *s, const struct frame *f, struct slice ahead)
 
 void replay_answered(struct server *s)
 {
-	if (s->replay.state == REPLAY_KEEPS || s->replay.state == REPLAY_IS_READY)
-		replay_fini(&s->replay);
+	struct replay *r = &s->replay;
+
+	if (r->state != REPLAY_KEEPS && r->state != REPLAY_IS_READY)
+		return;
+	buffer_fini(&r->batch);
+	*r = (struct replay){.held = r->held};
+}
+
+bool replay_holds(struct server *s, struct slice message)
+{
+	struct replay *r = &s->replay;
+
+	return (r->state == REPLAY_KEEPS || r->state == REPLAY_IS_READY) &&
+	       buffer_len(&r->held) == 0 && buffer_append(&r->held, message);
 }
 
 /* Both texts are translated; the name of the function is not, nor are our names. */
@@ -112,11 +133,13 @@ bool replay_swallows_error(struct server *s, struct slice body)
 		return false;
 	}
 	doubt_all(s);
-	if (may_repeat)
-		s->replay.state = REPLAY_WAITS;
-	else
+	if (!may_repeat) {
 		replay_answered(s);
-	return may_repeat;
+		return false;
+	}
+	buffer_fini(&s->replay.held);
+	s->replay.state = REPLAY_WAITS;
+	return true;
 }
 
 struct buffer replay_take_batch(struct server *s)

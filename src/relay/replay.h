@@ -30,12 +30,13 @@ enum replay_state {
 /* Zero is valid. */
 struct replay {
 	struct buffer batch;
-	uint8_t state;     /* enum replay_state */
-	bool is_described; /* a Describe is in the batch */
+	struct buffer held; /* an answer that says nothing yet */
+	uint8_t state;      /* enum replay_state */
+	bool is_described;  /* a Describe is in the batch */
 };
 
-/* Whether a batch that could be repeated begins with this message. To be asked before the
- * tracker is told of it. */
+/* Whether a batch that could be repeated begins with this message, or behind it if the
+ * pooler answers it. To be asked before the tracker is told of it. */
 bool replay_may_begin(const struct server *s, const struct frame *f);
 
 /* The client's message in front of `ahead`, as the client sent it, has gone to its
@@ -44,6 +45,10 @@ void replay_note(struct server *s, const struct frame *f, struct slice ahead);
 
 /* An answer for the client that is no error is here. */
 void replay_answered(struct server *s);
+/* A ParameterDescription is, as `message`. It comes before PostgreSQL looks at the
+ * tables. Whether it is kept here until the next message, in front of which `held` has to
+ * go then unless that is swallowed. */
+bool replay_holds(struct server *s, struct slice message);
 /* An error is, in answer to an extended message. Whether it is to be swallowed; if it is
  * of that kind, the server's statements are not trusted any more in any case. */
 bool replay_swallows_error(struct server *s, struct slice body);

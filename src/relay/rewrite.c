@@ -94,10 +94,18 @@ struct slice rewrite_context_of(const struct client *c)
 	return path;
 }
 
+/* In a transaction that has failed nothing can be prepared; what came before in this
+ * batch makes the server skip all of it if it fails. */
+static bool is_sure_of_transaction(const struct tracker *t)
+{
+	return tracker_oldest(t) >= tracker_batch(t) &&
+	       tracker_transaction_status(t) != 'E';
+}
+
 /* A client that prepares anew expects the tables as they are now. */
 static bool is_fresh(const struct message *m, const struct server_statement *there)
 {
-	return message_has(m, there) &&
+	return message_has(m, there) && is_sure_of_transaction(&m->server->tracker) &&
 	       there->epoch == m->server->slot.pool->database_usage->schema_epoch;
 }
 
@@ -319,7 +327,9 @@ static enum rewritten judge_shape(const struct message *m, struct client_stateme
 					.sqlstate = SQLSTATE_FEATURE_NOT_SUPPORTED,
 					.message = "cached plan must not change result "
 						   "type",
-					.hint = "Prepare the statement again."});
+					.hint = "Prepare the statement again.",
+					/* What drivers know it by. */
+					.routine = "RevalidateCachedQuery"});
 	}
 	return REWRITE_NOT;
 }
@@ -406,9 +416,7 @@ static enum rewritten extended(const struct message *m)
 
 	if (m->names.target == 'P' || (is_named && !rewrite_has_names(m->client)))
 		return REWRITE_NOT;
-	/* Between batches there is time to see what has become of the name. */
-	if (is_named && !m->server->tracker.unsynced &&
-	    journal_is_pending(m->server, m->names.statement))
+	if (is_named && journal_is_pending(m->server, m->names.statement))
 		return REWRITE_HOLD;
 	switch (m->frame->letter) {
 	case 'P':
@@ -437,7 +445,8 @@ enum rewritten rewrite_message(struct pass *p, const struct frame *f)
 	if (is_ignored(m.server))
 		return REWRITE_NOT;
 	/* Between batches there is time to see what is left. */
-	if (text_may_forget(m.server, 0) && !m.server->tracker.unsynced)
+	if (text_may_forget(m.server, 0) &&
+	    m.server->forgets_until < tracker_batch(&m.server->tracker))
 		return REWRITE_HOLD;
 	if (f->letter == 'Q')
 		return query(&m);

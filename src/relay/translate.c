@@ -6,6 +6,8 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/journal.h"
+#include "relay/server.h"
 #include "relay/session.h"
 
 static const char own_name[] = "\"pooler_";
@@ -23,7 +25,7 @@ static struct slice name_of(const struct client *c, uint64_t number)
 	while ((named = client_statements_next(&c->session->statements, named)))
 		if (statement_number(client_statement_of(named)) == number)
 			return client_statement_name(named);
-	return slice_of(NULL, 0);
+	return journal_old_name(c->server, number);
 }
 
 static bool find(const struct client *c, struct slice body, struct found *out)

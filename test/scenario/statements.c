@@ -253,6 +253,41 @@ static void a_hidden_parse_that_fails_is_the_clients_error(void **state)
 	world_end(&w);
 }
 
+/* ---- pipelines of several batches ---- */
+
+static void a_name_that_hangs_on_an_earlier_batch_waits_for_it(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	/* the Close is skipped, so the name is there in the next batch */
+	say(c, "B[unknown] C[s] S P[t:select 2] B[s] E S");
+	ASSERT_HEARS(s, "B[unknown] S P[pooler_2:select 2]");
+	say(s, "E[ERROR 26000 no] Z[I]");
+	ASSERT_HEARS(s, "B[pooler_1] E S");
+	say(s, "1 2 C[a] Z[I]");
+	ASSERT_HEARS(c, "E[ERROR 26000] Z[I] 1 2 C[a] Z[I]");
+	world_end(&w);
+}
+
+static void nothing_is_answered_in_advance_of_a_transaction_that_may_fail(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	goes(c, "Q[begin] Q[bad] P[t:select 1] S", s,
+	     "Q[begin] Q[bad] C[pooler_1] P[pooler_1:select 1] S",
+	     "C[BEGIN] Z[T] E[ERROR 42601 no] Z[E] 3 E[ERROR 25P02 aborted] Z[E]",
+	     "C[BEGIN] Z[T] E[ERROR 42601] Z[E] E[ERROR 25P02] Z[E]");
+	goes(c, "P[u:select 1] S", s, "C[pooler_1] P[pooler_1:select 1] S",
+	     "3 E[ERROR 25P02 aborted] Z[E]", "E[ERROR 25P02] Z[E]");
+	world_end(&w);
+}
+
 /* ---- few on each server ---- */
 
 static void the_least_recently_used_makes_room(void **state)
@@ -435,6 +470,28 @@ static void a_stale_statement_is_prepared_again_and_the_batch_repeated(void **st
 	world_end(&w);
 }
 
+/* PostgreSQL describes the parameters before it looks at the tables; and the Parse in
+ * front was answered by the pooler. */
+static void a_stale_description_is_asked_for_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	struct actor *other = world_session(&w);
+	goes(other, "P[x:select 1] D[x] S", s, "D[pooler_1] S", "t " STALE " Z[I]", "1");
+	ASSERT_HEARS(s, "C[pooler_1] P[pooler_1:select 1] D[pooler_1] S");
+	say(s, "3 1 t T Z[I]");
+	ASSERT_HEARS(other, "t T Z[I]");
+	/* one that is not stale loses nothing */
+	goes(c, "D[s] B[s] E S", s, "D[pooler_1] B[pooler_1] E S", "t T 2 C[a] Z[I]",
+	     "t T 2 C[a] Z[I]");
+	goes(c, "D[s] S", s, "D[pooler_1] S", "t E[ERROR 42P01 no table] Z[I]",
+	     "t E[ERROR 42P01] Z[I]");
+	world_end(&w);
+}
+
 static void what_has_begun_is_not_repeated(void **state)
 {
 	struct world w;
@@ -557,6 +614,9 @@ int main(void)
 	    cmocka_unit_test(a_skipped_close_closes_nothing),
 	    cmocka_unit_test(a_name_in_use_is_an_error_at_its_place),
 	    cmocka_unit_test(a_hidden_parse_that_fails_is_the_clients_error),
+	    cmocka_unit_test(a_name_that_hangs_on_an_earlier_batch_waits_for_it),
+	    cmocka_unit_test(
+		nothing_is_answered_in_advance_of_a_transaction_that_may_fail),
 	    cmocka_unit_test(the_least_recently_used_makes_room),
 	    cmocka_unit_test(without_statements_names_go_as_they_are),
 	    cmocka_unit_test(deallocate_all_drops_what_was_prepared_before_it),
@@ -566,6 +626,7 @@ int main(void)
 	    cmocka_unit_test(execute_knows_the_names_of_the_protocol),
 	    cmocka_unit_test(an_unnamed_statement_is_there_for_its_client_only),
 	    cmocka_unit_test(a_stale_statement_is_prepared_again_and_the_batch_repeated),
+	    cmocka_unit_test(a_stale_description_is_asked_for_again),
 	    cmocka_unit_test(what_has_begun_is_not_repeated),
 	    cmocka_unit_test(a_change_of_the_schema_makes_parse_ask_the_server),
 	    cmocka_unit_test(rows_look_as_the_client_was_told),
