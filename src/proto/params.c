@@ -422,41 +422,117 @@ static void sql_set(struct sql *sql, struct slice name, const struct slice *valu
 struct difference {
 	const struct params *have, *want, *base;
 	struct sql sql;
+	bool is_dropped;   /* it is whom it logged in as, by what has been appended */
 	bool has_new_user; /* session_authorization is set, which drops the role */
 };
 
+static const char user_name[] = "session_authorization", role_name[] = "role";
+
+static bool is_identity(struct slice name)
+{
+	return name_is(name, user_name) || name_is(name, role_name);
+}
+
 static void differ_in(struct difference *d, struct slice name)
 {
+	const struct params *now = d->is_dropped && is_identity(name) ? d->base : d->have;
 	struct slice have = {0}, want;
-	bool has = params_find(d->have, name, &have);
-	bool is_role = d->has_new_user && name_is(name, "role");
+	bool has = params_find(now, name, &have);
+	bool is_lost = d->has_new_user && name_is(name, role_name);
 
 	if (params_find(d->want, name, &want)) {
-		if (!has || is_role || !slice_equal(have, want))
+		if (!has || is_lost || !slice_equal(have, want))
 			sql_set(&d->sql, name, &want);
 	} else if (params_find(d->base, name, &want)) {
-		if (is_role || !slice_equal(have, want))
+		if (is_lost || !slice_equal(have, want))
 			sql_set(&d->sql, name, &want);
-	} else {
+	} else if (has) {
 		sql_set(&d->sql, name, NULL);
 	}
 }
 
-static void differ_unless_done(struct difference *d, struct slice name)
+static void differ_in_identity(struct difference *d)
 {
-	if (params_is_settable(name) && !name_is(name, "session_authorization"))
-		differ_in(d, name);
-}
-
-/* First of all, since who one is decides what one may set. */
-static void differ_in_user(struct difference *d)
-{
-	struct slice name = slice_of_text("session_authorization"), value;
+	struct slice user = slice_of_text(user_name), role = slice_of_text(role_name),
+		     value;
 	size_t before = buffer_len(d->sql.out);
 
-	if (params_find(d->have, name, &value) || params_find(d->want, name, &value))
-		differ_in(d, name);
+	if (params_find(d->have, user, &value) || params_find(d->want, user, &value))
+		differ_in(d, user);
 	d->has_new_user = buffer_len(d->sql.out) > before;
+	differ_in(d, role);
+}
+
+static void differ_in_others(struct difference *d)
+{
+	const struct params *have = d->have, *want = d->want;
+	size_t i = 0, j = 0;
+
+	while (i < have->count || j < want->count) {
+		int order = i == have->count ? 1
+			    : j == want->count
+				? -1
+				: name_compare(have->pairs[i].name, want->pairs[j].name);
+		struct slice name =
+		    order <= 0 ? have->pairs[i].name : want->pairs[j].name;
+
+		if (params_is_settable(name) && !is_identity(name))
+			differ_in(d, name);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+static void drop(struct difference *d, struct slice name)
+{
+	struct slice have, base;
+
+	if (params_find(d->have, name, &have) &&
+	    !(params_find(d->base, name, &base) && slice_equal(have, base)))
+		sql_set(&d->sql, name, NULL);
+}
+
+/* As whom it logged in as. */
+static void differ_in_others_as_login(struct difference *d)
+{
+	size_t before = buffer_len(d->sql.out), dropped;
+
+	drop(d, slice_of_text(user_name));
+	drop(d, slice_of_text(role_name));
+	dropped = buffer_len(d->sql.out);
+	differ_in_others(d);
+	if (!d->sql.failed && buffer_len(d->sql.out) == dropped)
+		buffer_truncate(d->sql.out, before);
+	else
+		d->is_dropped = true;
+}
+
+static bool is_set(const struct params *set, const char *name)
+{
+	struct slice value;
+
+	return params_find(set, slice_of_text(name), &value);
+}
+
+/*
+ * Who one is decides what one may set. A superuser sets everything before it becomes
+ * somebody else. Anybody else can only have become more than it was.
+ */
+static void differ_in_order(struct difference *d)
+{
+	struct slice value;
+
+	if (params_find(d->base, slice_of_text("is_superuser"), &value) &&
+	    slice_is_text(value, "on")) {
+		differ_in_others_as_login(d);
+		differ_in_identity(d);
+	} else if (is_set(d->want, user_name) || is_set(d->want, role_name)) {
+		differ_in_identity(d);
+		differ_in_others(d);
+	} else {
+		differ_in_others(d);
+		differ_in_identity(d);
+	}
 }
 
 bool params_difference(const struct params *have, const struct params *want,
@@ -464,22 +540,11 @@ bool params_difference(const struct params *have, const struct params *want,
 {
 	struct difference d = {
 	    .have = have, .want = want, .base = base, .sql = {.out = out}};
-	size_t initial_len = buffer_len(out), i = 0, j = 0;
+	size_t initial_len = buffer_len(out);
 
 	if (have == want)
 		return true;
-	differ_in_user(&d);
-	while (i < have->count || j < want->count) {
-		int order = i == have->count ? 1
-			    : j == want->count
-				? -1
-				: name_compare(have->pairs[i].name, want->pairs[j].name);
-
-		differ_unless_done(&d, order <= 0 ? have->pairs[i].name
-						  : want->pairs[j].name);
-		i += order <= 0;
-		j += order >= 0;
-	}
+	differ_in_order(&d);
 	if (d.sql.failed)
 		buffer_truncate(out, initial_len);
 	return !d.sql.failed;
