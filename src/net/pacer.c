@@ -18,17 +18,29 @@ static bool has_budget(struct pacer *p)
 	return p->spent_us < p->budget_us;
 }
 
-/* Who is next, counting who is passed over. */
+/* The rank of who is next: one that has seen enough of its betters pass, or the best. */
+static enum pacer_rank next_rank(const struct pacer *p)
+{
+	unsigned best = PACER_RANKS;
+
+	for (unsigned rank = PACER_RANKS; rank-- > 0;) {
+		if (p->first[rank] && p->rows[rank] >= PACER_ROW)
+			return (enum pacer_rank)rank;
+		if (p->first[rank])
+			best = rank;
+	}
+	CHECK(best < PACER_RANKS);
+	return (enum pacer_rank)best;
+}
+
 static struct loop_task *next_task(struct pacer *p)
 {
-	struct loop_task *first = TAILQ_FIRST(&p->line);
+	enum pacer_rank next = next_rank(p);
 
-	if (p->first_new && (first == p->first_new || p->row >= PACER_ROW)) {
-		p->row = 0;
-		return p->first_new;
-	}
-	p->row++;
-	return first;
+	p->rows[next] = 0;
+	for (unsigned rank = next + 1; rank < PACER_RANKS; rank++)
+		p->rows[rank]++;
+	return p->first[next];
 }
 
 static void run_next(struct pacer *p)
@@ -91,13 +103,38 @@ void pacer_fini(struct pacer *p)
 
 static void join(struct pacer *p, struct loop_task *task, enum pacer_rank rank)
 {
-	if (rank == PACER_GOES_ON && p->first_new) {
-		TAILQ_INSERT_BEFORE(p->first_new, task, place);
-		return;
-	}
-	TAILQ_INSERT_TAIL(&p->line, task, place);
-	if (rank == PACER_IS_NEW && !p->first_new)
-		p->first_new = task;
+	struct loop_task *behind = NULL;
+
+	for (unsigned worse = rank + 1; !behind && worse < PACER_RANKS; worse++)
+		behind = p->first[worse];
+	if (behind)
+		TAILQ_INSERT_BEFORE(behind, task, place);
+	else
+		TAILQ_INSERT_TAIL(&p->line, task, place);
+	if (!p->first[rank])
+		p->first[rank] = task;
+	p->count++;
+}
+
+static bool is_a_first(const struct pacer *p, const struct loop_task *task)
+{
+	for (unsigned rank = 0; rank < PACER_RANKS; rank++)
+		if (p->first[rank] == task)
+			return true;
+	return false;
+}
+
+static void leave(struct pacer *p, struct loop_task *task)
+{
+	struct loop_task *next = TAILQ_NEXT(task, place);
+
+	if (is_a_first(p, next))
+		next = NULL;
+	for (unsigned rank = 0; rank < PACER_RANKS; rank++)
+		if (p->first[rank] == task)
+			p->first[rank] = next;
+	TAILQ_REMOVE(&p->line, task, place);
+	p->count--;
 }
 
 void pacer_post(struct pacer *p, struct loop_task *task, enum pacer_rank rank)
@@ -119,9 +156,7 @@ void pacer_unpost(struct pacer *p, struct loop_task *task)
 	if (!task->is_posted)
 		return;
 	task->is_posted = false;
-	if (task == p->first_new)
-		p->first_new = TAILQ_NEXT(task, place);
-	TAILQ_REMOVE(&p->line, task, place);
+	leave(p, task);
 	if (TAILQ_EMPTY(&p->line) && !p->is_running)
 		loop_unpost(p->loop, &p->turn);
 }

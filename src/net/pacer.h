@@ -11,12 +11,19 @@
 
 #include "net/loop.h"
 
+/* Whose steps these are: what has begun comes before what is new, and what ends soon
+ * before both, so that little is under way at a time. After PACER_ROW of its betters one
+ * of each rank has its turn: nobody is kept out by others that go on for ever. */
+enum pacer_rank { PACER_ENDS_SOON, PACER_GOES_ON, PACER_IS_NEW };
+enum { PACER_RANKS = 3, PACER_ROW = 8 };
+
 struct pacer {
 	struct loop *loop;
-	struct loop_tasks line;
-	struct loop_task *first_new; /* in the line; NULL: all that stand there go on */
-	unsigned row;                /* so many who go on, and no one new */
-	struct loop_task turn;       /* runs the line */
+	struct loop_tasks line;               /* by rank */
+	struct loop_task *first[PACER_RANKS]; /* in the line; NULL: none of that rank */
+	unsigned rows[PACER_RANKS]; /* so many of a rank's betters, and none of it */
+	size_t count;               /* in the line */
+	struct loop_task turn;      /* runs the line */
 	uint64_t budget_us, quiet_budget_us;
 	uint64_t turn_us;  /* the turn in which it ran last, by the loop's time */
 	uint64_t spent_us; /* in that turn */
@@ -27,12 +34,6 @@ struct pacer {
 void pacer_init(struct pacer *pacer, struct loop *loop, uint64_t budget_us,
 		uint64_t quiet_budget_us);
 void pacer_fini(struct pacer *pacer);
-
-/* Whose steps these are: what has begun comes before what is new, so that it ends soon
- * and little is under way at a time. After PACER_ROW of them one that is new has its
- * turn: nobody is kept out by others that go on for ever. */
-enum pacer_rank { PACER_GOES_ON, PACER_IS_NEW };
-enum { PACER_ROW = 8 };
 
 /* Joins the line behind its like; harmless when it stands there already. Zero is a valid
  * task. */

@@ -21,6 +21,8 @@ enum {
 	GATHER_MOST = 4 * 1024,
 	/* Reads after a failed write, in which the peer's last words must be found. */
 	LAST_READS = 16,
+	/* So often the kernel may say again that a held stream is readable. */
+	SOON_REPORTS = 8,
 };
 
 static_assert((size_t)APPETITE_READ_MOST == LOOP_SCRATCH_LEN,
@@ -244,19 +246,36 @@ static void hear_last_words(struct stream *s)
 
 /* ---- what the loop calls ---- */
 
+static void hold_still(struct stream *s)
+{
+	s->hold = STREAM_HELD_STILL;
+	water_watch(s);
+}
+
+/* Whether it is the stream's turn; the owner may release or close it in there. */
+static bool ask_turn(struct stream *s)
+{
+	s->hold = STREAM_HELD;
+	enum stream_turn turn = s->ops->may_read(s);
+	if (!s->transport)
+		return false;
+	if (turn == STREAM_TURN_LATER && s->hold == STREAM_HELD)
+		hold_still(s);
+	return turn == STREAM_TURN_NOW;
+}
+
 /* The owner, who may have no time for it, is asked first. */
 static void read_if_allowed(struct stream *s)
 {
-	if (s->hold == STREAM_HELD || s->hold == STREAM_HELD_STILL) {
-		s->hold = STREAM_HELD_STILL;
-		water_watch(s);
+	if (s->hold >= STREAM_HELD + SOON_REPORTS)
+		hold_still(s);
+	else if (s->hold >= STREAM_HELD)
+		s->hold++;
+	if (s->hold >= STREAM_HELD_STILL)
 		return;
-	}
-	if (s->hold == STREAM_FREE && s->ops->may_read && !s->is_finishing) {
-		s->hold = STREAM_HELD;
-		if (!s->ops->may_read(s) || !s->transport)
-			return;
-	}
+	if (s->hold == STREAM_FREE && s->ops->may_read && !s->is_finishing &&
+	    !ask_turn(s))
+		return;
 	s->hold = STREAM_FREE;
 	read_once(s);
 }

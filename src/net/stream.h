@@ -39,6 +39,15 @@ enum stream_end {
 	STREAM_END_MEMORY,  /* no memory to keep or queue bytes */
 };
 
+enum stream_turn {
+	STREAM_TURN_NOW,
+	/* It stays watched for some turns of the loop: to be told a few times again costs
+	 * less than to stop and start watching. */
+	STREAM_TURN_SOON,
+	/* It is watched no more until it is released. */
+	STREAM_TURN_LATER,
+};
+
 struct stream_ops {
 	/* Bytes are here: the kept ones and the new ones together. Returns how many are
 	 * consumed; the rest is kept and offered again when more has come or after
@@ -50,9 +59,9 @@ struct stream_ops {
 	/* The stream has come to an end; the owner must close it (now or in this turn).
 	 * Called once. Kept bytes are still there (stream_kept). */
 	void (*on_end)(struct stream *stream, enum stream_end how, int error);
-	/* Asked before a readable stream is read; NULL: always. False holds the stream:
-	 * it is not read before stream_release(). */
-	bool (*may_read)(struct stream *stream);
+	/* Asked before a readable stream is read; NULL: always now. All but now holds the
+	 * stream: it is not read before stream_release(). */
+	enum stream_turn (*may_read)(struct stream *stream);
 	/* What is read is secret: it is overwritten as soon as it has been consumed. */
 	bool is_secret;
 };
@@ -68,9 +77,10 @@ enum stream_wire {
 
 enum stream_hold {
 	STREAM_FREE,
-	STREAM_HELD,       /* readable, and may_read said no */
-	STREAM_HELD_STILL, /* and the kernel said so again: it is watched no more */
-	STREAM_RELEASED    /* to be read in the flush phase */
+	STREAM_RELEASED,   /* to be read in the flush phase */
+	STREAM_HELD_STILL, /* readable, and watched no more: its turn comes later */
+	STREAM_HELD        /* readable, and its turn comes soon; and so many more as the
+			      kernel has said so again */
 };
 
 struct stream {

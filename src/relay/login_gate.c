@@ -199,6 +199,8 @@ static void join_line(struct login_gate *gate, struct login_ticket *ticket)
  * it behind them end soon. */
 static void go_on(struct login_gate *gate, struct login_ticket *ticket)
 {
+	if (ticket->turn.is_posted)
+		return;
 	pacer_post(&gate->pacer, &ticket->turn,
 		   ticket->has_gone_on ? PACER_ENDS_SOON : PACER_GOES_ON);
 	ticket->has_gone_on = true;

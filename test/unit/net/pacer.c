@@ -118,6 +118,42 @@ static void what_has_begun_comes_before_what_is_new(void **state)
 	assert_string_equal(s->seen, "bcba");
 }
 
+static void what_ends_soon_comes_before_all(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.takes_us = s->b.takes_us = s->c.takes_us = BUDGET_US;
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	pacer_post(&s->pacer, &s->c.task, PACER_ENDS_SOON);
+	assert_int_equal(s->pacer.count, 3);
+	turn(s);
+	assert_string_equal(s->seen, "c");
+	/* Whoever is first of its rank leaves, and comes back. */
+	pacer_unpost(&s->pacer, &s->b.task);
+	pacer_post(&s->pacer, &s->c.task, PACER_GOES_ON);
+	pacer_post(&s->pacer, &s->b.task, PACER_ENDS_SOON);
+	turn(s);
+	turn(s);
+	turn(s);
+	assert_string_equal(s->seen, "cbca");
+	assert_int_equal(s->pacer.count, 0);
+}
+
+static void nobody_waits_for_ever_for_those_who_end_soon(void **state)
+{
+	struct stage *s = *state;
+
+	s->a.takes_us = s->b.takes_us = s->c.takes_us = BUDGET_US;
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	for (int i = 0; i < 2 * PACER_ROW; i++) {
+		pacer_post(&s->pacer, &s->c.task, PACER_ENDS_SOON);
+		turn(s);
+	}
+	assert_string_equal(s->seen, "ccccccccabcccccc");
+}
+
 static void nobody_new_waits_for_ever(void **state)
 {
 	struct stage *s = *state;
@@ -279,6 +315,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(a_turn_runs_a_budgets_worth),
 	    T(what_has_begun_comes_before_what_is_new),
+	    T(what_ends_soon_comes_before_all),
+	    T(nobody_waits_for_ever_for_those_who_end_soon),
 	    T(nobody_new_waits_for_ever),
 	    T(one_task_runs_however_long_it_takes),
 	    T(quick_tasks_all_run),

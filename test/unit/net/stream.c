@@ -36,7 +36,7 @@ struct probe {
 	size_t consume_most;
 	size_t last_offer, biggest_offer;
 	unsigned offers, drains, ends, depth, deepest, asks;
-	bool refuses; /* to be read */
+	enum stream_turn turn; /* what may_read says */
 	enum stream_end how;
 	int error;
 	void (*in_data)(struct probe *probe);
@@ -94,12 +94,12 @@ static void on_end(struct stream *stream, enum stream_end how, int error)
 static const struct stream_ops ops = {
     .on_data = on_data, .on_drained = on_drained, .on_end = on_end};
 
-static bool may_read(struct stream *stream)
+static enum stream_turn may_read(struct stream *stream)
 {
 	struct probe *p = probe_of(stream);
 
 	p->asks++;
-	return !p->refuses;
+	return p->turn;
 }
 
 static const struct stream_ops paced_ops = {
@@ -1041,7 +1041,7 @@ static void consuming_more_than_was_offered_stops_the_program(void **state)
 static void hold(struct stage *s)
 {
 	stream_set_ops(&s->a.stream, &paced_ops);
-	s->a.refuses = true;
+	s->a.turn = STREAM_TURN_SOON;
 	fake_peer_push(&s->a.peer, slice_of_text("hello"));
 	fake_peer_poke(&s->a.peer);
 	assert_int_equal(s->a.asks, 1);
@@ -1076,12 +1076,8 @@ static void a_held_stream_is_read_at_once_when_released(void **state)
 	assert_int_equal(s->a.asks, 1);
 }
 
-static void a_held_stream_is_watched_until_it_is_ready_again(void **state)
+static void release_the_unwatched(struct stage *s)
 {
-	struct stage *s = *state;
-
-	hold(s);
-	fake_peer_poke(&s->a.peer);
 	assert_int_equal(loop_io_events(&s->a.stream.io), 0);
 	assert_int_equal(s->a.asks, 1);
 	assert_int_equal(s->a.peer.reads, 0);
@@ -1091,6 +1087,37 @@ static void a_held_stream_is_watched_until_it_is_ready_again(void **state)
 	stream_release(&s->a.stream);
 	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
 	assert_int_equal(s->a.peer.reads, 1);
+}
+
+static void a_stream_whose_turn_comes_soon_is_watched_for_some_turns(void **state)
+{
+	struct stage *s = *state;
+	int reports = 0;
+
+	hold(s);
+	for (; loop_io_events(&s->a.stream.io) == LOOP_READ; reports++) {
+		assert_true(reports < 20);
+		fake_peer_poke(&s->a.peer);
+	}
+	assert_true(reports > 2);
+	release_the_unwatched(s);
+	/* It counts anew. */
+	fake_peer_push(&s->a.peer, slice_of_text("again"));
+	fake_peer_poke(&s->a.peer);
+	fake_peer_poke(&s->a.peer);
+	assert_int_equal(s->a.asks, 2);
+	assert_int_equal(loop_io_events(&s->a.stream.io), LOOP_READ);
+}
+
+static void a_stream_whose_turn_comes_later_is_not_watched(void **state)
+{
+	struct stage *s = *state;
+
+	stream_set_ops(&s->a.stream, &paced_ops);
+	s->a.turn = STREAM_TURN_LATER;
+	fake_peer_push(&s->a.peer, slice_of_text("hello"));
+	fake_peer_poke(&s->a.peer);
+	release_the_unwatched(s);
 }
 
 static void a_held_stream_still_writes(void **state)
@@ -1131,10 +1158,10 @@ static void release_in_may_read(struct probe *p)
 	stream_release(&p->stream);
 }
 
-static bool may_read_releasing(struct stream *stream)
+static enum stream_turn may_read_releasing(struct stream *stream)
 {
 	release_in_may_read(probe_of(stream));
-	return false;
+	return STREAM_TURN_SOON;
 }
 
 static void a_release_while_asked_reads_once(void **state)
@@ -1305,7 +1332,8 @@ int main(void)
 	    CASE(consuming_more_than_was_offered_stops_the_program),
 	    CASE(an_owner_is_asked_before_each_read),
 	    CASE(a_held_stream_is_read_at_once_when_released),
-	    CASE(a_held_stream_is_watched_until_it_is_ready_again),
+	    CASE(a_stream_whose_turn_comes_soon_is_watched_for_some_turns),
+	    CASE(a_stream_whose_turn_comes_later_is_not_watched),
 	    CASE(a_held_stream_still_writes),
 	    CASE(a_release_inside_of_a_read_is_put_off),
 	    CASE(a_release_while_asked_reads_once),

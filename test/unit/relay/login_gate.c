@@ -464,7 +464,8 @@ static void a_higher_bound_brings_in_others_who_may_be_silent(void **state)
 
 struct guess {
 	enum login_place place;
-	bool is_posted, is_new;
+	bool is_posted, has_gone_on;
+	enum pacer_rank rank;
 	uint64_t heard_us, heard_order; /* INSIDE: since when it is silent */
 	uint64_t since_us;              /* INSIDE: since when */
 	uint64_t line_order;            /* IN_LINE */
@@ -475,7 +476,7 @@ struct model {
 	struct guess of[VISITORS];
 	size_t max;
 	uint64_t now_us, orders;
-	unsigned row; /* turns of who goes on since the last of who is new */
+	unsigned rows[PACER_RANKS]; /* turns of betters since the last of that rank */
 	char tale[TALE_LEN];
 };
 
@@ -506,12 +507,12 @@ static void model_heard(struct model *m, struct guess *g)
 	g->heard_order = ++m->orders;
 }
 
-static void model_post(struct model *m, struct guess *g, bool is_new)
+static void model_post(struct model *m, struct guess *g, enum pacer_rank rank)
 {
 	if (g->is_posted)
 		return;
 	g->is_posted = true;
-	g->is_new = is_new;
+	g->rank = rank;
 	g->turn_order = ++m->orders;
 }
 
@@ -525,7 +526,8 @@ static void model_come_inside(struct model *m, struct guess *g)
 static void model_enter(struct model *m, struct guess *g)
 {
 	model_come_inside(m, g);
-	model_post(m, g, true);
+	g->has_gone_on = false;
+	model_post(m, g, PACER_IS_NEW);
 }
 
 static void model_admit(struct model *m)
@@ -552,7 +554,9 @@ static void model_ask(struct model *m, struct guess *g)
 		if (g->place == LOGIN_INSIDE &&
 		    m->now_us < g->since_us + LOGIN_GATE_LONGEST)
 			model_heard(m, g);
-		model_post(m, g, false);
+		bool is_posted = g->is_posted;
+		model_post(m, g, g->has_gone_on ? PACER_ENDS_SOON : PACER_GOES_ON);
+		g->has_gone_on |= !is_posted;
 	}
 }
 
@@ -590,13 +594,13 @@ static void model_displace(struct model *m)
 	}
 }
 
-/* The first in order among those who are new, or among the others. */
-static int model_next(const struct model *m, bool is_new)
+/* The first in order of that rank. */
+static int model_next(const struct model *m, enum pacer_rank rank)
 {
 	int first = -1;
 
 	for (int i = 0; i < VISITORS; i++)
-		if (m->of[i].is_posted && m->of[i].is_new == is_new &&
+		if (m->of[i].is_posted && m->of[i].rank == rank &&
 		    (first < 0 || m->of[i].turn_order < m->of[first].turn_order))
 			first = i;
 	return first;
@@ -605,13 +609,21 @@ static int model_next(const struct model *m, bool is_new)
 static void model_turns(struct model *m)
 {
 	for (;;) {
-		int old = model_next(m, false), new = model_next(m, true);
-		bool is_news = new >= 0 && (old < 0 || m->row >= PACER_ROW);
-		int next = is_news ? new : old;
+		int next = -1, ends = model_next(m, PACER_ENDS_SOON);
+		int goes = model_next(m, PACER_GOES_ON),
+		    new = model_next(m, PACER_IS_NEW);
 
+		if (new >= 0 && m->rows[PACER_IS_NEW] >= PACER_ROW)
+			next = new;
+		else if (goes >= 0 && m->rows[PACER_GOES_ON] >= PACER_ROW)
+			next = goes;
+		else
+			next = ends >= 0 ? ends : goes >= 0 ? goes : new;
 		if (next < 0)
 			return;
-		m->row = is_news ? 0 : m->row + 1;
+		m->rows[PACER_GOES_ON] =
+		    next == goes ? 0 : m->rows[PACER_GOES_ON] + (next == ends);
+		m->rows[PACER_IS_NEW] = next == new ? 0 : m->rows[PACER_IS_NEW] + 1;
 		m->of[next].is_posted = false;
 		model_tell(m, "", next);
 	}
