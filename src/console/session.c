@@ -41,7 +41,7 @@ static void end_command(struct console *s, struct writer *w)
 void session_fail(struct console *s, const char *sqlstate, const char *message,
 		  const char *detail, const char *hint)
 {
-	const struct notice notice = {"ERROR", sqlstate, message, detail, hint};
+	const struct notice notice = {"ERROR", sqlstate, message, detail, hint, NULL};
 
 	if (!is_open(s))
 		return;
@@ -54,7 +54,7 @@ void session_fail(struct console *s, const char *sqlstate, const char *message,
 
 void session_notice(struct console *s, const char *message, const char *detail)
 {
-	const struct notice notice = {"NOTICE", SQLSTATE_OK, message, detail, NULL};
+	const struct notice notice = {"NOTICE", SQLSTATE_OK, message, detail, NULL, NULL};
 
 	if (!is_open(s))
 		return;

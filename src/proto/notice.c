@@ -30,6 +30,7 @@ void notice_write(struct writer *w, const struct notice *notice)
 	field_write(w, 'M', notice->message);
 	field_write(w, 'D', notice->detail);
 	field_write(w, 'H', notice->hint);
+	field_write(w, 'R', notice->routine);
 	writer_u8(w, 0);
 	writer_end(w);
 }

@@ -40,12 +40,13 @@ struct notice {
 	const char *severity; /* "ERROR", "FATAL", "NOTICE", "WARNING" */
 	const char *sqlstate;
 	const char *message;
-	const char *detail; /* may be NULL */
-	const char *hint;   /* may be NULL */
+	const char *detail;  /* may be NULL */
+	const char *hint;    /* may be NULL */
+	const char *routine; /* may be NULL; of PostgreSQL, where drivers go by that */
 };
 
 /* An ErrorResponse or, for the severities NOTICE and WARNING, a NoticeResponse; fields
- * S, V, C, M, then D and H if given. */
+ * S, V, C, M, then D, H and R if given. */
 void notice_write(struct writer *w, const struct notice *notice);
 
 /* The fields of a server's message that somebody needs; borrowed, empty when absent. */

@@ -15,10 +15,11 @@ static void what_is_written_can_be_read(void **state)
 		struct notice notice;
 		uint8_t letter;
 	} cases[] = {
-	    {{"FATAL", SQLSTATE_TOO_MANY_CONNECTIONS, "full", "by much", "go"}, 'E'},
-	    {{"ERROR", SQLSTATE_QUERY_CANCELED, "", NULL, "a hint"}, 'E'},
-	    {{"NOTICE", SQLSTATE_OK, "queued", NULL, NULL}, 'N'},
-	    {{"WARNING", SQLSTATE_OK, "h\xc3\xa9", "", NULL}, 'N'},
+	    {{"FATAL", SQLSTATE_TOO_MANY_CONNECTIONS, "full", "by much", "go", NULL},
+	     'E'},
+	    {{"ERROR", SQLSTATE_QUERY_CANCELED, "", NULL, "a hint", "Routine"}, 'E'},
+	    {{"NOTICE", SQLSTATE_OK, "queued", NULL, NULL, NULL}, 'N'},
+	    {{"WARNING", SQLSTATE_OK, "h\xc3\xa9", "", NULL, NULL}, 'N'},
 	};
 
 	(void)state;
@@ -41,6 +42,7 @@ static void what_is_written_can_be_read(void **state)
 		assert_slice_is(fields.message, n->message);
 		assert_slice_is(fields.detail, n->detail ? n->detail : "");
 		assert_slice_is(fields.hint, n->hint ? n->hint : "");
+		assert_slice_is(fields.routine, n->routine ? n->routine : "");
 		buffer_fini(&b);
 	}
 }
@@ -49,10 +51,11 @@ static void fields_stand_in_the_order_clients_know(void **state)
 {
 	struct buffer b = {0};
 	struct writer w = writer_of(&b);
-	static const char expected[] = "E\0\0\0\x23SERROR\0VERROR\0C57014\0Mm\0Dd\0Hh\0";
+	static const char expected[] =
+	    "E\0\0\0\x26SERROR\0VERROR\0C57014\0Mm\0Dd\0Hh\0Rr\0";
 
 	(void)state;
-	notice_write(&w, &(struct notice){"ERROR", "57014", "m", "d", "h"});
+	notice_write(&w, &(struct notice){"ERROR", "57014", "m", "d", "h", "r"});
 	assert_true(writer_finish(&w));
 	assert_int_equal(buffer_len(&b), sizeof(expected));
 	assert_memory_equal(buffer_bytes(&b).data, expected, sizeof(expected));
