@@ -48,13 +48,14 @@ static void keyed_fini(struct keyed *k)
 	EVP_MD_CTX_free(k->inner);
 }
 
-static bool take_padded_key(EVP_MD_CTX *context, const uint8_t *key, uint8_t pad)
+static bool take_padded_key(EVP_MD_CTX *context, const EVP_MD *kind, const uint8_t *key,
+			    uint8_t pad)
 {
 	uint8_t block[CRYPTO_SHA256_BLOCK];
 
 	for (size_t i = 0; i < sizeof(block); i++)
 		block[i] = key[i] ^ pad;
-	bool is_ok = EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+	bool is_ok = EVP_DigestInit_ex(context, kind, NULL) == 1 &&
 		     EVP_DigestUpdate(context, block, sizeof(block)) == 1;
 	crypto_wipe(block, sizeof(block));
 	return is_ok;
@@ -64,16 +65,19 @@ static bool keyed_init(struct keyed *k, struct slice key)
 {
 	uint8_t block[CRYPTO_SHA256_BLOCK] = {0};
 	bool is_ok = true;
+	/* OpenSSL looks up by name what it is not given ready, with locks. */
+	EVP_MD *kind = EVP_MD_fetch(NULL, "SHA256", NULL);
 
 	*k = (struct keyed){EVP_MD_CTX_new(), EVP_MD_CTX_new(), EVP_MD_CTX_new()};
 	if (key.len > sizeof(block))
 		is_ok = crypto_sha256(&key, 1, block);
 	else if (key.len > 0)
 		memcpy(block, key.data, key.len);
-	is_ok = is_ok && k->inner && k->outer && k->work &&
-		take_padded_key(k->inner, block, 0x36) &&
-		take_padded_key(k->outer, block, 0x5c);
+	is_ok = is_ok && kind && k->inner && k->outer && k->work &&
+		take_padded_key(k->inner, kind, block, 0x36) &&
+		take_padded_key(k->outer, kind, block, 0x5c);
 	crypto_wipe(block, sizeof(block));
+	EVP_MD_free(kind); /* the contexts hold it, too */
 	return is_ok;
 }
 
