@@ -90,7 +90,8 @@ static void place(struct channels *ch, struct channel *c)
 	if (c->stage == CHANNEL_ASKED)
 		return;
 	leave_list(ch, c);
-	if (is_wanted == c->is_listened) {
+	c->is_touched = c->is_touched && is_wanted;
+	if (is_wanted == c->is_listened && !c->is_touched) {
 		if (!is_wanted)
 			free_channel(ch, c);
 		return;
@@ -149,12 +150,19 @@ struct member *channels_join(struct channels *ch, struct listener *l, struct sli
 	}
 	m->channel = c;
 	m->listener = l;
+	m->is_late = c->stage == CHANNEL_ASKED;
 	TAILQ_INSERT_TAIL(&c->members, m, in_channel);
 	TAILQ_INSERT_TAIL(&l->channels, m, in_listener);
 	l->count++;
 	ch->member_count++;
 	place(ch, c);
 	return m;
+}
+
+void channels_touch(struct channels *ch, struct channel *c)
+{
+	c->is_touched = true;
+	place(ch, c);
 }
 
 void channels_leave(struct channels *ch, struct member *m)
@@ -200,7 +208,7 @@ int channels_ask(struct channels *ch, unsigned most, struct buffer *sql)
 	TAILQ_FOREACH (c, &ch->changed, place) {
 		if (count == most)
 			break;
-		if (!append_command(sql, c, !c->is_listened)) {
+		if (!append_command(sql, c, !TAILQ_EMPTY(&c->members))) {
 			buffer_truncate(sql, before);
 			return -1;
 		}
@@ -209,7 +217,8 @@ int channels_ask(struct channels *ch, unsigned most, struct buffer *sql)
 	for (unsigned i = 0; i < count; i++) {
 		c = TAILQ_FIRST(&ch->changed);
 		leave_list(ch, c);
-		c->is_wanted = !c->is_listened;
+		c->is_wanted = !TAILQ_EMPTY(&c->members);
+		c->is_touched = false;
 		c->stage = CHANNEL_ASKED;
 		TAILQ_INSERT_TAIL(&ch->asked, c, place);
 	}
@@ -225,6 +234,8 @@ void channels_answered(struct channels *ch, bool has_worked, channel_fn on_liste
 		leave_list(ch, c);
 		if (has_worked)
 			c->is_listened = c->is_wanted;
+		else
+			c->is_touched = c->is_wanted;
 		bool is_new = has_worked && c->is_listened && !TAILQ_EMPTY(&c->members);
 		place(ch, c);
 		if (is_new)
@@ -352,9 +363,9 @@ static bool channel_is_sound(const struct channel *c)
 	case CHANNEL_SETTLED:
 		return is_wanted && c->is_listened;
 	case CHANNEL_CHANGED:
-		return is_wanted != c->is_listened;
+		return is_wanted != c->is_listened || (is_wanted && c->is_touched);
 	case CHANNEL_ASKED:
-		return c->is_wanted != c->is_listened;
+		return c->is_wanted || c->is_listened;
 	}
 	return false;
 }

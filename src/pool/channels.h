@@ -58,8 +58,12 @@ struct member {
 	bool is_unsent;  /* the relay's: its LISTEN has not gone to the client's server */
 	bool is_asked;   /* the relay's: the client's server is asked about it */
 	bool is_there;   /* the relay's: it has been found on the client's server */
-	bool is_waiting; /* the relay's: until the connection listens to the channel */
-	bool is_refused; /* the relay's: the connection cannot */
+	bool is_admitted;  /* the relay's: what was said before it came has been heard */
+	bool is_late;      /* it came when the connection had been asked already */
+	bool is_committed; /* the relay's: its LISTEN may be, in a transaction of its own
+			    */
+	bool is_waiting;   /* the relay's: until the connection listens to the channel */
+	bool is_refused;   /* the relay's: the connection cannot */
 };
 TAILQ_HEAD(members, member);
 
@@ -71,6 +75,7 @@ struct channel {
 	struct members members;
 	enum { CHANNEL_SETTLED, CHANNEL_CHANGED, CHANNEL_ASKED } stage;
 	bool is_listened; /* the connection listens to it */
+	bool is_touched;  /* and is to be told so again */
 	bool is_wanted;   /* asked: what was asked for */
 	uint8_t name_len;
 	char name[CHANNEL_NAME_MAX + 1];
@@ -95,6 +100,9 @@ struct channel *channels_find(const struct channels *ch, struct slice name);
 /* The listener as a member of the channel: the one it is already, or a new one that is
  * not certain. NULL when memory is short or the name is empty or too long. */
 struct member *channels_join(struct channels *ch, struct listener *l, struct slice name);
+/* The connection is told to listen to it (once more, if it does): when the answer is
+ * here, what was said on it before now has been heard. */
+void channels_touch(struct channels *ch, struct channel *c);
 /* It is none any more; what was kept for it is dropped. */
 void channels_leave(struct channels *ch, struct member *m);
 
@@ -106,7 +114,7 @@ void channels_leave(struct channels *ch, struct member *m);
 int channels_ask(struct channels *ch, unsigned most, struct buffer *sql);
 
 /* The answer is here. If the connection did what it was asked, on_listened is called for
- * each channel that it listens to from here on; if not, they count as changed again. */
+ * each channel that it was told to listen to; if not, they count as changed again. */
 typedef void (*channel_fn)(struct channel *channel, void *context);
 void channels_answered(struct channels *ch, bool has_worked, channel_fn on_listened,
 		       void *context);

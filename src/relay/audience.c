@@ -29,17 +29,31 @@ bool audience_hear(struct channel *channel, struct slice body)
 	return true;
 }
 
+static void go_on(struct member *m)
+{
+	if (!m->is_certain)
+		member_forget_kept(m);
+	if (m->is_waiting)
+		notify_wake(listening_of(m));
+	m->is_waiting = false;
+}
+
 void audience_admit(struct channel *channel, void *context)
 {
+	bool is_any_late = false;
 	struct member *m;
 
-	(void)context;
 	TAILQ_FOREACH (m, &channel->members, in_channel) {
-		if (!m->is_waiting)
+		if (m->is_admitted)
 			continue;
-		m->is_waiting = false;
-		notify_wake(listening_of(m));
+		m->is_admitted = !m->is_late;
+		is_any_late = is_any_late || m->is_late;
+		m->is_late = false;
+		if (m->is_admitted)
+			go_on(m);
 	}
+	if (is_any_late)
+		channels_touch(context, channel);
 }
 
 bool audience_refuse(struct channel *channel)

@@ -11,7 +11,9 @@
  * memory is short: then nobody has got it. */
 bool audience_hear(struct channel *channel, struct slice body);
 
-/* Those who wait for the channel go on. A channel_fn. */
+/* The connection has been told to listen to the channel, and has said all that was said
+ * on it before: that is not for those who wait, and they go on; but for those who came
+ * later it is told again. A channel_fn; the context is the channels. */
 void audience_admit(struct channel *channel, void *context);
 /* Those who wait for it (or for any) are refused; whether somebody listens to it. */
 bool audience_refuse(struct channel *channel);

@@ -159,7 +159,7 @@ static void on_answer(struct server *s, void *owner)
 		on_refusal(n);
 	else if (!is_first)
 		n->failures = 0;
-	channels_answered(&n->channels, !s->task_failed, audience_admit, NULL);
+	channels_answered(&n->channels, !s->task_failed, audience_admit, &n->channels);
 	n->asked = 0;
 	notifier_changed(n);
 }
@@ -339,12 +339,6 @@ void notifier_changed(struct notifier *n)
 void notifier_miss(struct notifier *n)
 {
 	n->is_lost = true;
-}
-
-bool notifier_hears(const struct channel *channel)
-{
-	return channel->is_listened &&
-	       (channel->stage != CHANNEL_ASKED || channel->is_wanted);
 }
 
 static struct notifier *make(struct dispatcher *d, struct pool *pool)

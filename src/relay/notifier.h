@@ -55,9 +55,6 @@ void notifier_changed(struct notifier *n);
 /* Somebody has begun to listen while it could not; all are looked at when it can. */
 void notifier_miss(struct notifier *n);
 
-/* Whether it hears what is said on this channel. */
-bool notifier_hears(const struct channel *channel);
-
 /* Why a LISTEN cannot be, as an ERROR; points into it. */
 struct notice notifier_failure(const struct notifier *n);
 

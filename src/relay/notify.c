@@ -181,10 +181,14 @@ static bool is_at_its_limit(const struct listening *l)
 
 static struct member *join(struct listening *l, struct slice name)
 {
-	struct member *m = channels_join(&l->notifier->channels, &l->listener, name);
+	struct channels *channels = &l->notifier->channels;
+	struct member *m = channels_join(channels, &l->listener, name);
 
 	if (m && !m->is_certain)
 		l->has_uncertain = true;
+	/* What others hear on it just now may have been said before. */
+	if (m && !m->is_admitted)
+		channels_touch(channels, m->channel);
 	notifier_changed(l->notifier);
 	return m;
 }
@@ -197,6 +201,7 @@ static enum text_verdict judge_member(struct listening *l, struct member *m,
 	bool is_refused = m->is_refused;
 
 	m->is_unsent = true;
+	m->is_asked = false; /* an answer that is on its way knows nothing of this */
 	m->is_refused = false;
 	m->is_waiting = false;
 	if (pool_is_paused(l->notifier->pool)) {
@@ -211,7 +216,7 @@ static enum text_verdict judge_member(struct listening *l, struct member *m,
 		return TEXT_IS_REFUSED;
 	}
 	/* One that listens already misses nothing by this. */
-	m->is_waiting = !m->is_certain && !notifier_hears(m->channel);
+	m->is_waiting = !m->is_certain && !m->is_admitted;
 	return m->is_waiting ? TEXT_WAITS : TEXT_GOES;
 }
 
@@ -306,6 +311,28 @@ static struct listening *listening_at(const struct server *s)
 	return s->client ? listening_of(s->client) : NULL;
 }
 
+/* A transaction that is still open has not made them listen yet: what has come until now
+ * came too early. */
+static void forget_early(struct listening *l)
+{
+	struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		if (!m->is_certain && !m->is_committed)
+			member_forget_kept(m);
+}
+
+/* COMMIT AND CHAIN: the transaction that is open now is another. */
+static void note_commit(struct listening *l)
+{
+	struct member *m;
+
+	l->has_unlistened_surely = l->has_unlistened_surely || l->has_unlistened;
+	l->has_unlistened = false;
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		m->is_committed = !m->is_unsent;
+}
+
 void notify_note_tag(struct server *s, struct slice tag)
 {
 	struct listening *l = listening_at(s);
@@ -315,8 +342,7 @@ void notify_note_tag(struct server *s, struct slice tag)
 	if (slice_is_text(tag, "UNLISTEN")) {
 		l->has_unlistened = true;
 	} else if (slice_is_text(tag, "COMMIT")) {
-		l->has_unlistened_surely = l->has_unlistened_surely || l->has_unlistened;
-		l->has_unlistened = false;
+		note_commit(l);
 	} else if (slice_is_text(tag, "ROLLBACK")) {
 		l->has_unlistened = false;
 	} else if (slice_is_text(tag, "DISCARD ALL")) {
@@ -331,17 +357,6 @@ void notify_note_error(struct server *s)
 
 	if (l)
 		l->has_failed = true;
-}
-
-/* A transaction that is still open has not made them listen yet: what has come until now
- * came too early. */
-static void forget_early(struct listening *l)
-{
-	struct member *m;
-
-	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
-		if (!m->is_certain)
-			member_forget_kept(m);
 }
 
 /* What it has UNLISTENed from is uncertain until the server has been asked: it may have
@@ -475,6 +490,7 @@ static void end_members(struct listening *l, bool has_answer)
 			continue;
 		}
 		m->is_certain = m->is_certain || m->is_asked;
+		m->is_committed = false;
 		m->is_leaving = m->is_leaving && !m->is_asked;
 		m->is_asked = false;
 		if (!m->is_certain)

@@ -139,7 +139,7 @@ static void a_listen_goes_when_the_pooler_listens(void **state)
 	world_end(&at.w);
 }
 
-static void the_second_who_listens_does_not_wait(void **state)
+static void the_second_who_listens_hears_nothing_older(void **state)
 {
 	struct scene at;
 
@@ -147,9 +147,13 @@ static void the_second_who_listens_does_not_wait(void **state)
 	begin(&at, "default_pool_size = 1\n");
 	listen_to_a(&at);
 	struct actor *two = world_session(&at.w);
+	/* What was said before may be on its way. */
 	say(two, "Q[LISTEN A]");
-	ASSERT_HEARS(at.n, "");
+	ASSERT_HEARS(at.n, "Q[LISTEN \"a\";]");
+	ASSERT_HEARS(at.s, "");
+	say(at.n, "A[a] C[LISTEN] Z[I]");
 	ASSERT_HEARS(at.s, "Q[LISTEN A]");
+	ASSERT_HEARS(at.c, "A[a]");
 	say(at.s, "C[LISTEN] Z[I]");
 	settle(at.s, "a");
 	heard(two);
@@ -254,6 +258,31 @@ static void what_comes_before_the_commit_is_not_for_the_client(void **state)
 	say(at.n, "A[a]");
 	say(at.s, "C[COMMIT] Z[I]");
 	ASSERT_HEARS(at.c, "C[COMMIT] Z[I]");
+	settle(at.s, "a");
+	ASSERT_HEARS(at.c, "A[a]");
+	world_end(&at.w);
+}
+
+static void commit_and_chain_commits_a_listen(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	say(at.c, "Q[begin]");
+	say(at.s, "C[BEGIN] Z[T]");
+	say(at.c, "Q[listen a]");
+	expect_listening(&at, 2, "Q[LISTEN \"a\";]");
+	confirm(at.n);
+	say(at.s, "C[LISTEN] Z[T]");
+	say(at.c, "Q[commit and chain]");
+	say(at.n, "A[a]");
+	say(at.s, "C[COMMIT] Z[T]");
+	say(at.c, "Q[rollback]");
+	heard(at.s);
+	heard(at.c);
+	say(at.s, "C[ROLLBACK] Z[I]");
+	ASSERT_HEARS(at.c, "C[ROLLBACK] Z[I]");
 	settle(at.s, "a");
 	ASSERT_HEARS(at.c, "A[a]");
 	world_end(&at.w);
@@ -625,6 +654,31 @@ static void more_texts_behind_a_listen_are_settled_with_the_next(void **state)
 	world_end(&at.w);
 }
 
+static void
+a_text_that_comes_again_is_not_settled_by_the_answer_to_the_first(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	/* Prepared, but not carried out. */
+	say(at.c, "P[listen a] S");
+	expect_listening(&at, 2, "Q[LISTEN \"a\";]");
+	confirm(at.n);
+	heard(at.s);
+	say(at.s, "1 Z[I]");
+	ASSERT_HEARS(at.s, SETTLE);
+	say(at.c, "Q[listen a]");
+	ASSERT_HEARS(at.s, "Q[listen a]");
+	answer_settle(at.s, "");
+	ASSERT_HEARS(at.n, "");
+	say(at.s, "C[LISTEN] Z[I]");
+	say(at.n, "A[a]");
+	settle(at.s, "a");
+	ASSERT_HEARS(at.c, "1 Z[I] C[LISTEN] Z[I] A[a]");
+	world_end(&at.w);
+}
+
 static void what_nobody_saw_in_a_text_is_heard_all_the_same(void **state)
 {
 	struct scene at;
@@ -680,11 +734,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_listen_goes_when_the_pooler_listens),
-	    cmocka_unit_test(the_second_who_listens_does_not_wait),
+	    cmocka_unit_test(the_second_who_listens_hears_nothing_older),
 	    cmocka_unit_test(what_comes_in_a_transaction_waits_for_its_end),
 	    cmocka_unit_test(nothing_comes_into_the_middle_of_a_message),
 	    cmocka_unit_test(a_rollback_undoes_a_listen),
 	    cmocka_unit_test(what_comes_before_the_commit_is_not_for_the_client),
+	    cmocka_unit_test(commit_and_chain_commits_a_listen),
 	    cmocka_unit_test(unlisten_counts_when_it_is_committed),
 	    cmocka_unit_test(discard_all_ends_listening),
 	    cmocka_unit_test(a_connection_that_cannot_be_made_refuses_the_listen),
@@ -700,6 +755,8 @@ int main(void)
 	    cmocka_unit_test(one_bad_name_does_not_spoil_others),
 	    cmocka_unit_test(leaving_while_it_waits_leaves_nothing_behind),
 	    cmocka_unit_test(more_texts_behind_a_listen_are_settled_with_the_next),
+	    cmocka_unit_test(
+		a_text_that_comes_again_is_not_settled_by_the_answer_to_the_first),
 	    cmocka_unit_test(what_nobody_saw_in_a_text_is_heard_all_the_same),
 	    cmocka_unit_test(each_encoding_has_a_connection_of_its_own),
 	    cmocka_unit_test(in_session_mode_all_passes_through),
