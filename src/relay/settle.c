@@ -14,6 +14,7 @@
 #include "proto/notice.h"
 #include "proto/params.h"
 #include "proto/sqlscan.h"
+#include "proto/writer.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -63,6 +64,37 @@ static bool has_own_sequences(const struct client *c)
 	return s->is_returned || is_begun;
 }
 
+/* Whether nothing of the client's is under way: nothing at all, or a question of ours. */
+static bool is_fresh(const struct server *s)
+{
+	const struct tracker *t = &s->tracker;
+	uint64_t outstanding = tracker_next(t) - tracker_oldest(t);
+
+	return tracker_transaction_status(t) == 'I' &&
+	       (s->task == SERVER_TASK_NONE ? tracker_is_idle(t) : outstanding == 1) &&
+	       !tracker_needs_probe(t);
+}
+
+/* Takes a stranger's values away in front of the client's first text, so that the server
+ * has words of its own for what is not there. Whose answer it is the tracker knows. */
+static bool forget_sequences(struct server *s)
+{
+	struct writer w = writer_of(stream_cork_buffer(&s->stream));
+
+	writer_begin(&w, 'Q');
+	writer_text(&w, "DISCARD SEQUENCES");
+	writer_end(&w);
+	bool is_written = writer_finish(&w);
+	stream_corked(&s->stream);
+	if (!is_written || !tracker_sent(&s->tracker, 'Q', ASKED_BY_POOLER)) {
+		server_close(s, CLOSE_OUT_OF_MEMORY);
+		return false;
+	}
+	s->has_foreign_steps = false;
+	s->is_returned = true; /* there is nothing that is not its own */
+	return true;
+}
+
 static bool refuses_currval(struct client *c, uint32_t hints, struct notice *out)
 {
 	struct session *session = session_get(c);
@@ -70,6 +102,8 @@ static bool refuses_currval(struct client *c, uint32_t hints, struct notice *out
 	if (session)
 		session->watches_sequences = true;
 	if (hints & SQL_STEPS || !c->server || has_own_sequences(c))
+		return false;
+	if (is_fresh(c->server) && forget_sequences(c->server))
 		return false;
 	*out = (struct notice){
 	    .severity = "ERROR",
