@@ -20,7 +20,7 @@ int PQbackendPID(const PGconn *conn)
 	int pid = 0;
 
 	if (PQresultStatus(result) == PGRES_TUPLES_OK)
-		pid = atoi(PQgetvalue(result, 0, 0));
+		pid = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);
 	return pid;
 }
