@@ -73,15 +73,17 @@ static bool is_proven(const struct client *c, const struct statement *statement)
 static bool name(struct client *c, struct slice as, struct statement *statement)
 {
 	struct session *session = session_get(c);
-	bool is_named;
+	struct client_statement *named;
 
 	if (!session)
 		return false;
 	statements_hold(store_of(c), statement);
-	is_named =
-	    client_statements_add(store_of(c), &session->statements, as, statement);
+	named = client_statements_add(store_of(c), &session->statements, as, statement);
 	statements_give_back(store_of(c), statement);
-	return is_named;
+	if (named)
+		client_statement_shape(named)->epoch =
+		    c->pool->database_usage->schema_epoch;
+	return named;
 }
 
 static bool parse(struct client *c, const struct extended *e)

@@ -3,6 +3,7 @@
  */
 #include "relay/replay.h"
 
+#include "pool/pool.h"
 #include "pool/statements.h"
 #include "proto/extended.h"
 #include "proto/notice.h"
@@ -133,6 +134,8 @@ bool replay_swallows_error(struct server *s, struct slice body)
 		return false;
 	}
 	doubt_all(s);
+	/* Whoever prepares anew from now on gets what the tables are now, everywhere. */
+	s->slot.pool->database_usage->schema_epoch++;
 	if (!may_repeat) {
 		replay_answered(s);
 		return false;

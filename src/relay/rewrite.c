@@ -116,6 +116,7 @@ static bool prepare_or_answer(const struct message *m, struct statement *stateme
 	struct server_statement *there =
 	    server_statements_find(&s->statements, statement);
 
+	client_statement_shape(named)->epoch = s->slot.pool->database_usage->schema_epoch;
 	if (!is_fresh(m, there))
 		return message_prepare(m, statement, ASKED_BY_CLIENT, named);
 	server_statements_touch(&s->statements, there);
@@ -334,10 +335,50 @@ static enum rewritten judge_shape(const struct message *m, struct client_stateme
 	return REWRITE_NOT;
 }
 
+/* The server has it since before the client prepared it; the tables have changed between
+ * the two. Epochs go round. */
+static bool is_older(const struct message *m, struct client_statement *named)
+{
+	const struct server_statement *there =
+	    server_statements_find(&m->server->statements, client_statement_of(named));
+
+	return there &&
+	       (int32_t)(there->epoch - client_statement_shape(named)->epoch) < 0;
+}
+
+static bool provide(const struct message *m, struct client_statement *named)
+{
+	struct statement *statement = client_statement_of(named);
+
+	return is_older(m, named) ? message_prepare(m, statement, ASKED_BY_POOLER, NULL)
+				  : message_provide(m, statement);
+}
+
+static enum rewritten use_statement(const struct message *m,
+				    struct client_statement *named)
+{
+	struct statement *statement = client_statement_of(named);
+	uint32_t hints = *statement_hints(statement);
+	char name[STATEMENT_NAME_LEN];
+	/* What is repeated asks for itself, and must not wait. */
+	bool goes_by_what_it_was_told =
+	    m->frame->letter == 'B' && m->server->replay.state != REPLAY_RUNS;
+
+	if (!provide(m, named))
+		return message_no_memory(m);
+	enum rewritten verdict =
+	    goes_by_what_it_was_told ? judge_shape(m, named) : REWRITE_NOT;
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	if ((m->frame->letter == 'D' && !journal_describes(m->server, named, false)) ||
+	    (hints != 0 && !text_sent(m->client, hints, false)))
+		return message_no_memory(m);
+	return message_rename(m, statement_name(statement, name));
+}
+
 static enum rewritten use_named(const struct message *m)
 {
 	struct client_statement *named = find_lasting(m);
-	char name[STATEMENT_NAME_LEN];
 
 	/* It may have been made by PREPARE; but not one of ours. */
 	if (!named)
@@ -346,23 +387,9 @@ static enum rewritten use_named(const struct message *m)
 						 m->names.statement, "does not exist")
 			   : REWRITE_NOT;
 	struct statement *statement = client_statement_of(named);
-	uint32_t hints = *statement_hints(statement);
-	enum rewritten verdict =
-	    judge_text(m, text_of_tail(statement_tail(statement)), hints);
-	if (verdict != REWRITE_NOT)
-		return verdict;
-	if (!message_provide(m, statement))
-		return message_no_memory(m);
-	/* What is repeated asks for itself, and must not wait. */
-	bool goes_by_what_it_was_told =
-	    m->frame->letter == 'B' && m->server->replay.state != REPLAY_RUNS;
-	verdict = goes_by_what_it_was_told ? judge_shape(m, named) : REWRITE_NOT;
-	if (verdict != REWRITE_NOT)
-		return verdict;
-	if ((m->frame->letter == 'D' && !journal_describes(m->server, named, false)) ||
-	    (hints != 0 && !text_sent(m->client, hints, false)))
-		return message_no_memory(m);
-	return message_rename(m, statement_name(statement, name));
+	enum rewritten verdict = judge_text(m, text_of_tail(statement_tail(statement)),
+					    *statement_hints(statement));
+	return verdict == REWRITE_NOT ? use_statement(m, named) : verdict;
 }
 
 static enum rewritten close_named(const struct message *m)

@@ -575,6 +575,32 @@ static void rows_look_as_the_client_was_told(void **state)
 	world_end(&w);
 }
 
+/* The change went past the pooler. */
+static void who_prepares_anew_meets_nothing_old_anywhere(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *one = world_server(&w, 1);
+	goes(c, "P[s:select 1] D[s] S", one, "P[pooler_1:select 1] D[pooler_1] S",
+	     "1 t T Z[I]", "1 t T Z[I]");
+	struct actor *other = occupy(&w, 1);
+	say(c, "B[s] E S");
+	struct actor *two = world_server(&w, 2);
+	goes(c, "", two, "P[pooler_1:select 1] B[pooler_1] E S", "1 2 C[a] Z[I]",
+	     "2 C[a] Z[I]");
+	goes(c, "B[s] E S", two, "B[pooler_1] E S", STALE " Z[I]", "E[ERROR 0A000] Z[I]");
+	goes(c, "C[s] P[s:select 1] D[s] S", two,
+	     "C[pooler_1] P[pooler_1:select 1] D[pooler_1] S", "3 1 t n Z[I]",
+	     "3 1 t n Z[I]");
+	/* the first server has the old one still */
+	occupy(&w, 2);
+	goes(other, "Q[commit]", one, "Q[commit]", "C[COMMIT] Z[I]", "C[COMMIT] Z[I]");
+	goes(c, "B[s] E S", one, "C[pooler_1] P[pooler_1:select 1] B[pooler_1] E S",
+	     "3 1 2 C[a] Z[I]", "2 C[a] Z[I]");
+	world_end(&w);
+}
+
 /* ---- leaving ---- */
 
 static void a_client_may_leave_in_the_middle_of_preparing(void **state)
@@ -630,6 +656,7 @@ int main(void)
 	    cmocka_unit_test(what_has_begun_is_not_repeated),
 	    cmocka_unit_test(a_change_of_the_schema_makes_parse_ask_the_server),
 	    cmocka_unit_test(rows_look_as_the_client_was_told),
+	    cmocka_unit_test(who_prepares_anew_meets_nothing_old_anywhere),
 	    cmocka_unit_test(a_client_may_leave_in_the_middle_of_preparing),
 	};
 
