@@ -39,7 +39,8 @@ bool text_sent(struct client *c, uint32_t hints, bool is_query)
 	}
 	if (hints & SQL_LISTENS)
 		notify_sent(c);
-	if ((hints & ~SQL_COMMON) == 0 && !c->session)
+	hints &= ~(uint32_t)(SQL_IS_MANY | TEXT_FORGETS);
+	if ((hints & ~(uint32_t)SQL_COMMON) == 0 && !c->session)
 		return true;
 	struct session *session = session_get(c);
 	if (session)
