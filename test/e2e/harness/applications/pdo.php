@@ -83,8 +83,8 @@ $steps = [
 		}
 		for ($n = 2; $n <= 20; $n++) {
 			$insert->execute([$n]);
-			check($conn->lastInsertId() == $n, $n);
-			check($conn->lastInsertId('keyed_id_seq') == $n, $n);
+			$name = $n % 2 ? 'keyed_id_seq' : null;
+			check($conn->lastInsertId($name) == $n, $n);
 		}
 	},
 	'transactions' => function () use ($conn) {
