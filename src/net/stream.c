@@ -21,8 +21,9 @@ enum {
 	GATHER_MOST = 4 * 1024,
 	/* Reads after a failed write, in which the peer's last words must be found. */
 	LAST_READS = 16,
-	/* So often the kernel may say again that a held stream is readable. */
-	SOON_REPORTS = 8,
+	/* So often the kernel may say again that a held stream is readable: then it has
+	   cost as much as two calls of epoll_ctl. */
+	SOON_REPORTS = 16,
 };
 
 static_assert((size_t)APPETITE_READ_MOST == LOOP_SCRATCH_LEN,
