@@ -20,6 +20,7 @@
 #include "relay/notify.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
+#include "relay/regain.h"
 #include "relay/reset.h"
 #include "relay/rewrite.h"
 #include "relay/server.h"
@@ -320,6 +321,9 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_RESTORE:
 		settle_restored(s);
+		return;
+	case SERVER_TASK_REGAIN:
+		regain_done(s);
 		return;
 	case SERVER_TASK_PROBE:
 		clean_release_if_done(s);

@@ -83,15 +83,16 @@ struct client {
 	uint8_t origin;      /* enum client_origin */
 	uint8_t replication; /* enum startup_replication; from OPENING on */
 	bool is_logged_in;
-	bool is_skipping;  /* a refused batch: nothing counts up to its Sync */
-	uint8_t asked;     /* letter of the message that needs a server */
-	bool is_refused;   /* that message has been answered: drop it */
-	bool is_proven;    /* a server has accepted its parameters */
-	bool was_notified; /* of this wait, by query_wait_notify */
-	bool is_released;  /* closing: has given back what it held */
-	bool is_lingering; /* closing: its last words are not out yet */
-	bool is_canceller; /* brought a cancel request */
-	bool is_admin;     /* on the console: may do everything */
+	bool is_skipping;          /* a refused batch: nothing counts up to its Sync */
+	uint8_t asked;             /* letter of the message that needs a server */
+	bool is_refused;           /* that message has been answered: drop it */
+	bool is_proven : 1;        /* a server has accepted its parameters */
+	bool begins_otherwise : 1; /* than its server, which is its alone; see regain.h */
+	bool was_notified;         /* of this wait, by query_wait_notify */
+	bool is_released;          /* closing: has given back what it held */
+	bool is_lingering;         /* closing: its last words are not out yet */
+	bool is_canceller;         /* brought a cancel request */
+	bool is_admin;             /* on the console: may do everything */
 };
 TAILQ_HEAD(clients, client);
 

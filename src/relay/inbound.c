@@ -20,6 +20,7 @@
 #include "relay/outbound.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
+#include "relay/regain.h"
 #include "relay/reply.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -256,7 +257,8 @@ static void on_client_answer(struct reply *r, const struct frame *f)
 	}
 	give_held(r);
 	replay_answered(s);
-	reply_pass(r, reply_to_client(s), f->total_len);
+	bool is_kept_back = f->letter == 'Z' && s->client && regain_starts(s);
+	reply_pass(r, is_kept_back ? REST_DISCARD : reply_to_client(s), f->total_len);
 	if (f->letter == 'D' && s->client && s->rest == 0)
 		pass_rows(r, f->letter);
 	if (f->letter == 'Z' && s->client)
@@ -325,19 +327,23 @@ static void on_hidden_answer(struct reply *r, const struct frame *f,
 		reply_pass(r, REST_DISCARD, f->total_len);
 }
 
-/* A CommandComplete for a client that shares its servers tells of what stays behind it.
+/* A CommandComplete for a client may tell of what stays behind it in its server.
  * Whether the client is to see it. */
 static bool note_tag(struct server *s, const struct frame *f)
 {
 	struct slice tag = f->body;
 
-	if (f->letter != 'C' || !is_shared(s) || !frame_is_whole(f) ||
+	if (f->letter != 'C' || !s->client || !frame_is_whole(f) ||
 	    tracker_asker(&s->tracker) != ASKED_BY_CLIENT)
+		return true;
+	if (tag.len > 0)
+		tag.len--; /* its NUL */
+	if (s->client->begins_otherwise)
+		regain_note_tag(s->client, tag);
+	if (!is_shared(s))
 		return true;
 	if (journal_take_hidden_tag(s))
 		return false;
-	if (tag.len > 0)
-		tag.len--; /* its NUL */
 	text_completed(s, tag);
 	return true;
 }

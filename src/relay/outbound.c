@@ -16,6 +16,7 @@
 #include "relay/pass.h"
 #include "relay/prepare.h"
 #include "relay/refusal.h"
+#include "relay/regain.h"
 #include "relay/reply.h"
 #include "relay/rewrite.h"
 #include "relay/server.h"
@@ -62,7 +63,7 @@ static enum verdict judge_linked(const struct client *c, enum frontend_kind kind
 	switch (kind) {
 	case FRONTEND_QUERY:
 	case FRONTEND_EXTENDED:
-		if (settle_is_pending(c))
+		if (settle_is_pending(c) || (c->begins_otherwise && regain_is_pending(c)))
 			return VERDICT_HOLD;
 		/* fall through */
 	case FRONTEND_SYNC:
@@ -161,6 +162,15 @@ static bool send_to_shared(struct pass *p, const struct frame *f)
 	return has_gone;
 }
 
+static bool send_to_own(struct pass *p, const struct frame *f)
+{
+	bool has_text = f->letter == 'Q' || f->letter == 'P';
+
+	if (p->client->begins_otherwise && has_text && !regain_note_text(p->client, f))
+		return false;
+	return send_as_it_is(p, f);
+}
+
 /* The message in front goes to the server. False when it cannot. */
 static bool commit_forward(struct pass *p, const struct frame *f)
 {
@@ -168,7 +178,7 @@ static bool commit_forward(struct pass *p, const struct frame *f)
 	struct server *s = c->server;
 
 	c->rest_letter = f->letter;
-	if (!(session_is_shared(c) ? send_to_shared(p, f) : send_as_it_is(p, f)))
+	if (!(session_is_shared(c) ? send_to_shared(p, f) : send_to_own(p, f)))
 		return false;
 	if (s->query_us == 0 && !tracker_is_idle(&s->tracker))
 		server_begin_query(s);

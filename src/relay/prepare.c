@@ -12,6 +12,7 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/regain.h"
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/settle.h"
@@ -48,7 +49,7 @@ static bool has_value(const struct params *set, struct slice name)
 
 void prepare_keep_startup(struct client *c)
 {
-	if (!session_is_shared(c))
+	if (!session_is_shared(c) && !c->begins_otherwise)
 		return;
 	struct session *session = session_get(c);
 	/* Without memory a RESET will go back to what the server began with. */
@@ -60,6 +61,7 @@ static void note_suits(struct server *s)
 {
 	replace(store_of(s), &s->suits, params_ref(s->client->params));
 	s->client->is_proven = true;
+	regain_note_beginning(s->client, s);
 }
 
 /* The client's message may have to wait for this, so its limits count from here. */
@@ -82,8 +84,10 @@ void prepare_start(struct client *c, struct server *s)
 	struct buffer sql = {0};
 	bool forgets = must_forget_sequences(c, s);
 
-	if (s->suits == c->params && !forgets)
+	if (s->suits == c->params && !forgets) {
+		regain_note_beginning(c, s);
 		return;
+	}
 	if (forgets && !buffer_append(&sql, slice_of_text(forget)))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 	else if (!params_difference(s->params, c->params, s->base, &sql))
@@ -208,6 +212,7 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 		bool is_wanted = params_find(c->params, name, &known);
 		if (is_wanted)
 			set_value(store, &c->params, name, value);
+		replace(store, &s->suits, NULL);
 		return is_wanted && is_news;
 	}
 	if (settle_was_reset(c, name, value, &known)) {

@@ -40,6 +40,10 @@ struct session {
 	bool has_loaded;        /* a library, into its server */
 	bool watches_sequences; /* it has asked for currval() or lastval() */
 	bool restores; /* a RESET in this transaction: its start-up values are due */
+	/* Of one that has its server for itself; see regain.h. */
+	bool
+	    regains; /* a RESET may have been carried out: due at the transaction's end */
+	bool may_reset; /* a text that it may have prepared does */
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all pool modes

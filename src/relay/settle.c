@@ -21,6 +21,7 @@
 #include "relay/pin.h"
 #include "relay/prepare.h"
 #include "relay/question.h"
+#include "relay/regain.h"
 #include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -347,11 +348,6 @@ void settle_row(struct server *s, const struct frame *row)
 
 /* ---- values ---- */
 
-static const struct params *startup_of(const struct client *c)
-{
-	return c->session && c->session->startup ? c->session->startup : c->params;
-}
-
 static bool has(const struct params *set, struct slice name)
 {
 	struct slice value;
@@ -383,7 +379,7 @@ static void go_back(struct server *s, struct slice name)
 {
 	struct slice value;
 
-	if (params_find(startup_of(s->client), name, &value))
+	if (params_find(regain_startup(s->client), name, &value))
 		prepare_returned(s, name, &value);
 	else
 		prepare_returned(s, name, NULL);
@@ -399,7 +395,7 @@ static void take_named(struct server *s, struct slice name, struct slice value)
 	if (is_back(c->session, name, value))
 		go_back(s, name);
 	else if (slice_is_text(name, "role") && slice_is_text(value, "none") &&
-		 !has(startup_of(c), name))
+		 !has(regain_startup(c), name))
 		prepare_returned(s, name, NULL);
 	else
 		prepare_learned(s, name, value);
@@ -616,41 +612,21 @@ bool settle_was_reset(const struct client *c, struct slice name, struct slice va
 	const struct session *session = c->session;
 	struct slice base, wanted;
 
-	if (!session || !altered_has_reset(&session->altered, name))
+	if (!session || !session_is_shared(c) ||
+	    !altered_has_reset(&session->altered, name))
 		return false;
 	if (!params_find(c->server->base, name, &base) || !slice_equal(base, value))
 		return false;
-	if (!params_find(startup_of(c), name, &wanted) || slice_equal(wanted, value))
+	if (!params_find(regain_startup(c), name, &wanted) || slice_equal(wanted, value))
 		return false;
 	*out = wanted;
 	return true;
 }
 
-/* Of what the session began with, what a RESET in this transaction has taken away. */
-static struct params *to_restore(const struct server *s)
-{
-	struct client *c = s->client;
-	struct params_store *store = &c->dispatcher->params;
-	const struct params *startup = startup_of(c);
-	struct params *set = params_empty(store);
-	struct slice name, value, base;
-
-	for (size_t i = 0; set && i < params_count(startup); i++) {
-		params_at(startup, i, &name, &value);
-		if (!altered_has_reset(&c->session->altered, name) ||
-		    (params_find(s->base, name, &base) && slice_equal(base, value)))
-			continue;
-		struct params *more = params_with(store, set, name, value);
-		params_unref(store, set);
-		set = more;
-	}
-	return set;
-}
-
 static void restore(struct server *s)
 {
 	struct params_store *store = &s->dispatcher->params;
-	struct params *wanted = to_restore(s), *none = params_empty(store);
+	struct params *wanted = regain_lost(s), *none = params_empty(store);
 	struct buffer sql = {0};
 
 	if (!wanted || !params_difference(none, wanted, none, &sql))
