@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "proto/extended.h"
+#include "proto/notice.h"
 #include "proto/params.h"
 #include "proto/sqlscan.h"
 #include "proto/writer.h"
@@ -288,6 +289,16 @@ static void tell_ready(struct client *c, uint8_t status)
 	stream_corked(&c->stream);
 }
 
+static void give_up(struct client *c)
+{
+	client_close_with(
+	    c, CLOSE_PARAMETER_REFUSED,
+	    &(struct notice){.severity = "FATAL",
+			     .sqlstate = SQLSTATE_INVALID_PARAMETER,
+			     .message = "what the session began with could not be set "
+					"again after a RESET"});
+}
+
 void regain_done(struct server *s)
 {
 	struct client *c = s->client;
@@ -299,7 +310,7 @@ void regain_done(struct server *s)
 	session->tries = s->task_failed ? session->tries + 1 : 0;
 	/* Outside a transaction the next answer to the client brings the next try. */
 	if (session->tries == TRIES_MAX || status == 'E') {
-		client_close(c, CLOSE_PARAMETER_REFUSED);
+		give_up(c);
 		return;
 	}
 	if (status == 'I')
