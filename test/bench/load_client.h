@@ -49,7 +49,7 @@ struct load {
 	struct line idle;
 	struct bytes script[SCRIPT_MAX];
 	struct bytes *startup; /* one for each database */
-	struct bytes prepare; /* all of the script, in mode prepared */
+	struct bytes prepare;  /* all of the script, in mode prepared */
 	struct bytes terminate;
 	uint64_t give_up_ns;
 

@@ -307,12 +307,15 @@ static void blanks_of_all_kinds_hide_nothing(void **state)
 		if (strpbrk(single[i].text, "'\"$"))
 			continue;
 		for (size_t b = 0; b < COUNT_OF(blanks); b++) {
-			char text[2048] = "";
+			char text[2048];
+			size_t len = 0;
 
 			for (const char *c = single[i].text; *c; c++) {
-				char one[2] = {*c, '\0'};
+				const char *next = *c == ' ' ? blanks[b] : c;
+				int count = *c == ' ' ? (int)strlen(next) : 1;
 
-				strcat(text, *c == ' ' ? blanks[b] : one);
+				len += (size_t)snprintf(text + len, sizeof(text) - len,
+							"%.*s", count, next);
 			}
 			assert_hints(text, single[i].hints);
 		}
