@@ -90,6 +90,13 @@ static bool is_worth_a_server(const struct client *c, const struct frame *f)
 	return frame_is_whole(f) || f->total_len > c->stream.keep_max;
 }
 
+/* A text is read where servers are shared; of half a text nobody knows what it may do. */
+static bool waits_for_its_end(const struct client *c, const struct frame *f)
+{
+	return (f->letter == 'Q' || f->letter == 'P') && !is_worth_a_server(c, f) &&
+	       session_is_shared(c);
+}
+
 static enum verdict judge(const struct client *c, const struct frame *f)
 {
 	enum frontend_kind kind = message_of_frontend(f->letter)->kind;
@@ -97,7 +104,7 @@ static enum verdict judge(const struct client *c, const struct frame *f)
 	if (c->state == CLIENT_WAITING)
 		return VERDICT_HOLD;
 	if (c->state == CLIENT_LINKED)
-		return judge_linked(c, kind);
+		return waits_for_its_end(c, f) ? VERDICT_HOLD : judge_linked(c, kind);
 	enum verdict verdict = judge_unlinked(c, kind);
 	return verdict != VERDICT_NEED_SERVER || is_worth_a_server(c, f) ? verdict
 									 : VERDICT_HOLD;
