@@ -178,6 +178,10 @@ static void long_messages_pass_by(size_t most, size_t first_piece)
 	say(s, "C[SELECT 1] Z[I]");
 	assert_received(a, &row);
 	ASSERT_HEARS(a, "C[SELECT 1] Z[I]");
+	/* Nobody has read all of that text: the server is asked what it has done. */
+	assert_int_equal(client_of(a)->server->task, SERVER_TASK_SETTLE);
+	heard(s);
+	say(s, "C[SET] C[SELECT 0] C[SELECT 0] Z[I]");
 	assert_int_equal(client_of(a)->state, CLIENT_IDLE);
 	assert_int_equal(buffer_len(&client_of(a)->stream.in), 0);
 	buffer_fini(&query);
