@@ -241,6 +241,11 @@ struct slice statement_tail(const struct statement *s)
 	return s->text ? s->key.first : slice_of(NULL, 0);
 }
 
+struct slice statement_context(const struct statement *s)
+{
+	return s->text ? s->key.second : slice_of(NULL, 0);
+}
+
 uint64_t statement_number(const struct statement *s)
 {
 	return s->number;
@@ -383,6 +388,20 @@ struct client_statement *client_statements_next(const struct client_statements *
 struct statement *client_statement_of(const struct client_statement *named)
 {
 	return named->statement;
+}
+
+void client_statement_turn(struct statements *store, struct client_statements *client,
+			   struct client_statement *named, struct statement *statement)
+{
+	struct statement *before = named->statement;
+	size_t name_len = named->key.second.len;
+
+	CHECK(named->client == client && statement->text);
+	statements_hold(store, statement);
+	client->bytes -= cost_of(name_len, before);
+	client->bytes += cost_of(name_len, statement);
+	named->statement = statement;
+	statements_give_back(store, before);
 }
 
 struct statement_shape *client_statement_shape(struct client_statement *named)

@@ -68,7 +68,7 @@ void statements_fini(struct statements *store); /* all must have been given back
 struct statement *statements_find(const struct statements *store, struct slice tail,
 				  struct slice context);
 /* The statement of this content, made if there is none; held by the caller. Context tells
- * apart what the text alone does not (the search_path); often empty. NULL when memory is
+ * apart what the text alone does not (parameters that it is read by); often empty. NULL when memory is
  * short or max_bytes would be passed: see shortage. */
 struct statement *statements_take(struct statements *store, struct slice tail,
 				  struct slice context);
@@ -77,6 +77,7 @@ void statements_give_back(struct statements *store, struct statement *statement)
 
 /* Empty once nobody but servers has held it and memory was short. */
 struct slice statement_tail(const struct statement *statement);
+struct slice statement_context(const struct statement *statement);
 uint64_t statement_number(const struct statement *statement);
 /* A word that its users keep with it; 0 at first. */
 uint32_t *statement_hints(struct statement *statement);
@@ -123,6 +124,10 @@ struct statement_shape {
 };
 struct statement_shape *client_statement_shape(struct client_statement *named);
 struct statement *client_statement_of(const struct client_statement *named);
+/* From here on the name stands for this one: the same tail in another context, which
+ * somebody else holds, too. */
+void client_statement_turn(struct statements *store, struct client_statements *client,
+			   struct client_statement *named, struct statement *statement);
 /* As far as names are told apart. */
 struct slice client_statement_name(const struct client_statement *named);
 /* Nobody finds it any more, and its name is free, but it is kept until it is restored or

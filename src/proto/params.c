@@ -25,6 +25,7 @@ struct params {
 	UT_hash_handle hh;
 	uint32_t refs;
 	unsigned hash;
+	uint64_t meaning; /* hash of those that texts are read by; 0: none of them */
 	size_t count;
 	size_t key_len;
 	uint8_t *key; /* in text */
@@ -158,6 +159,28 @@ static struct params *params_make(const struct params *from, const struct change
 	return set;
 }
 
+/* With others a text would be another after it has been parsed. */
+static const char *const readers[] = {
+    "search_path", "client_encoding", "standard_conforming_strings", "DateStyle",
+    "IntervalStyle", "TimeZone", "timezone_abbreviations", "transform_null_equals",
+    "array_nulls", "lc_monetary", "xmloption"};
+
+static uint64_t meaning_of(const struct params_store *store, const struct params *set)
+{
+	const size_t count = sizeof(readers) / sizeof(readers[0]);
+	uint64_t hashes[sizeof(readers) / sizeof(readers[0])] = {0};
+	bool is_any = false;
+	struct slice value;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!params_find(set, slice_of_text(readers[i]), &value))
+			continue;
+		hashes[i] = hash_bytes(&store->key, value);
+		is_any = true;
+	}
+	return is_any ? hash_bytes(&store->key, slice_of(hashes, sizeof(hashes))) : 0;
+}
+
 static struct params *store_find(struct params_store *store, const struct params *like)
 {
 	struct params *found;
@@ -179,6 +202,7 @@ static struct params *store_take_in(struct params_store *store, struct params *s
 		free(set);
 		return params_ref(known);
 	}
+	set->meaning = meaning_of(store, set);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, store->sets, set->key, set->key_len, set->hash,
 				    set);
 	if (!set->hh.tbl) {
@@ -276,6 +300,12 @@ bool params_find(const struct params *set, struct slice name, struct slice *out_
 	if (is_there)
 		*out_value = set->pairs[place].value;
 	return is_there;
+}
+
+struct slice params_meaning(const struct params *set)
+{
+	return set->meaning ? slice_of(&set->meaning, sizeof(set->meaning))
+			    : slice_of(NULL, 0);
 }
 
 /* ---- the difference as SQL ---- */

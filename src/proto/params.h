@@ -46,6 +46,11 @@ void params_at(const struct params *set, size_t i, struct slice *out_name,
 	       struct slice *out_value);
 bool params_find(const struct params *set, struct slice name, struct slice *out_value);
 
+/* Equal for sets under which a text that is prepared means the same: PostgreSQL reads
+ * literals and names at that moment, as search_path, TimeZone, client_encoding and some
+ * others say. Borrowed from the set. */
+struct slice params_meaning(const struct params *set);
+
 /* Whether the server's values may be told apart from what is fixed in a session:
  * server_version, is_superuser and the like are reported but cannot be SET. */
 bool params_is_settable(struct slice name);

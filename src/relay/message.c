@@ -298,6 +298,64 @@ bool message_prepare(const struct message *m, struct statement *statement,
 				   statement_tail(statement), who);
 }
 
+bool message_is_sure_of_parameters(const struct message *m)
+{
+	const struct session *session = m->client->session;
+
+	return !session ||
+	       (altered_is_empty(&session->altered) && altered_is_empty(&session->asked));
+}
+
+struct statement *message_take(const struct message *m, struct slice tail, bool is_sure)
+{
+	struct statements *store = message_store(m);
+	/* It will be a new one each time, and longer than what is sure. */
+	const uint64_t nobodys[] = {store->last_number, store->last_number};
+
+	return statements_take(store, tail,
+			       is_sure ? rewrite_context_of(m->client)
+				       : slice_of(nobodys, sizeof(nobodys)));
+}
+
+/* Epochs go round. */
+bool message_is_older(const struct message *m, struct client_statement *named)
+{
+	const struct server_statement *there =
+	    server_statements_find(&m->server->statements, client_statement_of(named));
+
+	return there &&
+	       (int32_t)(there->epoch - client_statement_shape(named)->epoch) < 0;
+}
+
+static bool turn(const struct message *m, struct client_statement *named)
+{
+	struct statements *store = message_store(m);
+	struct statement *before = client_statement_of(named);
+	struct statement *now =
+	    message_take(m, statement_tail(before), message_is_sure_of_parameters(m));
+
+	if (!now)
+		return false;
+	*statement_hints(now) = *statement_hints(before);
+	client_statement_turn(store, &m->client->session->statements, named, now);
+	statements_give_back(store, now);
+	return true;
+}
+
+bool message_reread(const struct message *m, struct client_statement *named)
+{
+	const struct statement *statement = client_statement_of(named);
+	bool is_sure = message_is_sure_of_parameters(m);
+
+	if (is_sure &&
+	    slice_equal(statement_context(statement), rewrite_context_of(m->client)))
+		return true;
+	if (message_has(m, server_statements_find(&m->server->statements, statement)) &&
+	    !message_is_older(m, named))
+		return true;
+	return turn(m, named);
+}
+
 bool message_provide(const struct message *m, struct statement *statement)
 {
 	struct server_statement *there =

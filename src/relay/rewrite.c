@@ -85,13 +85,9 @@ static enum rewritten refuse_length(const struct message *m)
 				.hint = "Use an unnamed statement for it."});
 }
 
-/* What a text means may depend on where names are looked for. */
 struct slice rewrite_context_of(const struct client *c)
 {
-	struct slice path = {0};
-
-	params_find(c->params, slice_of_text("search_path"), &path);
-	return path;
+	return params_meaning(c->params);
 }
 
 /* In a transaction that has failed nothing can be prepared; what came before in this
@@ -162,6 +158,7 @@ static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
 	uint32_t hints = scan(text);
+	bool is_sure = message_is_sure_of_parameters(m);
 	enum rewritten verdict = judge_text(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
@@ -171,8 +168,7 @@ static enum rewritten parse_whole(const struct message *m)
 		return refuse_existing(m);
 	if (old && !message_withdraw(m, old))
 		return message_no_memory(m);
-	struct statement *statement = statements_take(message_store(m), m->names.rest,
-						      rewrite_context_of(m->client));
+	struct statement *statement = message_take(m, m->names.rest, is_sure);
 	if (!statement)
 		return message_refuse_shortage(m);
 	*statement_hints(statement) = hints;
@@ -335,22 +331,11 @@ static enum rewritten judge_shape(const struct message *m, struct client_stateme
 	return REWRITE_NOT;
 }
 
-/* The server has it since before the client prepared it; the tables have changed between
- * the two. Epochs go round. */
-static bool is_older(const struct message *m, struct client_statement *named)
-{
-	const struct server_statement *there =
-	    server_statements_find(&m->server->statements, client_statement_of(named));
-
-	return there &&
-	       (int32_t)(there->epoch - client_statement_shape(named)->epoch) < 0;
-}
-
 static bool provide(const struct message *m, struct client_statement *named)
 {
 	struct statement *statement = client_statement_of(named);
 
-	return is_older(m, named) ? message_prepare(m, statement, ASKED_BY_POOLER, NULL)
+	return message_is_older(m, named) ? message_prepare(m, statement, ASKED_BY_POOLER, NULL)
 				  : message_provide(m, statement);
 }
 
@@ -386,6 +371,8 @@ static enum rewritten use_named(const struct message *m)
 			   ? message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT,
 						 m->names.statement, "does not exist")
 			   : REWRITE_NOT;
+	if (!message_reread(m, named))
+		return message_refuse_shortage(m);
 	struct statement *statement = client_statement_of(named);
 	enum rewritten verdict = judge_text(m, text_of_tail(statement_tail(statement)),
 					    *statement_hints(statement));

@@ -91,6 +91,8 @@ enum rewritten rewrite_query_names(const struct message *m, struct slice text,
 					   "already exists");
 	if (named.hints & SQL_DEALLOCATES)
 		return deallocate(m, named.statement);
+	if (!message_reread(m, named.statement))
+		return message_refuse_shortage(m);
 	return execute(m, text, &named);
 }
 

@@ -330,3 +330,53 @@ def test_psycopg_prepares_what_it_runs_often(turning):
         for n in range(20):
             assert conn.execute("select %s::int * 3", (n,)).fetchone() == (3 * n,)
             turns.change()
+
+
+# What a text means when it is prepared: the parameter, two of its values, the text.
+MEANINGS = {
+    "dates": ("DateStyle", "SQL, DMY", "SQL, MDY", "select extract(month from '01/02/2020'::date)"),
+    "zones": ("TimeZone", "UTC", "Asia/Tokyo", "select '2020-01-01 00:00'::timestamptz = "
+                                               "'2020-01-01 00:00 UTC'::timestamptz"),
+    "strings": ("standard_conforming_strings", "on", "off", r"select length('a\\b')"),
+    "bytes": ("client_encoding", "UTF8", "LATIN1", "select length('\u00e9')"),
+    "comparisons": ("transform_null_equals", "on", "off", "select null = null"),
+}
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_nobody_gets_what_his_text_means_to_others(name, make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    parameter, one, other, text = MEANINGS[name]
+    sent = prepare("s", text) + run("s") + sync()
+    replies = []
+    for value in (one, other, one):
+        wire = pooler.login(**{parameter: value})
+        wire.send(sent)
+        wire.until()
+        replies.append(wire.until().rows)
+    assert replies[0] != replies[1] and replies[0] == replies[2]
+
+
+def test_what_is_prepared_again_for_one_is_what_others_meant(turning):
+    turns, wire = Turns(turning), turning.login(TimeZone="UTC")
+    text = MEANINGS["zones"][3]
+    turns.change()
+    assert wire.ask(parse(text, "s") + run("s") + sync()).rows == [("t",)]
+    wire.ask("set timezone = 'Asia/Tokyo'")
+    for _ in range(2):
+        turns.change()
+        wire.ask(run("s") + sync())
+    for _ in range(4):
+        turns.change()
+        stranger = turning.login(TimeZone="UTC")
+        assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [("t",)]
+
+
+def test_a_set_on_its_way_counts_for_what_is_prepared_behind_it(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(TimeZone="UTC"), pooler.login(TimeZone="UTC")
+    use = parse(MEANINGS["zones"][3], "s") + run("s") + sync()
+    wire.send(query("set timezone = 'Asia/Tokyo'"), use)
+    assert wire.until().tags == ["SET"] and wire.until().rows == [("f",)]
+    assert stranger.ask(use).rows == [("t",)]
+    assert wire.ask(run("s") + sync()).rows == [("f",)]

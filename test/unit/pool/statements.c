@@ -55,6 +55,30 @@ static void equal_contents_are_one_statement(void **state)
 	end_store(&store);
 }
 
+static void a_name_may_turn_to_another_context(void **state)
+{
+	struct client_statements client = {0};
+	struct statements store;
+
+	(void)state;
+	statements_init(&store);
+	struct statement *a = statements_take(&store, text("SELECT 1"), text("UTC"));
+	struct statement *b =
+	    statements_take(&store, text("SELECT 1"), text("Asia/Tokyo"));
+	struct client_statement *named =
+	    client_statements_add(&store, &client, text("s"), a);
+	statements_give_back(&store, a);
+	assert_slice_is(statement_context(client_statement_of(named)), "UTC");
+	client_statement_turn(&store, &client, named, b);
+	statements_give_back(&store, b);
+	assert_slice_is(statement_context(client_statement_of(named)), "Asia/Tokyo");
+	assert_ptr_equal(client_statements_find(&store, &client, text("s")), named);
+	assert_int_equal(store.count, 1);
+	client_statements_clear(&store, &client);
+	assert_int_equal(client.bytes, 0);
+	end_store(&store);
+}
+
 static void tail_and_context_are_told_apart(void **state)
 {
 	static const char *const contents[][2] = {{"ab", ""}, {"a", "b"}, {"", "ab"},
@@ -646,6 +670,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(equal_contents_are_one_statement),
+	    cmocka_unit_test(a_name_may_turn_to_another_context),
 	    cmocka_unit_test(tail_and_context_are_told_apart),
 	    cmocka_unit_test(a_number_is_never_used_again),
 	    cmocka_unit_test(clients_have_names_of_their_own),

@@ -129,6 +129,35 @@ static void no_change_gives_the_same_set(void **state)
 	end_store(store);
 }
 
+static void texts_mean_the_same_with_the_same_readers(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		bool is_reader;
+	} rows[] = {{"application_name", "a", false}, {"timezone", "UTC", true},
+		    {"TimeZone", "Asia/Tokyo", true}, {"work_mem", "1MB", false},
+		    {"search_path", "UTC", true},     {"datestyle", "SQL, DMY", true},
+		    {"client_encoding", "SQL", true}, {"jit", "off", false}};
+	struct params_store store;
+	struct params *set;
+
+	(void)state;
+	assert_int_equal(params_store_init(&store), 0);
+	set = params_empty(&store);
+	assert_int_equal(params_meaning(set).len, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct params *next =
+		    params_with(&store, set, slice_of_text(rows[i].name),
+				slice_of_text(rows[i].value));
+		assert_int_equal(slice_equal(params_meaning(set), params_meaning(next)),
+				 !rows[i].is_reader);
+		params_unref(&store, set);
+		set = next;
+	}
+	params_unref(&store, set);
+	params_store_fini(&store);
+}
+
 static void facts_cannot_be_set(void **state)
 {
 	static const char *const fixed[] = {
@@ -595,6 +624,7 @@ int main(void)
 	    cmocka_unit_test(lengths_keep_different_sets_apart),
 	    cmocka_unit_test(names_keep_their_first_spelling_and_their_order),
 	    cmocka_unit_test(no_change_gives_the_same_set),
+	    cmocka_unit_test(texts_mean_the_same_with_the_same_readers),
 	    cmocka_unit_test(facts_cannot_be_set),
 	    cmocka_unit_test(differences_are_right_sql),
 	    cmocka_unit_test(values_may_be_long),
