@@ -257,7 +257,8 @@ static void on_client_answer(struct reply *r, const struct frame *f)
 	}
 	give_held(r);
 	replay_answered(s);
-	bool is_kept_back = f->letter == 'Z' && s->client && regain_starts(s);
+	bool is_kept_back = f->letter == 'Z' && s->client &&
+			    s->client->begins_otherwise && regain_starts(s);
 	reply_pass(r, is_kept_back ? REST_DISCARD : reply_to_client(s), f->total_len);
 	if (f->letter == 'D' && s->client && s->rest == 0)
 		pass_rows(r, f->letter);

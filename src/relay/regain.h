@@ -37,7 +37,7 @@ void regain_note_tag(struct client *c, struct slice tag);
 /* Whether such a client's next question has to wait until a RESET has been answered. */
 bool regain_is_pending(const struct client *c);
 
-/* The server is ready for its client: true when that is to be told by regain_done(),
+/* The server is ready for such a client: true when that is to be told by regain_done(),
  * since a question of ours is under way now. */
 bool regain_starts(struct server *s);
 /* SERVER_TASK_REGAIN is over. */
