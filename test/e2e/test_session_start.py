@@ -7,7 +7,7 @@ from harness.waiting import wait_until
 from harness.wire import Wire, bind, execute, extended, parse, query, sync
 
 STARTUP = {"application_name": "mine", "TimeZone": "Asia/Tokyo", "DateStyle": "SQL, DMY",
-           "options": "-c work_mem=2MB -c my.own=first -c search_path=evil,public"}
+           "options": "-c work_mem=2MB -c my.own=first -c search_path=misled,public"}
 NAMES = ("application_name", "TimeZone", "DateStyle", "work_mem", "my.own", "search_path")
 OTHERS = ("set application_name = 'other'; set timezone = 'Europe/Oslo'; set my.own = 'second';"
           "set datestyle = 'German'; set work_mem = '3MB'; set search_path = pg_temp")
@@ -49,9 +49,9 @@ SCRIPTS = {
     "no snapshot": ["begin", "reset datestyle", "set transaction isolation level serializable",
                     "select 1", "commit"],
     "in code": ["do $$ begin reset datestyle; set work_mem to default; end $$"],
-    "role": ["set role reader", "reset all", "reset role"],
+    "role": ["set role other_role", "reset all", "reset role"],
     "what is wrong": ["reset no_such_thing", "set work_mem to default"],
-    "hostile": ["set search_path = evil, pg_catalog; set standard_conforming_strings = off;"
+    "hostile": ["set search_path = misled, pg_catalog; set standard_conforming_strings = off;"
                 "set default_transaction_isolation = serializable;"
                 "set default_transaction_read_only = on;"
                 "set default_transaction_deferrable = on; set client_encoding = 'SJIS'",
@@ -110,13 +110,14 @@ def objects(running_cluster):
     import psycopg
     with psycopg.connect(running_cluster.conninfo("app", "postgres"), autocommit=True) as conn:
         conn.execute(
-            "drop schema if exists evil cascade; create schema evil;"
-            "grant usage on schema evil to public;"
-            "create function evil.set_config(text, text, boolean) returns text language sql as"
-            " $$select 'evil'$$;"
-            "create view evil.pg_settings as select 'work_mem'::text as name, 'x'::text as source")
-        if not conn.execute("select from pg_roles where rolname = 'reader'").fetchall():
-            conn.execute("create role reader nologin; grant reader to alice")
+            "drop schema if exists misled cascade; create schema misled;"
+            "grant usage on schema misled to public;"
+            "create function misled.set_config(text, text, boolean) returns text language sql as"
+            " $$select 'misled'$$;"
+            "create view misled.pg_settings as"
+            " select 'work_mem'::text as name, 'x'::text as source")
+        if not conn.execute("select from pg_roles where rolname = 'other_role'").fetchall():
+            conn.execute("create role other_role nologin; grant other_role to alice")
 
 
 def direct(cluster, **params):

@@ -21,6 +21,7 @@ create domain evil.text as integer;
 """
 OBJECTS = """
 create role owner; create role reader nologin; grant reader to alice;
+drop table if exists numbered;
 create table numbered(id serial, body text); grant all on numbered, numbered_id_seq to public;
 create function sets_inside() returns void language sql as
     $$select set_config('work_mem', '7MB', false)$$;
