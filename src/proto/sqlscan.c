@@ -228,6 +228,9 @@ static struct slice without_front(struct slice text)
 
 uint32_t sqlscan(struct slice text)
 {
+	/* A message without a body has no address either. */
+	if (text.len == 0)
+		return 0;
 	struct slice s = without_front(text);
 	enum verb verb = verb_of(first_letters(s));
 	uint32_t hints = verb == VERB_SLOW ? LOOK_CLOSER : quick_look(s, verb);

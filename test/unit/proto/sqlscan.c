@@ -417,6 +417,13 @@ static void hints_are_found_at_every_place(void **state)
 }
 
 /* As much as is here may be read, and what is complete counts. */
+static void nothing_at_all_has_no_hints(void **state)
+{
+	(void)state;
+	assert_int_equal(sqlscan(slice_of(NULL, 0)), 0);
+	assert_int_equal(sqlscan(slice_of_text("")), 0);
+}
+
 static void every_cut_is_read_within_its_end(void **state)
 {
 	(void)state;
@@ -621,6 +628,7 @@ int main(void)
 	    cmocka_unit_test(every_statement_of_many_counts),
 	    cmocka_unit_test(strings_are_read_both_ways_where_they_may_be),
 	    cmocka_unit_test(hints_are_found_at_every_place),
+	    cmocka_unit_test(nothing_at_all_has_no_hints),
 	    cmocka_unit_test(every_cut_is_read_within_its_end),
 	    cmocka_unit_test(statements_come_one_by_one_with_their_names),
 	    cmocka_unit_test(identifiers_are_those_of_postgresql),
