@@ -68,8 +68,8 @@ void statements_fini(struct statements *store); /* all must have been given back
 struct statement *statements_find(const struct statements *store, struct slice tail,
 				  struct slice context);
 /* The statement of this content, made if there is none; held by the caller. Context tells
- * apart what the text alone does not (parameters that it is read by); often empty. NULL when memory is
- * short or max_bytes would be passed: see shortage. */
+ * apart what the text alone does not (parameters that it is read by); often empty. NULL
+ * when memory is short or max_bytes would be passed: see shortage. */
 struct statement *statements_take(struct statements *store, struct slice tail,
 				  struct slice context);
 void statements_hold(struct statements *store, struct statement *statement);

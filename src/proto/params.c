@@ -160,10 +160,17 @@ static struct params *params_make(const struct params *from, const struct change
 }
 
 /* With others a text would be another after it has been parsed. */
-static const char *const readers[] = {
-    "search_path", "client_encoding", "standard_conforming_strings", "DateStyle",
-    "IntervalStyle", "TimeZone", "timezone_abbreviations", "transform_null_equals",
-    "array_nulls", "lc_monetary", "xmloption"};
+static const char *const readers[] = {"search_path",
+				      "client_encoding",
+				      "standard_conforming_strings",
+				      "DateStyle",
+				      "IntervalStyle",
+				      "TimeZone",
+				      "timezone_abbreviations",
+				      "transform_null_equals",
+				      "array_nulls",
+				      "lc_monetary",
+				      "xmloption"};
 
 static uint64_t meaning_of(const struct params_store *store, const struct params *set)
 {
