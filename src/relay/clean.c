@@ -33,8 +33,7 @@ static const char *reset_query_of(const struct server *s)
 {
 	const struct settings *settings = &s->dispatcher->config->settings;
 
-	if (s->slot.pool->rules.pool_mode != POOL_MODE_SESSION &&
-	    !settings->server_reset_query_always)
+	if (!s->is_kept && !settings->server_reset_query_always)
 		return "";
 	return settings->server_reset_query;
 }
@@ -161,7 +160,7 @@ void clean_release_if_done(struct server *s)
 		server_ask(s, SERVER_TASK_PROBE, slice_of_text(""));
 		return;
 	}
-	if (!tracker_is_idle(&s->tracker) || mode == POOL_MODE_SESSION)
+	if (!tracker_is_idle(&s->tracker) || s->is_kept)
 		return;
 	if (tracker_transaction_status(&s->tracker) != 'I') {
 		if (mode == POOL_MODE_STATEMENT)

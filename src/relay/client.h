@@ -87,6 +87,7 @@ struct client {
 	uint8_t asked;             /* letter of the message that needs a server */
 	bool is_refused;           /* that message has been answered: drop it */
 	bool is_proven : 1;        /* a server has accepted its parameters */
+	bool keeps_server : 1;     /* its pool was in session mode when it entered */
 	bool begins_otherwise : 1; /* than its server, which is its alone; see regain.h */
 	bool was_notified;         /* of this wait, by query_wait_notify */
 	bool is_released;          /* closing: has given back what it held */

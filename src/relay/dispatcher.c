@@ -116,6 +116,7 @@ void dispatcher_join_pool(struct client *c, struct pool *pool)
 	struct dispatcher *d = c->dispatcher;
 
 	c->pool = pool;
+	c->keeps_server = pool->rules.pool_mode == POOL_MODE_SESSION;
 	d->pooled_count++;
 	pool->clients++;
 	pool->database_usage->clients++;

@@ -42,6 +42,7 @@ void link_attach(struct client *c, struct server *s)
 	CHECK(!c->server && !s->client);
 	c->server = s;
 	s->client = c;
+	s->is_kept = c->keeps_server;
 	client_move(c, CLIENT_LINKED);
 	note_use(c, s);
 	server_move(s, SERVER_LINKED);

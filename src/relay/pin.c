@@ -224,8 +224,7 @@ uint64_t pin_due(const struct server *s)
 {
 	const struct client *c = s->client;
 
-	if (!c || !c->pool || c->pool->rules.pool_mode == POOL_MODE_SESSION ||
-	    !c->session || c->session->pins == 0)
+	if (!c || !session_is_shared(c) || !c->session || c->session->pins == 0)
 		return CLOCK_NEVER;
 	if (s->query_us != 0 || s->transaction_us != 0)
 		return CLOCK_NEVER;

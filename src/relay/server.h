@@ -116,6 +116,7 @@ struct server {
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */
 	bool is_returned;     /* the client it is linked to was its last one, too */
+	bool is_kept;         /* which has, or had, it until it leaves */
 	bool has_stepped;     /* sequences, for its (last) client */
 	bool has_foreign_steps; /* and for others before */
 	bool task_failed;       /* the answer to the task contains an error */

@@ -11,8 +11,7 @@
 
 bool session_is_shared(const struct client *c)
 {
-	return c->pool && c->pool->rules.pool_mode != POOL_MODE_SESSION &&
-	       c->replication == STARTUP_REPLICATION_NONE;
+	return c->pool && !c->keeps_server && c->replication == STARTUP_REPLICATION_NONE;
 }
 
 size_t session_statement_count(const struct client *c)

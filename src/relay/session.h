@@ -47,7 +47,8 @@ struct session {
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all pool modes
- * but session, unless it replicates. */
+ * but session, unless it replicates. That stays as it was when the client entered, for a
+ * session can neither be spread over servers afterwards nor collected from them. */
 bool session_is_shared(const struct client *c);
 
 /* How many prepared statements it has, as far as the pooler knows. */

@@ -341,3 +341,44 @@ def test_without_round_robin_the_server_used_last_is_taken(make_pooler):
     for wire in wires:
         wire.ask("commit")
     assert len({backend_of(wires[0]) for _ in range(5)}) == 1
+
+
+STATES = {"temporary table": "create temp table state (a int)",
+          "lock": "select pg_advisory_lock(77)",
+          "parameter": "set search_path = secret",
+          "prepared": "prepare state as select 1",
+          "channel": "listen state"}
+
+LEFT = ("select (select count(*) from pg_class where relpersistence = 't'),"
+        " (select count(*) from pg_locks where locktype = 'advisory'"
+        " and pid = pg_backend_pid()), current_setting('search_path'),"
+        " (select count(*) from pg_prepared_statements where from_sql),"
+        " (select count(*) from pg_listening_channels())")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_session_stays_one_when_its_pool_begins_to_share(state, make_pooler):
+    pooler = make_pooler(pool_mode="session", default_pool_size=1)
+    one = pooler.login()
+    pid = backend_of(one)
+    one.ask(STATES[state])
+    pooler.reload(pool_mode="transaction")
+    two = pooler.login()
+    two.send(query(LEFT))
+    assert backend_of(one) == pid
+    pooler.wait_for_pool(cl_waiting=1)
+    one.close()
+    assert two.until("Z").rows == [("0", "0", '"$user", public', "0", "0")]
+
+
+def test_who_shares_goes_on_sharing_when_its_pool_begins_to_keep(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    one = pooler.login()
+    one.ask(parse("select 42", "s"), sync())
+    one.ask("set search_path = secret")
+    pooler.reload(pool_mode="session")
+    assert one.ask(bind((), "s") + execute() + sync()).rows == [("42",)]
+    two = pooler.login()
+    assert two.value("show search_path") == '"$user", public'
+    two.close()
+    assert one.value("show search_path") == "secret"

@@ -291,7 +291,8 @@ static void reload_while_a_server_is_opened_is_no_accident(void **state)
 	world_end(&w);
 }
 
-static void reload_changes_the_mode_of_who_is_there(void **state)
+/* What stands in its server by then cannot be shared. */
+static void reload_leaves_who_is_there_in_its_mode(void **state)
 {
 	struct world w;
 
@@ -302,8 +303,11 @@ static void reload_changes_the_mode_of_who_is_there(void **state)
 	say(a, "Q[one]");
 	assert_int_equal(client_of(a)->state, CLIENT_LINKED);
 	world_reload(&w, "pool_mode = transaction\n");
+	struct actor *b = world_session(&w);
 	say(a, "Q[two]");
-	assert_int_equal(client_of(a)->state, CLIENT_IDLE);
+	say(b, "Q[two]");
+	assert_int_equal(client_of(a)->state, CLIENT_LINKED);
+	assert_int_equal(client_of(b)->state, CLIENT_IDLE);
 	world_end(&w);
 }
 
@@ -388,7 +392,7 @@ int main(void)
 	    cmocka_unit_test(reload_of_a_moved_database_renews_its_servers),
 	    cmocka_unit_test(reload_without_a_database_ends_its_clients),
 	    cmocka_unit_test(reload_while_a_server_is_opened_is_no_accident),
-	    cmocka_unit_test(reload_changes_the_mode_of_who_is_there),
+	    cmocka_unit_test(reload_leaves_who_is_there_in_its_mode),
 	    cmocka_unit_test(shutdown_for_servers_ends_who_waits_and_lets_work_end),
 	    cmocka_unit_test(shutdown_for_clients_serves_who_is_there),
 	    cmocka_unit_test(shutdown_at_once_finds_everybody_in_any_state),
