@@ -15,6 +15,7 @@
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/findings.h"
 #include "relay/journal.h"
 #include "relay/notify.h"
 #include "relay/outbound.h"
@@ -51,7 +52,7 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 	       (f->letter == 'T' && journal_is_open(&s->journal) &&
 		f->total_len <= GATHER_MAX) ||
 	       (f->letter == 'D' && s->task == SERVER_TASK_SETTLE &&
-		f->total_len <= SETTLE_ROW_MAX) ||
+		f->total_len <= FINDINGS_ROW_MAX) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
 
@@ -311,7 +312,7 @@ static void on_own_answer(struct reply *r, const struct frame *f)
 	if (f->letter == 'E')
 		clean_task_error(s, f->body);
 	if (f->letter == 'D' && s->task == SERVER_TASK_SETTLE)
-		settle_row(s, f);
+		findings_row(s, f);
 	if (f->letter == 'Z')
 		clean_task_done(s);
 }

@@ -1,5 +1,5 @@
 /*
- * Asking, at release, and taking in what the server says.
+ * Asking, at release; and what follows from the answer.
  *
  * Hints and names are set aside when the question goes out: what the client says behind
  * it belongs to the next one.
@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "config/config.h"
 #include "pool/pool.h"
-#include "proto/frame.h"
 #include "proto/notice.h"
 #include "proto/params.h"
 #include "proto/sqlscan.h"
@@ -18,6 +17,7 @@
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/findings.h"
 #include "relay/pin.h"
 #include "relay/prepare.h"
 #include "relay/question.h"
@@ -215,27 +215,6 @@ static bool must_ask(const struct client *c)
 	       session->altered.resets || hints & (SQL_RESETS | SQL_DISCARDS);
 }
 
-static void forget_answers(struct client *c, struct session *session)
-{
-	struct params_store *store = &c->dispatcher->params;
-
-	params_unref(store, session->told);
-	params_unref(store, session->set);
-	params_unref(store, session->unset);
-	session->told = session->set = session->unset = NULL;
-	session->found = 0;
-}
-
-static void expect_answers(struct client *c, struct session *session)
-{
-	struct params_store *store = &c->dispatcher->params;
-
-	forget_answers(c, session);
-	session->told = params_empty(store);
-	session->set = params_empty(store);
-	session->unset = params_empty(store);
-}
-
 static void set_aside(struct session *session)
 {
 	session->asked_hints |= session->hints & ~(uint32_t)SQL_OF_OTHERS;
@@ -255,7 +234,7 @@ static void ask(struct server *s)
 	struct buffer sql = {0};
 
 	set_aside(session);
-	expect_answers(c, session);
+	findings_expect(c);
 	struct question q = {.altered = &session->asked,
 			     .known = c->params,
 			     .extra = settings->track_extra_parameters,
@@ -286,198 +265,13 @@ static void judge_sequences(struct client *c)
 	session->hints &= ~(uint32_t)(SQL_CURRENTS | SQL_STEPS);
 }
 
-/* ---- rows ---- */
-
-static bool put(struct client *c, struct params **set, const struct answer *answer)
-{
-	struct params *more =
-	    params_with(&c->dispatcher->params, *set, answer->name, answer->value);
-
-	if (!more)
-		return false;
-	params_unref(&c->dispatcher->params, *set);
-	*set = more;
-	return true;
-}
-
-/* Of one transaction alone, and that is over; or told apart from what the question itself
- * needs. */
-static bool is_passing(const struct session *session, struct slice name)
-{
-	return (name.len > 12 && memcmp(name.data, "transaction_", 12) == 0) ||
-	       (session->is_pressed && slice_is_text(name, "statement_timeout"));
-}
-
-static bool take_answer(struct client *c, enum answer_kind kind,
-			const struct answer *answer)
-{
-	struct session *session = c->session;
-
-	switch (kind) {
-	case ANSWER_STATE:
-		session->found = (uint8_t)answer->reasons;
-		return true;
-	case ANSWER_TIMEOUT:
-		return put(c, &session->told, answer) && put(c, &session->set, answer);
-	case ANSWER_NAMED:
-		return !answer->has_value || is_passing(session, answer->name) ||
-		       put(c, &session->told, answer);
-	case ANSWER_SET:
-		return is_passing(session, answer->name) || put(c, &session->set, answer);
-	case ANSWER_DEFAULT:
-		return put(c, &session->unset, answer);
-	case ANSWER_BAD:
-		return false;
-	}
-	return false;
-}
-
-void settle_row(struct server *s, const struct frame *row)
-{
-	struct buffer scratch = {0};
-	enum answer_kind kind;
-	struct answer answer;
-
-	if (!s->client)
-		return;
-	if (!frame_is_whole(row) || !answer_read(row->body, &scratch, &kind, &answer) ||
-	    !take_answer(s->client, kind, &answer))
-		s->task_failed = true;
-	buffer_fini(&scratch);
-}
-
-/* ---- values ---- */
-
-static bool has(const struct params *set, struct slice name)
-{
-	struct slice value;
-
-	return params_find(set, name, &value);
-}
-
-static bool is_custom(struct slice name)
-{
-	return memchr(name.data, '.', name.len) != NULL;
-}
-
-/* Whether a parameter that was asked for by name is back where the session began. */
-static bool is_back(const struct session *session, struct slice name, struct slice value)
-{
-	if (!session->asked.resets || has(session->set, name))
-		return false;
-	if (has(session->unset, name))
-		return true;
-	if (slice_is_text(name, "role"))
-		return slice_is_text(value, "none") &&
-		       altered_has_reset(&session->asked, name);
-	if (is_custom(name))
-		return value.len == 0 && altered_has_reset(&session->asked, name);
-	return true;
-}
-
-static void go_back(struct server *s, struct slice name)
-{
-	struct slice value;
-
-	if (params_find(regain_startup(s->client), name, &value))
-		prepare_returned(s, name, &value);
-	else
-		prepare_returned(s, name, NULL);
-}
-
-static void take_named(struct server *s, struct slice name, struct slice value)
-{
-	const struct client *c = s->client;
-
-	/* What it reports it has reported. */
-	if (has(s->base, name))
-		return;
-	if (is_back(c->session, name, value))
-		go_back(s, name);
-	else if (slice_is_text(name, "role") && slice_is_text(value, "none") &&
-		 !has(regain_startup(c), name))
-		prepare_returned(s, name, NULL);
-	else
-		prepare_learned(s, name, value);
-}
-
-/* Asked for by name, and there is no such parameter (any more). */
-static void take_missing(struct server *s)
-{
-	const struct session *session = s->client->session;
-	struct slice name;
-	size_t at = 0;
-	bool is_reset;
-
-	while (altered_next(&session->asked, &at, &name, &is_reset))
-		if (!has(session->told, name) && !has(s->base, name) &&
-		    !is_passing(session, name))
-			prepare_returned(s, name, NULL);
-}
-
-static void each(const struct params *set, struct server *s,
-		 void (*take)(struct server *s, struct slice name, struct slice value))
-{
-	struct slice name, value;
-
-	for (size_t i = 0; i < params_count(set); i++) {
-		params_at(set, i, &name, &value);
-		take(s, name, value);
-	}
-}
-
-/* Of a set that shows everything that was set in the session, this is not one: it has
- * been reset. */
-static void take_unset(struct server *s, struct slice name, struct slice value)
-{
-	(void)value;
-	if (has(s->client->session->set, name) || !params_is_settable(name) ||
-	    is_custom(name) || slice_is_text(name, "role") ||
-	    slice_is_text(name, "session_authorization"))
-		return;
-	go_back(s, name);
-}
-
-static void take_values(struct server *s)
-{
-	struct client *c = s->client;
-	struct session *session = c->session;
-	struct params *had = params_ref(c->params);
-	struct params *startup = session->startup ? params_ref(session->startup) : NULL;
-
-	prepare_keep_startup(c);
-	each(session->told, s, take_named);
-	take_missing(s);
-	if (session->asked.all) {
-		each(session->set, s, prepare_learned);
-		each(had, s, take_unset);
-		if (startup)
-			each(startup, s, take_unset);
-	}
-	params_unref(&c->dispatcher->params, had);
-	params_unref(&c->dispatcher->params, startup);
-}
-
-static void take_back(struct server *s, struct slice name, struct slice value)
-{
-	(void)value;
-	go_back(s, name);
-}
-
 /* Nothing is left but what the session began with, and that has to be set again. */
 static void on_discarded(struct server *s)
 {
 	struct client *c = s->client;
 	struct session *session = c->session;
-	struct params *had = params_ref(c->params);
-	struct params *startup = params_ref(session->startup ? session->startup : had);
 
-	prepare_keep_startup(c);
-	prepare_was_reset(s);
-	each(had, s, take_back);
-	each(startup, s, take_back);
-	params_unref(&c->dispatcher->params, had);
-	params_unref(&c->dispatcher->params, startup);
+	findings_take_back(s);
 	altered_clear(&session->altered);
 	session->hints &= SQL_OF_OTHERS;
 	pin_set(c, session->has_loaded ? PIN_LOADED : 0);
@@ -559,14 +353,14 @@ static void on_success(struct server *s)
 	struct session *session = c->session;
 
 	session->tries = 0;
-	take_values(s);
+	findings_take(s);
 	if (session->asked.is_beyond)
 		reset_mark(s, RESET_PARAMS);
 	session->asked_hints = 0;
 	altered_clear(&session->asked);
 	if (!pin_set(c, pins_after(s)))
 		return;
-	forget_answers(c, session);
+	findings_forget(c);
 	/* It does not come by a new link to what it began with. */
 	if (session->pins != 0) {
 		prepare_start(c, s);

@@ -16,7 +16,6 @@
 
 struct buffer;
 struct client;
-struct frame;
 struct notice;
 struct server;
 
@@ -50,9 +49,6 @@ bool settle_was_reset(const struct client *c, struct slice name, struct slice va
 
 /* ---- the answers, while the server's task is SERVER_TASK_SETTLE or _RESTORE ---- */
 
-/* Rows of this length are looked at; they have to be whole. */
-enum { SETTLE_ROW_MAX = 32 * 1024 * 1024 };
-void settle_row(struct server *s, const struct frame *row);
 void settle_done(struct server *s);
 void settle_restored(struct server *s);
 
