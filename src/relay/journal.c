@@ -371,6 +371,15 @@ bool journal_names_after(const struct server *s, const struct client_statement *
 	return false;
 }
 
+void journal_forget_name(struct server *s, const struct client_statement *named)
+{
+	struct journal_entry *e;
+
+	TAILQ_FOREACH (e, &s->journal, place)
+		if ((e->effect == DESCRIBES || e->effect == LOOKS) && e->named == named)
+			e->named = NULL;
+}
+
 void journal_forget_client(struct server *s)
 {
 	struct journal_entry *e;

@@ -66,6 +66,8 @@ bool journal_is_pending(const struct server *s, struct slice name);
  * there is none. */
 struct slice journal_old_name(const struct server *s, uint64_t number);
 
+/* The client's name is about to be freed, and no answer about it counts any more. */
+void journal_forget_name(struct server *s, const struct client_statement *named);
 /* Whether a name was given by a question behind this one. */
 bool journal_names_after(const struct server *s, const struct client_statement *named,
 			 uint64_t question);

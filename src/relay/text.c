@@ -97,6 +97,7 @@ static void forget_names(struct server *s)
 		next = client_statements_next(&c->session->statements, named);
 		if (journal_names_after(s, named, question))
 			continue;
+		journal_forget_name(s, named);
 		client_statements_withdraw(store, &c->session->statements, named);
 		client_statement_free(store, named);
 	}

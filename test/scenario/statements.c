@@ -370,6 +370,23 @@ static void a_batch_that_drops_all_goes_on_without(void **state)
 	world_end(&w);
 }
 
+/* A text that nobody saw coming, for it was too long to be looked at. */
+static void an_answer_may_come_behind_the_end_of_its_name(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *one = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", one, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	occupy(&w, 1);
+	say(c, "Q[long] D[s] S");
+	struct actor *two = world_server(&w, 2);
+	ASSERT_HEARS(two, "Q[long] P[pooler_1:select 1] D[pooler_1] S");
+	say(two, "C[DEALLOCATE ALL] Z[I] 1 t n Z[I]");
+	ASSERT_HEARS(c, "C[DEALLOCATE ALL] Z[I] t n Z[I]");
+	world_end(&w);
+}
+
 static void deallocate_knows_the_names_of_the_protocol(void **state)
 {
 	struct world w;
@@ -647,6 +664,7 @@ int main(void)
 	    cmocka_unit_test(without_statements_names_go_as_they_are),
 	    cmocka_unit_test(deallocate_all_drops_what_was_prepared_before_it),
 	    cmocka_unit_test(a_batch_that_drops_all_goes_on_without),
+	    cmocka_unit_test(an_answer_may_come_behind_the_end_of_its_name),
 	    cmocka_unit_test(deallocate_knows_the_names_of_the_protocol),
 	    cmocka_unit_test(a_deallocate_that_fails_drops_nothing),
 	    cmocka_unit_test(execute_knows_the_names_of_the_protocol),
