@@ -289,13 +289,15 @@ bool message_prepare(const struct message *m, struct statement *statement,
 		return false;
 	there->asked = tracker_next(&s->tracker);
 	there->epoch = s->slot.pool->database_usage->schema_epoch;
-	there->is_doubtful = false;
+	there->is_doubtful = true; /* until it is on its way */
 	there->shape = 0;
 	server_statements_touch(&s->statements, there);
 	pass_count(m->pass, PASS_SERVER_PARSE);
-	return journal_prepared(s, statement) && (!named || journal_named(s, named)) &&
-	       message_write_parse(m, statement_name(statement, name),
-				   statement_tail(statement), who);
+	there->is_doubtful = !journal_prepared(s, statement) ||
+			     (named && !journal_named(s, named)) ||
+			     !message_write_parse(m, statement_name(statement, name),
+						  statement_tail(statement), who);
+	return !there->is_doubtful;
 }
 
 bool message_is_sure_of_parameters(const struct message *m)
