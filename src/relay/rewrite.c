@@ -335,8 +335,9 @@ static bool provide(const struct message *m, struct client_statement *named)
 {
 	struct statement *statement = client_statement_of(named);
 
-	return message_is_older(m, named) ? message_prepare(m, statement, ASKED_BY_POOLER, NULL)
-				  : message_provide(m, statement);
+	return message_is_older(m, named)
+		   ? message_prepare(m, statement, ASKED_BY_POOLER, NULL)
+		   : message_provide(m, statement);
 }
 
 static enum rewritten use_statement(const struct message *m,

@@ -33,7 +33,8 @@ enum rewritten rewrite_refuse(struct pass *p, const struct frame *f,
 /* Whether the names of clients are the pooler's business: not with
  * max_prepared_statements 0. */
 bool rewrite_has_names(const struct client *c);
-/* What a text may mean different things by: the client's parameters that it is read by. */
+/* What a text may mean different things by: the client's parameters that it is read by.
+ */
 struct slice rewrite_context_of(const struct client *c);
 /* A Parse of the client was answered without a server. */
 void rewrite_count_parse(struct client *c);
