@@ -358,6 +358,18 @@ class Author:
         self.ask(mind, self.pick(words.SEQUENCES))
 
     def do_ddl(self, mind):
+        """Also below a statement that shows all columns."""
+        name = self.name_for(mind)
+        shows_all = next(n for n, (text, *_) in enumerate(words.PREPARABLE)
+                         if text == words.ALL_COLUMNS)
+        if self.chance(0.4):
+            if mind.statements.get(name) != shows_all:
+                mind.statements[name] = shows_all
+                self.say(mind, [["C", "S", name], ["P", name, self.fill(words.ALL_COLUMNS, mind),
+                                                   []], *self.bound(mind, name), ["S"]])
+            self.ask(mind, self.pick(words.DEFINING))
+            self.say(mind, self.bound(mind, name) + [["S"]])
+            return
         self.ask(mind, self.pick(words.DEFINING))
 
     def do_roles(self, mind):

@@ -53,6 +53,7 @@ class Guest:
         self.random = random.Random(f"guest {hunt.seed} {number}")
         self.turn = 0
         self.reader = self.writer = None
+        self.last_words = None  # of the pooler, if it says why it goes
         self.server = None
         self.doing = "nothing"
         self.said = collections.deque(maxlen=25)  # lately
@@ -68,7 +69,7 @@ class Guest:
             "work_mem": self.some_memory(0), "app.owner": f"{self.number}.{self.turn}",
             "app.note": "", "search_path": self.random.choice(["public", "public, pg_catalog"]),
         }
-        self.server = None
+        self.server = self.last_words = None
         self.values, self.told = dict(self.start), {}
         self.statements, self.listens, self.locks, self.temporary = {}, False, 0, False
         self.reader, self.writer = await asyncio.open_connection(*self.hunt.address)
@@ -114,7 +115,8 @@ class Guest:
         elif letter == "C":
             answer.tags.append(body[:-1].decode())
         elif letter == "E":
-            answer.errors.append(wire.fields_of(body))
+            self.last_words = wire.fields_of(body)
+            answer.errors.append(self.last_words)
         elif letter == "S":
             name, value, _ = body.split(b"\0")
             self.told[name.decode()] = value.decode()
@@ -326,11 +328,17 @@ class Guest:
             try:
                 await getattr(self, self.doing if self.doing == "check" else
                               "do_" + self.doing)()
-            except Refused:
+            except (Refused, asyncio.IncompleteReadError) as lost:
+                # Who would be kept beyond the limit is refused, or thrown out afterwards.
+                if isinstance(lost, asyncio.IncompleteReadError) and not self.is_thrown_out():
+                    raise
                 self.hunt.refused += 1
                 await self.start_again()
             self.hunt.operations += 1
         self.vanish()
+
+    def is_thrown_out(self):
+        return bool(self.last_words) and self.last_words.get("C") == FULL
 
     async def start_again(self):
         """After a refusal in the middle of something, from the beginning."""

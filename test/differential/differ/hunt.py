@@ -27,7 +27,7 @@ async def live(guest):
     try:
         await guest.live()
     except (asyncio.IncompleteReadError, OSError) as lost:
-        guest.strange("the connection was lost", "an answer", repr(lost))
+        guest.strange("the connection was lost", "an answer", guest.last_words or repr(lost))
     finally:
         if guest.writer is not None:
             guest.writer.transport.abort()

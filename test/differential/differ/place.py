@@ -136,7 +136,7 @@ class Place:
         directory = tempfile.mkdtemp(prefix="p", dir=self.directory)
         self.pooler = Pooler(self.binary, directory, self.cluster, {POOLED: {}}, **{
             "pool_mode": self.mode, "default_pool_size": self.servers(),
-            **self.settings})
+            "max_pinned": self.servers(), **self.settings})
         self.pooler.start()
         self.pooled.address = self.pooler.address
 

@@ -83,6 +83,10 @@ class Player:
 
     def _leave(self, who, how):
         session = self.present.pop(who)
+        if session.owed:
+            session.notifications.clear()  # how many of them came is chance
+        elif not is_disturber(who):
+            self._quiet([session])
         session.leave(how)
         if is_disturber(who):
             return

@@ -74,6 +74,7 @@ WRITING = [
     "insert into t{s} select g, g, 'g' from generate_series({n}, {n} + 3) g returning id",
     "select * from t{s} where id = 1 for update", "lock table t{s}",
 ]
+ALL_COLUMNS = "select * from t{s} order by 1"
 # text, types of parameters, values that fit and values that do not
 PREPARABLE = [
     ("select $1::int + 1", [], [["41"], [None], ["x"]]),
@@ -83,7 +84,7 @@ PREPARABLE = [
     ("select b from t{s} where id = $1", [], [["1"], ["2"], ["99"]]),
     ("insert into t{s} values ($1, $2, $3)", [], [["{n}", "1", "p"], ["1", "1", "twice"]]),
     ("update t{s} set a = a + $1 where id = $2 returning a", [], [["1", "1"], ["5", "3"]]),
-    ("select * from t{s} order by 1", [], [[]]),
+    (ALL_COLUMNS, [], [[]]),
     ("select generate_series(1, $1::int)", [], [["9"], ["0"]]),
     ("select current_setting($1)", [], [["work_mem"], ["DateStyle"], ["no.such"]]),
     ("select 'variant {n} of {s}'", [], [[]]),
