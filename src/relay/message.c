@@ -31,6 +31,14 @@ struct slice message_refused_name(void)
 	return slice_of(refused_name, sizeof(refused_name) - 1);
 }
 
+bool message_is_own_name(struct slice name)
+{
+	static const char prefix[] = "pooler_";
+	size_t len = sizeof(prefix) - 1;
+
+	return name.len >= len && memcmp(name.data, prefix, len) == 0;
+}
+
 bool message_is_in_failed_transaction(const struct message *m)
 {
 	const struct tracker *t = &m->server->tracker;

@@ -23,6 +23,8 @@ struct statements *message_store(const struct message *m);
 
 /* That no statement on any server has. */
 struct slice message_refused_name(void);
+/* Whether it is one of those that the pooler gives on servers. */
+bool message_is_own_name(struct slice name);
 
 /* Whether the client is known to be in a transaction that has failed. */
 bool message_is_in_failed_transaction(const struct message *m);

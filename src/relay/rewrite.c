@@ -265,14 +265,6 @@ void rewrite_keep_unnamed(struct client *c)
 
 /* ---- Bind, Describe, Close ---- */
 
-static bool is_own_name(struct slice name)
-{
-	static const char prefix[] = "pooler_";
-	size_t len = sizeof(prefix) - 1;
-
-	return name.len >= len && memcmp(name.data, prefix, len) == 0;
-}
-
 static struct client_statement *find_lasting(const struct message *m)
 {
 	struct client_statement *named = message_find(m, m->names.statement);
@@ -368,7 +360,7 @@ static enum rewritten use_named(const struct message *m)
 
 	/* It may have been made by PREPARE; but not one of ours. */
 	if (!named)
-		return is_own_name(m->names.statement)
+		return message_is_own_name(m->names.statement)
 			   ? message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT,
 						 m->names.statement, "does not exist")
 			   : REWRITE_NOT;
@@ -384,7 +376,7 @@ static enum rewritten close_named(const struct message *m)
 {
 	struct client_statement *named = message_find(m, m->names.statement);
 
-	if (!named && !is_own_name(m->names.statement))
+	if (!named && !message_is_own_name(m->names.statement))
 		return REWRITE_NOT;
 	if ((named && !message_withdraw(m, named)) ||
 	    !message_ask(m, 'C', ANSWERED_BY_POOLER))

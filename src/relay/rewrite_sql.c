@@ -18,6 +18,7 @@ struct named {
 	struct client_statement *statement; /* NULL: none of its */
 	struct slice written;
 	uint32_t hints;
+	bool is_of_server; /* a name that the pooler gave on the server */
 };
 
 static struct named find_in(const struct message *m, struct slice text, uint32_t hints)
@@ -33,6 +34,8 @@ static struct named find_in(const struct message *m, struct slice text, uint32_t
 	len = sqlscan_identifier(statement.name, name);
 	if (len > 0)
 		named.statement = message_find(m, slice_of(name, len));
+	named.is_of_server = !named.statement && rewrite_has_names(m->client) &&
+			     message_is_own_name(slice_of(name, len));
 	named.written = statement.name;
 	named.hints = statement.hints;
 	return named;
@@ -48,6 +51,17 @@ static enum rewritten deallocate(const struct message *m, struct client_statemen
 	if (!message_withdraw(m, named) || !journal_hides_tag(m->server))
 		return message_no_memory(m);
 	return message_replace_query(m, parts, 1);
+}
+
+/* What others have prepared is seen in pg_prepared_statements, and some clean up after
+ * it. */
+static enum rewritten refuse_strangers(const struct message *m, const struct named *named)
+{
+	if (named->hints & SQL_PREPARES)
+		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS, named->written,
+					   "already exists");
+	return message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT, named->written,
+				   "does not exist");
 }
 
 static bool provide_before_query(const struct message *m, struct statement *statement)
@@ -83,6 +97,8 @@ enum rewritten rewrite_query_names(const struct message *m, struct slice text,
 	if (!(hints & (SQL_DEALLOCATES | SQL_EXECUTES | SQL_PREPARES)))
 		return REWRITE_NOT;
 	named = find_in(m, text, hints);
+	if (named.is_of_server)
+		return refuse_strangers(m, &named);
 	if (!named.statement)
 		return REWRITE_NOT;
 	if (named.hints & SQL_PREPARES)
@@ -111,10 +127,13 @@ enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
 	static const char tail[] = "DEALLOCATE " DROPPED "\0\0";
 	struct named named;
 
-	if (!(hints & SQL_DEALLOCATES) || !frame_is_whole(m->frame))
+	if (!(hints & (SQL_DEALLOCATES | SQL_EXECUTES | SQL_PREPARES)) ||
+	    !frame_is_whole(m->frame))
 		return REWRITE_NOT;
 	named = find_in(m, text, hints);
-	if (!named.statement)
+	if (named.is_of_server)
+		return refuse_strangers(m, &named);
+	if (!named.statement || !(hints & SQL_DEALLOCATES))
 		return REWRITE_NOT;
 	if (!write_dropped(m) || !message_withdraw(m, named.statement) ||
 	    !message_write_parse(m, slice_of(NULL, 0), slice_of(tail, sizeof(tail)),

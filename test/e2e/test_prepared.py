@@ -380,3 +380,15 @@ def test_a_set_on_its_way_counts_for_what_is_prepared_behind_it(make_pooler):
     assert wire.until().tags == ["SET"] and wire.until().rows == [("f",)]
     assert stranger.ask(use).rows == [("t",)]
     assert wire.ask(run("s") + sync()).rows == [("f",)]
+
+
+@pytest.mark.parametrize("make", [query, lambda text: parse(text) + bind() + execute() + sync()])
+def test_what_others_prepared_is_not_there_for_sql(make, make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(), pooler.login()
+    wire.ask(parse("select 42", "s") + run("s") + sync())
+    name = stranger.value("select name from pg_prepared_statements")
+    assert stranger.ask(make(f"deallocate {name}")).error["C"] == "26000"
+    assert stranger.ask(make(f"execute {name}")).error["C"] == "26000"
+    assert stranger.ask(make(f"prepare {name} as select 1")).error["C"] == "42P05"
+    assert wire.ask(bind((), "s") + execute() + sync()).rows == [("42",)]
