@@ -111,7 +111,7 @@ static void lose(struct tracker *t)
 	uint8_t status = t->transaction_status;
 
 	tracker_fini(t);
-	t->sent = t->batch = sent;
+	t->sent = t->batch = t->turn = t->open = sent;
 	t->transaction_status = status;
 	t->lost = true;
 }
@@ -173,6 +173,19 @@ static void sent_copy_end(struct tracker *t)
 		t->copy = COPY_NONE;
 }
 
+static void note_bounds(struct tracker *t, enum kind kind)
+{
+	if (t->unsynced) {
+		t->open = t->sent;
+		return;
+	}
+	t->turn = t->sent;
+	if (kind == SYNC)
+		t->open = 0;
+	if (t->open <= tracker_oldest(t))
+		t->batch = t->sent;
+}
+
 bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 {
 	enum kind kind = kind_of(letter);
@@ -196,8 +209,7 @@ bool tracker_sent(struct tracker *t, uint8_t letter, enum asked_by who)
 	}
 	/* A Query ends an implicit transaction as a Sync does. */
 	t->unsynced = kind != SYNC && kind != QUERY && kind != FUNCTION;
-	if (!t->unsynced)
-		t->batch = t->sent;
+	note_bounds(t, kind);
 	if (kind == SYNC)
 		t->skipping = false;
 	return true;
@@ -475,6 +487,11 @@ uint64_t tracker_oldest(const struct tracker *t)
 uint64_t tracker_batch(const struct tracker *t)
 {
 	return t->batch;
+}
+
+uint64_t tracker_turn(const struct tracker *t)
+{
+	return t->turn;
 }
 
 bool tracker_is_at_query(const struct tracker *t)

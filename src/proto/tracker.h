@@ -28,8 +28,10 @@
  * no memory. */
 struct tracker {
 	struct questions asked;
-	uint64_t sent;              /* questions that ever stood in the line */
-	uint64_t batch;             /* the first of them behind the last Sync or Query */
+	uint64_t sent;  /* questions that ever stood in the line */
+	uint64_t batch; /* the first behind the last that is answered for certain */
+	uint64_t turn;  /* the first behind the last Sync or Query */
+	uint64_t open;  /* the first behind the last that has no Sync yet */
 	uint8_t transaction_status; /* 'I', 'T', 'E'; 0 reads as 'I' */
 	uint8_t copy;               /* enum of tracker.c */
 	uint8_t skipping;           /* after an error, up to a Sync */
@@ -62,9 +64,13 @@ uint64_t tracker_next(const struct tracker *t);
  * or skipped. */
 uint64_t tracker_oldest(const struct tracker *t);
 
-/* The number of the first question behind the last Sync, Query or FunctionCall: before it
- * everything will be answered without another word of the client. */
+/* The number of a question: those before it will be answered without another word of the
+ * client. A Query behind extended messages without a Sync may be skipped with them. */
 uint64_t tracker_batch(const struct tracker *t);
+
+/* The number of the first question behind the last Sync, Query or FunctionCall: from it
+ * on all is skipped when one fails. */
+uint64_t tracker_turn(const struct tracker *t);
 
 /* The pooler's answer that is due now: '1' or '3', the letter of the message that the
  * client is to be sent before anything else; 0 when there is none. To be asked before a

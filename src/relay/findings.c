@@ -179,13 +179,18 @@ static void each(const struct params *set, struct server *s,
 }
 
 /* Of a set that shows everything that was set in the session, this is not one: it has
- * been reset. */
+ * been reset. Not so where a server begins with just what the client wants: it was never
+ * set here then. A RESET in a function is taken for that, too. */
 static void take_unset(struct server *s, struct slice name, struct slice value)
 {
-	(void)value;
-	if (has(s->client->session->set, name) || !params_is_settable(name) ||
-	    is_custom(name) || slice_is_text(name, "role") ||
-	    slice_is_text(name, "session_authorization"))
+	const struct session *session = s->client->session;
+	struct slice base;
+
+	if (!altered_has_reset(&session->asked, name) &&
+	    params_find(s->base, name, &base) && slice_equal(base, value))
+		return;
+	if (has(session->set, name) || !params_is_settable(name) || is_custom(name) ||
+	    slice_is_text(name, "role") || slice_is_text(name, "session_authorization"))
 		return;
 	go_back(s, name);
 }
@@ -196,6 +201,7 @@ void findings_take(struct server *s)
 	struct session *session = c->session;
 	struct params *had = params_ref(c->params);
 	struct params *startup = session->startup ? params_ref(session->startup) : NULL;
+	struct slice name, value;
 
 	prepare_keep_startup(c);
 	each(session->told, s, take_named);
@@ -203,8 +209,12 @@ void findings_take(struct server *s)
 	if (session->asked.all) {
 		each(session->set, s, prepare_learned);
 		each(had, s, take_unset);
-		if (startup)
-			each(startup, s, take_unset);
+		/* What it has no more at all. */
+		for (size_t i = 0; startup && i < params_count(startup); i++) {
+			params_at(startup, i, &name, &value);
+			if (!has(had, name))
+				take_unset(s, name, value);
+		}
 	}
 	params_unref(&c->dispatcher->params, had);
 	params_unref(&c->dispatcher->params, startup);

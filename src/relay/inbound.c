@@ -280,6 +280,9 @@ static bool replace_error(struct reply *r, const struct frame *f,
 		reply_put(r, ours);
 		return true;
 	}
+	/* A Parse that failed leaves nothing to keep. */
+	if (!s->is_unnamed_used)
+		buffer_fini(&s->unnamed);
 	if (!question->is_query && replay_swallows_error(s, f->body))
 		return true;
 	give_held(r);

@@ -94,7 +94,7 @@ struct slice rewrite_context_of(const struct client *c)
  * batch makes the server skip all of it if it fails. */
 static bool is_sure_of_transaction(const struct tracker *t)
 {
-	return tracker_oldest(t) >= tracker_batch(t) &&
+	return tracker_oldest(t) >= tracker_turn(t) &&
 	       tracker_transaction_status(t) != 'E';
 }
 

@@ -425,6 +425,26 @@ static void questions_are_numbered_and_done_in_order(void **state)
 	tracker_fini(&t);
 }
 
+static void what_is_certain_to_be_answered_is_told(void **state)
+{
+	static const struct {
+		const char *sent;
+		uint64_t batch, turn;
+	} rows[] = {{"B", 0, 0},   {"BS", 2, 2},   {"Q", 1, 1},
+		    {"QB", 1, 1},  {"BQ", 0, 2},   {"BQQ", 0, 3},
+		    {"BQS", 3, 3}, {"BSQB", 3, 3}, {"BQSB", 3, 3}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct tracker t = {0};
+		for (const char *at = rows[i].sent; *at; at++)
+			assert_true(tracker_sent(&t, (uint8_t)*at, ASKED_BY_CLIENT));
+		assert_int_equal(tracker_batch(&t), rows[i].batch);
+		assert_int_equal(tracker_turn(&t), rows[i].turn);
+		tracker_fini(&t);
+	}
+}
+
 static void what_is_skipped_has_no_number(void **state)
 {
 	struct tracker t = {0};
@@ -561,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(the_oldest_question_tells_who_is_served),
 	    cmocka_unit_test(skipped_questions_of_the_pooler_are_forgotten),
 	    cmocka_unit_test(questions_are_numbered_and_done_in_order),
+	    cmocka_unit_test(what_is_certain_to_be_answered_is_told),
 	    cmocka_unit_test(what_is_skipped_has_no_number),
 	    cmocka_unit_test(nothing_is_awaited_of_a_server_that_was_asked_nothing),
 	    cmocka_unit_test(what_is_left_open_is_told),
