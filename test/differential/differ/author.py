@@ -159,7 +159,7 @@ class Author:
         self.say(mind, [["Q", "; ".join(parts)]])
 
     def do_unnamed(self, mind):
-        """Parse, and Binds in this and in later batches."""
+        """Parse, and one batch that uses it: the same, or a later one."""
         text, types, values = self.pick(words.PREPARABLE)
         text = self.fill(text, mind)
         kind = self.random.randrange(4)
@@ -169,6 +169,8 @@ class Author:
         elif kind == 1:
             self.say(mind, [["P", "", text, types], ["D", "S", ""], ["S"]])
         elif kind == 2:
+            self.say(mind, [["P", "", text, types], ["S"]])
+            self.disturb()
             self.say(mind, [bind, ["D", "P", ""], ["E", "", 0], ["S"]])
         else:
             self.say(mind, [["P", "", text, types], ["S"], bind, ["E", "", 0], ["S"]])

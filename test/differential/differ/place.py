@@ -104,7 +104,7 @@ class Place:
             if mode != "none" else None
         self.cluster = cluster or self._make_cluster()
         for name in (STRAIGHT, POOLED):
-            if not self.cluster.sql("select from pg_database where datname = %s", (name,)):
+            if not self.cluster.sql("select 1 from pg_database where datname = %s", (name,)):
                 self.cluster.sql(f"create database {name}")
                 self.cluster.sql("grant bob to alice")
         self.pooler = None

@@ -21,6 +21,9 @@ from harness.wire import Closed, Refused
 from .session import Session, TooSlow
 
 
+LATE_S = 0.5
+
+
 class Played:
     """What all sessions heard: a list of sessions, in the order in which they came."""
 
@@ -71,6 +74,7 @@ class Player:
             self._quiet([self.present[who]])
         else:
             self.present[who].say(at, step["say"], step.get("later", False))
+            self._wait_for_parameters(self.present[who])
 
     def _login(self, who, params):
         if who in self.present:
@@ -109,6 +113,15 @@ class Player:
                 self._wait_for_notifications(session,
                                              self.model.quiet[len(self.played.quiet)])
             self.played.quiet.append(len(session.notifications))
+
+    def _wait_for_parameters(self, session):
+        """A value may be told a moment after the answer, if the pooler had to set it."""
+        if not self.model or is_disturber(session.who) or session.owed:
+            return
+        model = self.model.sessions[self.played.sessions.index(session)]
+        at = len(session.entries) - 1
+        if at < len(model.entries):
+            session.wait_for_parameters(model.entries[at].params, LATE_S)
 
     def _wait_for_notifications(self, session, count):
         deadline = time.monotonic() + min(self.bound_s, 5)

@@ -77,6 +77,7 @@ class Entry:
         self.at = at
         self.heard = []   # (letter, content)
         self.params = {}  # as they were told when the answer had ended
+        self.is_late = False  # some of them came behind it
 
     @property
     def status(self):
@@ -175,6 +176,15 @@ class Session:
         if readable:
             self._receive()
         return bool(readable)
+
+    def wait_for_parameters(self, wanted, seconds):
+        """Gives those that the answer did not tell as wanted a little time."""
+        deadline = time.monotonic() + seconds
+        while self.params != wanted and not self.is_over:
+            if not self.poll(deadline - time.monotonic()):
+                return
+            self._entry.is_late = True
+        self._entry.params = dict(self.params)
 
     def _receive(self):
         try:

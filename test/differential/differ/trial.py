@@ -10,7 +10,7 @@ from .shrink import Shrinker
 from .verdict import Difference, compare
 
 FRESH_EVERY = 25     # sequences for which the same pooler and servers are kept
-SHRINKING_BOUND_S = 4.0
+SHRINKING_BOUND_S = 2.0
 
 
 class Failure:
