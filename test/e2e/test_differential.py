@@ -3,7 +3,6 @@
 import asyncio
 import json
 import pathlib
-import random
 import sys
 
 import pytest
@@ -43,7 +42,7 @@ def try_seeds(trial, seeds):
 def test_made_up_sequences_give_the_same_answers_as_postgresql(make_place, mode):
     # In session mode RESET goes back to what the server had, not the client.
     trial = Trial(make_place(mode), has_startup=mode != "session")
-    try_seeds(trial, [*range(1, 41), random.randrange(1 << 30)])
+    try_seeds(trial, range(1, 41))
     assert trial.tally.answers > 500
     if mode == "transaction":
         assert trial.tally.other_pid > 0, "nobody ever found himself on another server"
@@ -66,8 +65,7 @@ def test_nobody_sees_the_state_of_another(make_place, state):
     place = make_place("transaction", default_pool_size=5, max_pinned=-1, server_state=state)
     place.pooled.refresh()
     place.new_pooler()
-    seed = random.randrange(1 << 30)
-    found, strange = asyncio.run(hunt(place.pooled, 60, 5, seed, state == "pin"))
-    assert strange is None, f"seed {seed}: {strange}"
+    found, strange = asyncio.run(hunt(place.pooled, 60, 5, 1, state == "pin"))
+    assert strange is None, strange
     assert found.operations > 200, list(found.lines(5))
     assert found.other_server * 2 > found.asked_server, list(found.lines(5))
