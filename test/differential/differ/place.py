@@ -11,7 +11,7 @@ import psycopg
 from harness.account import ordinary_user
 from harness.cluster import Cluster
 from harness.pooler import Pooler
-from harness.waiting import TooLate, wait_until
+from harness.waiting import wait_until
 
 USER = "alice"
 STRAIGHT, POOLED = "straight", "pooled"
@@ -165,6 +165,3 @@ class Place:
             self.end_pooler()
         finally:
             self._stack.close()
-
-
-__all__ = ["Place", "Target", "TooLate", "SESSIONS", "DISTURBERS", "DISTURBING_KEYS", "USER"]

@@ -3,8 +3,9 @@
 import json
 import time
 
+from harness.waiting import TooLate
+
 from .author import Author
-from .place import TooLate
 from .play import play
 from .shrink import Shrinker
 from .verdict import Difference, compare
@@ -14,8 +15,7 @@ SHRINKING_BOUND_S = 2.0
 
 
 class Failure:
-    """A sequence that differed. before: those played since the pooler was fresh, when it
-    does not fail without them."""
+    """A sequence that differed. is_alone: it does with a fresh pooler, too."""
 
     def __init__(self, seed, steps, difference):
         self.seed, self.steps, self.difference = seed, steps, difference
