@@ -248,9 +248,16 @@ bool message_withdraw(const struct message *m, struct client_statement *named)
 	return false;
 }
 
+/* Asked for in an earlier batch of the same pipeline, which may have been skipped. */
+static bool is_underway(const struct tracker *t, const struct server_statement *there)
+{
+	return there->asked >= tracker_oldest(t) && there->asked < tracker_turn(t);
+}
+
 bool message_has(const struct message *m, const struct server_statement *there)
 {
-	return there && !there->is_doubtful && !text_may_forget(m->server, there->asked);
+	return there && !there->is_doubtful && !is_underway(&m->server->tracker, there) &&
+	       !text_may_forget(m->server, there->asked);
 }
 
 /* The least recently used makes room. */

@@ -47,13 +47,21 @@ static uint32_t scan_front(const struct message *m, struct slice text)
 	return frame_is_whole(m->frame) ? scan(text) : scan(text) | SQL_RUNS_CODE;
 }
 
+/* A single statement in a failed transaction ends it or fails as well; of several the
+ * first may end it. */
+static bool is_void(const struct message *m, uint32_t hints)
+{
+	return !(hints & (SQL_IS_MANY | SQL_RUNS_CODE)) &&
+	       message_is_in_failed_transaction(m);
+}
+
 /* REWRITE_NOT when the text may go. */
 static enum rewritten judge_text(const struct message *m, struct slice text,
 				 uint32_t hints)
 {
 	struct notice notice = {.severity = "ERROR"};
 
-	if ((hints & ~SQL_COMMON) == 0 || message_is_in_failed_transaction(m))
+	if ((hints & ~SQL_COMMON) == 0 || is_void(m, hints))
 		return REWRITE_NOT;
 	switch (text_judge(m->client, text, hints, &notice)) {
 	case TEXT_GOES:

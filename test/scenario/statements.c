@@ -272,6 +272,24 @@ static void a_name_that_hangs_on_an_earlier_batch_waits_for_it(void **state)
 	world_end(&w);
 }
 
+static void what_an_earlier_batch_may_not_have_prepared_is_prepared_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *s = world_server(&w, 1);
+	goes(c, "P[s:select 1] S", s, "P[pooler_1:select 1] S", "1 Z[I]", "1 Z[I]");
+	occupy(&w, 1);
+	say(c, "B[unknown] B[s] S B[s] E S");
+	s = world_server(&w, 2);
+	goes(c, "", s,
+	     "B[unknown] P[pooler_1:select 1] B[pooler_1] S "
+	     "C[pooler_1] P[pooler_1:select 1] B[pooler_1] E S",
+	     "E[ERROR 26000 no] Z[I] 3 1 2 C[a] Z[I]", "E[ERROR 26000] Z[I] 2 C[a] Z[I]");
+	goes(c, "B[s] E S", s, "B[pooler_1] E S", "2 C[a] Z[I]", "2 C[a] Z[I]");
+	world_end(&w);
+}
+
 static void nothing_is_answered_in_advance_of_a_transaction_that_may_fail(void **state)
 {
 	struct world w;
@@ -658,6 +676,8 @@ int main(void)
 	    cmocka_unit_test(a_name_in_use_is_an_error_at_its_place),
 	    cmocka_unit_test(a_hidden_parse_that_fails_is_the_clients_error),
 	    cmocka_unit_test(a_name_that_hangs_on_an_earlier_batch_waits_for_it),
+	    cmocka_unit_test(
+		what_an_earlier_batch_may_not_have_prepared_is_prepared_again),
 	    cmocka_unit_test(
 		nothing_is_answered_in_advance_of_a_transaction_that_may_fail),
 	    cmocka_unit_test(the_least_recently_used_makes_room),
