@@ -239,6 +239,8 @@ void clean_task_error(struct server *s, struct slice body)
 /* It has been undone: parameters are back to where the login left them. */
 static void on_discarded(struct server *s, unsigned what)
 {
+	if (what & (RESET_ALL | RESET_SEQUENCES))
+		s->has_stepped = s->has_foreign_steps = false;
 	if (what & (RESET_ALL | RESET_PARAMS))
 		prepare_was_reset(s);
 	if (what & (RESET_ALL | RESET_PREPARED))

@@ -147,7 +147,6 @@ void prepare_was_reset(struct server *s)
 {
 	drop_unreported(s, NULL);
 	replace(store_of(s), &s->suits, NULL);
-	s->has_stepped = s->has_foreign_steps = false;
 }
 
 void prepare_done(struct server *s)
