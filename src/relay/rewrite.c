@@ -225,6 +225,7 @@ static enum rewritten parse_unnamed(const struct message *m)
 	forget_unnamed(m);
 	s->has_unnamed = true;
 	s->is_unnamed_used = false;
+	s->unnamed_asked = tracker_next(&s->tracker);
 	if (frame_is_whole(m->frame) && m->names.rest.len <= STREAM_KEEP_MAX)
 		buffer_append(&s->unnamed, m->names.rest); /* or it is not kept */
 	if (!text_sent(m->client, hints, false))
@@ -232,30 +233,69 @@ static enum rewritten parse_unnamed(const struct message *m)
 	return rewrite_parse_names(m, text, hints);
 }
 
-/* The one on the server may be a stranger's. */
-static enum rewritten use_unnamed(const struct message *m)
+/* As far as it is known: on this server, or kept from one before. */
+static struct slice unnamed_tail(const struct message *m)
+{
+	struct session *session = m->client->session;
+
+	if (buffer_len(&m->server->unnamed) > 0 || !session)
+		return buffer_bytes(&m->server->unnamed);
+	return buffer_bytes(&session->unnamed);
+}
+
+/* Prepared in an earlier batch, it is used now: what it may alter counts from here. */
+static enum rewritten judge_unnamed(const struct message *m)
+{
+	struct slice tail = unnamed_tail(m), text = text_of_tail(tail);
+	uint32_t hints = tail.len > 0 ? scan(text) : SQL_RUNS_CODE;
+	enum rewritten verdict = judge_text(m, text, hints);
+
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	return text_sent(m->client, hints, false) ? REWRITE_NOT : message_no_memory(m);
+}
+
+static enum rewritten refuse_unnamed(const struct message *m)
+{
+	return message_refuse(
+	    m, &(struct notice){.severity = "ERROR",
+				.sqlstate = SQLSTATE_UNKNOWN_STATEMENT,
+				.message = "unnamed prepared statement does not exist"});
+}
+
+/* The server's may be a stranger's. */
+static enum rewritten provide_unnamed(const struct message *m)
 {
 	struct server *s = m->server;
 	struct session *session = m->client->session;
 
-	if (m->frame->letter == 'B')
-		s->is_unnamed_used = true;
-	if (s->has_unnamed)
-		return REWRITE_NOT;
 	if (!session || buffer_len(&session->unnamed) == 0)
-		return message_refuse(
-		    m, &(struct notice){.severity = "ERROR",
-					.sqlstate = SQLSTATE_UNKNOWN_STATEMENT,
-					.message = "unnamed prepared statement does not "
-						   "exist"});
-	struct slice tail = buffer_bytes(&session->unnamed);
-	if (!text_sent(m->client, scan(text_of_tail(tail)), false) ||
-	    !message_write_parse(m, slice_of(NULL, 0), tail, ASKED_BY_POOLER))
+		return refuse_unnamed(m);
+	enum rewritten verdict = judge_unnamed(m);
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	s->unnamed_asked = tracker_next(&s->tracker);
+	if (!message_write_parse(m, slice_of(NULL, 0), buffer_bytes(&session->unnamed),
+				 ASKED_BY_POOLER))
 		return message_no_memory(m);
 	s->has_unnamed = true;
 	s->is_unnamed_used = true; /* the client's copy is kept anyway */
 	pass_count(m->pass, PASS_SERVER_PARSE);
 	return REWRITE_NOT;
+}
+
+static enum rewritten use_unnamed(const struct message *m)
+{
+	struct server *s = m->server;
+	bool is_bind = m->frame->letter == 'B';
+
+	if (!s->has_unnamed)
+		return provide_unnamed(m);
+	if (!is_bind)
+		return REWRITE_NOT;
+	s->is_unnamed_used = true;
+	return s->unnamed_asked < tracker_turn(&s->tracker) ? judge_unnamed(m)
+							    : REWRITE_NOT;
 }
 
 void rewrite_keep_unnamed(struct client *c)

@@ -84,6 +84,7 @@ struct server {
 	struct journal journal;     /* effects of questions that are not answered yet */
 	struct replay replay;       /* a batch that may have to be asked again */
 	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
+	uint64_t unnamed_asked;     /* question that prepared it */
 	uint64_t
 	    forgets_before; /* question that is to drop all statements of earlier ones */
 	uint64_t
