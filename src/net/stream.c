@@ -221,8 +221,9 @@ static bool read_once(struct stream *s)
 	}
 	CHECK((size_t)got <= len);
 	take_bytes(s, gathered, (size_t)got);
+	/* TLS opens records in place, so more than `got` has been written to. */
 	if (is_secret)
-		explicit_bzero(scratch, gathered + (size_t)got);
+		explicit_bzero(scratch, gathered + len);
 	if (!s->transport || s->has_ended)
 		return false;
 	learn_appetite(s, kept + (size_t)got);

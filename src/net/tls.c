@@ -215,6 +215,8 @@ int tls_accept(struct stream *stream, struct tls_context *context, bool is_direc
 		free_tls(t);
 		return -ENOMEM;
 	}
+	/* There may be passwords among what clients say. */
+	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_set_accept_state(t->ssl);
 	put_under(t);
 	return 0;

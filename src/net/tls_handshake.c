@@ -215,12 +215,8 @@ static void agree(struct tls *t)
 		tls_fail(t, fault);
 		return;
 	}
-	if (t->context->side == TLS_SIDE_ACCEPT) {
+	if (t->context->side == TLS_SIDE_ACCEPT)
 		tls_lasting_take_over(t);
-		/* There may be passwords among what clients say, but not before. */
-		if (t->ssl)
-			SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
-	}
 	if (t->ssl)
 		SSL_set_read_ahead(t->ssl, 1);
 	t->state = TLS_AGREED;

@@ -260,11 +260,7 @@ static ssize_t read_area(struct tls *t, uint8_t *into, size_t len)
 	tls_mark(t, STREAM_WIRE_FILLED, (size_t)got == len - kept);
 	size_t have = kept + (size_t)got;
 	size_t data_len = open_records(t, into, have, &used);
-	bool is_kept = buffer_append(&t->carry, slice_of(into + used, have - used));
-	/* Records are opened in place, and what was in them is moved to the front. */
-	if (t->stream->ops->is_secret)
-		crypto_wipe(into + data_len, have - data_len);
-	if (!is_kept)
+	if (!buffer_append(&t->carry, slice_of(into + used, have - used)))
 		return -ENOMEM;
 	tls_mark(t, STREAM_WIRE_READABLE, data_len > 0 && has_ended(t));
 	return data_len > 0 ? (ssize_t)data_len : no_data(t);

@@ -16,8 +16,7 @@ struct iovec;
  * read before it can write, marks it in the stream (enum stream_wire in net/stream.h).
  * Then write is also called without any pieces, to send what is unsent. */
 struct transport {
-	/* Bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing now). Where
-	 * the stream's ops say is_secret, no others of the peer's stay in `into`. */
+	/* Bytes read, 0 at the end of the stream, or -errno (-EAGAIN: nothing now). */
 	ssize_t (*read)(struct stream *stream, uint8_t *into, size_t len);
 	/* Bytes written (perhaps fewer than given), or -errno. At most 2 pieces. */
 	ssize_t (*write)(struct stream *stream, const struct iovec *pieces, int count);

@@ -917,30 +917,6 @@ static void two_pieces_go_in_one_record(void **state)
 	}
 }
 
-/* Several records at once, so that one is opened behind another. */
-static void what_is_secret_does_not_stay_in_the_reading_area(void **state)
-{
-	static const char secret[] = "a password";
-	struct stage *s = *state;
-
-	for (size_t i = 0; i < 2; i++) {
-		set_usual_contexts(s, protocols[i]);
-		shake(s, false, &localhost);
-		struct stream *server = &s->pair.server.stream;
-		struct stream_ops ops = *server->ops;
-		ops.is_secret = true;
-		stream_set_ops(server, &ops);
-		const uint8_t *scratch = s->pair.loop.scratch;
-		memset(s->pair.loop.scratch, 0, LOOP_SCRATCH_LEN);
-		for (int n = 0; n < 3; n++)
-			tls_end_write(&s->pair.client, secret);
-		tls_pair_settle(&s->pair);
-		assert_int_equal(buffer_len(&s->pair.server.seen), 3 * strlen(secret));
-		assert_null(memmem(scratch, LOOP_SCRATCH_LEN, secret, strlen(secret)));
-		close_one(state);
-	}
-}
-
 /* ---- keys are renewed ---- */
 
 static void renew_client_key(struct stage *s, int kind)
@@ -1244,7 +1220,6 @@ int main(void)
 	    T(records_are_cut_anywhere),
 	    T(a_small_keep_reads_big_records_in_parts),
 	    T(two_pieces_go_in_one_record),
-	    T(what_is_secret_does_not_stay_in_the_reading_area),
 	    T(clients_may_renew_their_keys),
 	    T(worn_keys_are_renewed),
 	    T(a_flood_of_empty_records_ends_the_connection),
