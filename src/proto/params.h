@@ -40,6 +40,9 @@ struct params *params_with(struct params_store *store, const struct params *set,
 struct params *params_without(struct params_store *store, const struct params *set,
 			      struct slice name);
 
+/* How names are ordered, and found to be equal (0). */
+int params_name_compare(struct slice a, struct slice b);
+
 size_t params_count(const struct params *set);
 /* The i-th pair, ordered by name; borrowed. */
 void params_at(const struct params *set, size_t i, struct slice *out_name,
