@@ -3,8 +3,9 @@
  *
  * A set is immutable and shared: equal sets are one object, counted, so ten thousand
  * clients with the same parameters hold one set and "does this server have what the
- * client wants" is usually one comparison of pointers. Names compare without regard to
- * case and keep the spelling in which they first came.
+ * client wants" is usually one comparison of pointers. Sets that differ share what they
+ * have in common, so a change costs no more than what changes. Names compare without
+ * regard to case and keep the spelling in which they first came.
  */
 #ifndef POOLER_PROTO_PARAMS_H
 #define POOLER_PROTO_PARAMS_H
@@ -13,13 +14,16 @@
 #include "base/slice.h"
 
 struct buffer;
+struct pair;   /* a name with its value */
 struct params; /* one set */
 
 struct params_store {
 	struct hash_key key;
 	struct params *sets; /* uthash, by content */
+	struct pair *pairs;  /* likewise; each is there once for all sets */
 	struct params *empty;
 	size_t count; /* distinct sets alive */
+	size_t bytes; /* of all sets and pairs */
 };
 
 int params_store_init(struct params_store *store); /* 0 or -ENOMEM */
@@ -44,6 +48,9 @@ struct params *params_without(struct params_store *store, const struct params *s
 int params_name_compare(struct slice a, struct slice b);
 
 size_t params_count(const struct params *set);
+/* What it would take if it shared nothing; and what a pair of these lengths adds. */
+size_t params_cost_of(const struct params *set);
+size_t params_cost(size_t name_len, size_t value_len);
 /* The i-th pair, ordered by name; borrowed. */
 void params_at(const struct params *set, size_t i, struct slice *out_name,
 	       struct slice *out_value);

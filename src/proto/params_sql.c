@@ -162,6 +162,12 @@ static bool is_identity(struct slice name)
 	return name_is(name, user_name) || name_is(name, role_name);
 }
 
+/* Of one store they are the same bytes, however many. */
+static bool is_same(struct slice a, struct slice b)
+{
+	return (a.data == b.data && a.len == b.len) || slice_equal(a, b);
+}
+
 static void differ_in(struct difference *d, struct slice name)
 {
 	const struct params *now = d->is_dropped && is_identity(name) ? d->base : d->have;
@@ -170,10 +176,10 @@ static void differ_in(struct difference *d, struct slice name)
 	bool is_lost = d->has_new_user && name_is(name, role_name);
 
 	if (params_find(d->want, name, &want)) {
-		if (!has || is_lost || !slice_equal(have, want))
+		if (!has || is_lost || !is_same(have, want))
 			sql_set(&d->sql, name, &want);
 	} else if (params_find(d->base, name, &want)) {
-		if (is_lost || !slice_equal(have, want))
+		if (is_lost || !is_same(have, want))
 			sql_set(&d->sql, name, &want);
 	} else if (has) {
 		sql_set(&d->sql, name, NULL);
@@ -221,7 +227,7 @@ static void drop(struct difference *d, struct slice name)
 	struct slice have, base;
 
 	if (params_find(d->have, name, &have) &&
-	    !(params_find(d->base, name, &base) && slice_equal(have, base)))
+	    !(params_find(d->base, name, &base) && is_same(have, base)))
 		sql_set(&d->sql, name, NULL);
 }
 

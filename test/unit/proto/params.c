@@ -326,6 +326,58 @@ static void values_may_be_long(void **state)
 	end_store(store);
 }
 
+static struct params *with_number(struct params_store *store, const struct params *set,
+				  int number)
+{
+	char name[20], value[20];
+
+	snprintf(name, sizeof(name), "n%d", number);
+	snprintf(value, sizeof(value), "%d", number);
+	return params_with(store, set, slice_of_text(name), slice_of_text(value));
+}
+
+static void a_change_shares_all_that_it_leaves(void **state)
+{
+	enum { SETS = 100, LEN = 1000 * 1000 };
+	struct params_store *store = begin_store();
+	size_t empty_bytes = store->bytes;
+	char *text = calloc(1, LEN);
+	struct params *sets[SETS];
+
+	(void)state;
+	struct params *empty = params_empty(store);
+	sets[0] = params_with(store, empty, slice_of_text("long"), slice_of(text, LEN));
+	assert_true(params_cost_of(sets[0]) > LEN);
+	for (int i = 1; i < SETS; i++) {
+		sets[i] = with_number(store, sets[i - 1], i);
+		assert_true(params_cost_of(sets[i]) > params_cost_of(sets[i - 1]));
+	}
+	assert_true(store->bytes > LEN);
+	assert_true(store->bytes < LEN + SETS * 2000);
+	for (int i = 0; i < SETS; i++)
+		params_unref(store, sets[i]);
+	assert_int_equal(store->bytes, empty_bytes);
+	params_unref(store, empty);
+	free(text);
+	end_store(store);
+}
+
+static void the_cost_of_a_set_is_that_of_its_pairs(void **state)
+{
+	struct params_store *store = begin_store();
+	struct params *set = SET_OF(store, "a=1", "bb=22", "a=333", "c=");
+	struct params *fewer = params_without(store, set, slice_of_text("A"));
+
+	(void)state;
+	assert_int_equal(params_cost_of(store->empty), 0);
+	assert_int_equal(params_cost_of(set),
+			 params_cost(1, 3) + params_cost(2, 2) + params_cost(1, 0));
+	assert_int_equal(params_cost_of(fewer), params_cost(2, 2) + params_cost(1, 0));
+	params_unref(store, set);
+	params_unref(store, fewer);
+	end_store(store);
+}
+
 /* ---- a naive server ---- */
 
 static const char *const names[] = {"a",           "B",       "TimeZone", "my.var",
@@ -628,6 +680,8 @@ int main(void)
 	    cmocka_unit_test(facts_cannot_be_set),
 	    cmocka_unit_test(differences_are_right_sql),
 	    cmocka_unit_test(values_may_be_long),
+	    cmocka_unit_test(a_change_shares_all_that_it_leaves),
+	    cmocka_unit_test(the_cost_of_a_set_is_that_of_its_pairs),
 	    cmocka_unit_test(a_server_gets_what_the_client_wants),
 	    cmocka_unit_test(random_changes_agree_with_a_naive_set),
 	    cmocka_unit_test(many_sets_are_found_again),
