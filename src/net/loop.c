@@ -4,8 +4,10 @@
  */
 #include "net/loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -16,18 +18,25 @@ enum { DEADLINES_PER_TURN = 128 };
 
 /* ---- descriptors ---- */
 
+void loop_io_tell(struct loop *loop, struct loop_io *io, int events)
+{
+	loop_io_fn on_ready;
+
+	memcpy(&on_ready, &io->ev.data, sizeof(on_ready));
+	on_ready(loop, io, events);
+}
+
 static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct loop_io *io = (struct loop_io *)w;
-
-	(void)ev;
-	io->on_ready(w->data, io, revents & (LOOP_READ | LOOP_WRITE));
+	loop_io_tell(ev_userdata(ev), (struct loop_io *)w,
+		     revents & (LOOP_READ | LOOP_WRITE));
 }
 
 void loop_io_init(struct loop_io *io, int fd, loop_io_fn on_ready)
 {
 	ev_io_init(&io->ev, on_io, fd, 0);
-	io->on_ready = on_ready;
+	static_assert(sizeof(io->ev.data) == sizeof(on_ready), "POSIX says so");
+	memcpy(&io->ev.data, &on_ready, sizeof(on_ready));
 }
 
 void loop_io_watch(struct loop *loop, struct loop_io *io, int events)
@@ -40,7 +49,6 @@ void loop_io_watch(struct loop *loop, struct loop_io *io, int events)
 	ev_io_modify(&io->ev, events);
 	if (events == 0 || !loop->ev || io->ev.fd < 0)
 		return;
-	io->ev.data = loop;
 	ev_io_start(loop->ev, &io->ev);
 }
 
@@ -214,6 +222,7 @@ int loop_init(struct loop *loop)
 		loop_fini(loop);
 		return err;
 	}
+	ev_set_userdata(loop->ev, loop);
 	ev_prepare_init(&loop->before_wait, on_before_wait);
 	ev_check_init(&loop->after_wait, on_after_wait);
 	ev_timer_init(&loop->wake, on_wake, 0., 0.);

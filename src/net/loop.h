@@ -31,12 +31,16 @@ enum { LOOP_READ = EV_READ, LOOP_WRITE = EV_WRITE };
 struct loop_io;
 typedef void (*loop_io_fn)(struct loop *loop, struct loop_io *io, int events);
 
+/* Every connection holds one, so nothing stands in it twice: ev.data is the loop_io_fn,
+ * and the loop is known to libev. */
 struct loop_io {
-	ev_io ev; /* ev.data is the loop_io_fn's loop */
-	loop_io_fn on_ready;
+	ev_io ev;
 };
 
 void loop_io_init(struct loop_io *io, int fd, loop_io_fn on_ready);
+
+/* Calls on_ready, as when the descriptor is ready; for tests. */
+void loop_io_tell(struct loop *loop, struct loop_io *io, int events);
 
 /* Watches for exactly these events from now on; 0 = none. Costs a system call at the end
  * of the turn only if the kernel's view really changes. */

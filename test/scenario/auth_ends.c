@@ -29,7 +29,7 @@ static void collect(struct world *w)
 	struct pollfd fd = {loop_io_fd(&l->workers_io), POLLIN, 0};
 
 	assert_int_equal(poll(&fd, 1, 10000), 1);
-	l->workers_io.on_ready(&w->loop, &l->workers_io, LOOP_READ);
+	loop_io_tell(&w->loop, &l->workers_io, LOOP_READ);
 	world_settle(w);
 }
 
