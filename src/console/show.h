@@ -125,7 +125,7 @@ extern const struct show_table show_hba, show_failed_logins;
 extern const struct show_table show_stats, show_stats_totals, show_stats_averages,
     show_totals;
 extern const struct show_table show_config, show_state, show_version, show_lists,
-    show_mem;
+    show_mem, show_memory;
 
 /* What drivers ask for, answered for their sake: SHOW client_encoding and the like. */
 extern const struct show_table show_driver_tables[];

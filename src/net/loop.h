@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "base/deadlines.h"
+#include "net/ledger.h"
 
 struct loop;
 
@@ -100,7 +101,8 @@ struct loop {
 	loop_reap_fn reap;
 	void *reap_context;
 	bool reap_wanted;
-	uint8_t *scratch; /* one area into which every stream reads */
+	struct ledger ledger; /* of what streams hold */
+	uint8_t *scratch;     /* one area into which every stream reads */
 	bool scratch_is_lent;
 	uint8_t *outbox; /* one area out of which TLS writes; NULL until it is needed */
 };

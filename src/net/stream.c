@@ -126,9 +126,12 @@ bool stream_has_hidden(const struct stream *s)
 
 static size_t read_len(const struct stream *s)
 {
+	size_t len;
+
 	if (s->is_finishing)
 		return LOOP_SCRATCH_LEN;
-	return appetite_len(&s->appetite, s->keep_max - buffer_len(&s->in));
+	len = appetite_len(&s->appetite, s->keep_max - buffer_len(&s->in));
+	return ledger_read_len(&s->loop->ledger, len);
 }
 
 /* len: what was offered; what was not consumed of it is kept by now. */
@@ -404,6 +407,7 @@ void stream_close(struct stream *s)
 	s->is_blocked = false;
 	drop_kept(s);
 	buffer_fini(&s->out);
+	water_count(s);
 }
 
 void stream_finish(struct stream *s)

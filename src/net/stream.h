@@ -11,8 +11,9 @@
  * for its last words say why; then comes on_end.
  *
  * Back-pressure: a stream that feeds another stops reading while the other holds more
- * than STREAM_HIGH_WATER bytes, and goes on when it holds none. Each direction looks at
- * its own destination only, so two full buffers never wait for each other.
+ * than STREAM_HIGH_WATER bytes (a client: client_share of the loop's ledger), and goes on
+ * when it holds none. Near the ledger's limit less is enough to stop it. Each direction
+ * looks at its own destination only, so two full buffers never wait for each other.
  *
  * Between the bytes and the wire stands a transport. One that keeps bytes to itself says
  * so by the marks of enum stream_wire; a plain socket never does.
@@ -64,6 +65,9 @@ struct stream_ops {
 	enum stream_turn (*may_read)(struct stream *stream);
 	/* What is read is secret: it is overwritten as soon as it has been consumed. */
 	bool is_secret;
+	/* Who reads what is written is a client: answers are taken off the hands of the
+	 * stream that feeds it, up to client_share of the loop's ledger. */
+	bool is_client;
 };
 
 /* What a transport keeps to itself; it sets and clears these marks. */
@@ -96,17 +100,18 @@ struct stream {
 	struct loop_task
 	    flush; /* in the loop's flush phase: corked bytes, or a failure */
 	uint32_t keep_max;
+	uint32_t held;        /* memory, as the loop's ledger knows it */
 	uint16_t write_error; /* errno of the write that failed; 0 = none */
 	struct appetite appetite;
-	bool is_blocked;   /* the kernel did not take all of `out` */
-	bool is_throttled; /* the stream we feed is full */
-	bool is_finishing; /* stream_finish() */
-	bool saw_eof;      /* the peer closed its side while we were finishing */
-	bool has_ended;    /* on_end was called */
-	bool in_callback;  /* on_data of this stream is on the stack */
-	bool wants_pump;   /* stream_pump() was called in there */
-	uint8_t wire;      /* marks of enum stream_wire */
-	uint8_t hold;      /* enum stream_hold */
+	uint8_t wire;          /* marks of enum stream_wire */
+	uint8_t hold;          /* enum stream_hold */
+	bool is_blocked : 1;   /* the kernel did not take all of `out` */
+	bool is_throttled : 1; /* the stream we feed is full */
+	bool is_finishing : 1; /* stream_finish() */
+	bool saw_eof : 1;      /* the peer closed its side while we were finishing */
+	bool has_ended : 1;    /* on_end was called */
+	bool in_callback : 1;  /* on_data of this stream is on the stack */
+	bool wants_pump : 1;   /* stream_pump() was called in there */
 };
 
 /* Zero is a valid stream that is not open. The descriptor (non-blocking) belongs to the

@@ -113,6 +113,7 @@ void stream_corked(struct stream *s)
 		water_judge(s);
 	} else if (!s->is_blocked) {
 		buffer_fini(&s->out); /* nobody will send it */
+		water_count(s);
 	}
 }
 

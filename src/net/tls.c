@@ -154,9 +154,18 @@ static void tls_close(struct stream *stream)
 	close(loop_io_fd(&stream->io));
 }
 
+/* Not the tickets: they are no bytes under way. */
+static size_t tls_held(const struct stream *stream)
+{
+	const struct tls *t = stream->transport_state;
+
+	return (size_t)t->carry.cap + t->unsent.cap;
+}
+
 const struct transport transport_tls = {
     .read = tls_read,
     .write = tls_write,
+    .held = tls_held,
     .shutdown = tls_shutdown,
     .close = tls_close,
 };

@@ -20,6 +20,8 @@ struct transport {
 	ssize_t (*read)(struct stream *stream, uint8_t *into, size_t len);
 	/* Bytes written (perhaps fewer than given), or -errno. At most 2 pieces. */
 	ssize_t (*write)(struct stream *stream, const struct iovec *pieces, int count);
+	/* Bytes of memory that it holds for what it keeps to itself. NULL: never any. */
+	size_t (*held)(const struct stream *stream);
 	/* Tells the peer that no more will be written; reading goes on. */
 	void (*shutdown)(struct stream *stream);
 	/* Ends the connection and frees what the transport holds; the stream's descriptor

@@ -4,6 +4,18 @@
  */
 #include "net/water.h"
 
+#include "net/transport.h"
+
+void water_count(struct stream *s)
+{
+	size_t held = (size_t)s->in.cap + s->out.cap;
+
+	if (s->transport && s->transport->held)
+		held += s->transport->held(s);
+	if (held != s->held)
+		ledger_change(&s->loop->ledger, &s->held, held);
+}
+
 static int judge_wire(struct stream *s, int events)
 {
 	if (water_has_hidden(s))
@@ -19,6 +31,7 @@ void water_watch(struct stream *s)
 {
 	int events = water_may_read(s) && s->hold != STREAM_HELD_STILL ? LOOP_READ : 0;
 
+	water_count(s);
 	if (s->is_blocked && !s->has_ended)
 		events |= LOOP_WRITE;
 	if (s->wire != 0)
@@ -29,24 +42,46 @@ void water_watch(struct stream *s)
 void water_release(struct stream *s)
 {
 	s->is_throttled = false;
+	ledger_go_on(&s->loop->ledger);
 	if (s->write_error)
 		loop_post_flush(s->loop, &s->flush);
 	water_watch(s);
 }
 
-void water_judge(const struct stream *s)
+/* What may be queued while there is memory for all. */
+static size_t high_water(const struct stream *s)
+{
+	uint64_t share = s->loop->ledger.client_share;
+
+	if (!s->ops || !s->ops->is_client)
+		return STREAM_HIGH_WATER;
+	return share < SIZE_MAX ? (size_t)share : SIZE_MAX;
+}
+
+static void throttle_if_high(struct stream *s, struct stream *from)
+{
+	struct ledger *ledger = &s->loop->ledger;
+	size_t queued = buffer_len(&s->out), most = high_water(s);
+
+	if (queued <= ledger_share(ledger, most))
+		return;
+	from->is_throttled = true;
+	ledger_stop(ledger, queued <= most);
+	water_watch(from);
+}
+
+void water_judge(struct stream *s)
 {
 	struct stream *from = s->fed_by;
-	size_t queued = buffer_len(&s->out);
+	bool is_empty = buffer_len(&s->out) == 0;
 
+	water_count(s);
 	if (!from)
 		return;
 	if (s->is_blocked)
 		appetite_spoil(&from->appetite);
-	if (queued > STREAM_HIGH_WATER && !from->is_throttled) {
-		from->is_throttled = true;
-		water_watch(from);
-	} else if (queued == 0 && from->is_throttled) {
+	if (is_empty && from->is_throttled)
 		water_release(from);
-	}
+	else if (!is_empty && !from->is_throttled)
+		throttle_if_high(s, from);
 }

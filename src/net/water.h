@@ -26,7 +26,10 @@ static inline bool water_has_hidden(const struct stream *s)
 	       water_may_read(s);
 }
 
-/* Watches the descriptor for what the stream may do now, and for nothing else. */
+/* The loop's ledger learns what the stream holds now. */
+void water_count(struct stream *stream);
+
+/* Watches the descriptor for what the stream may do now, and for nothing else; counts. */
 void water_watch(struct stream *stream);
 
 /* The stream need not wait for the one it feeds any more. If a write of its own failed
@@ -34,7 +37,8 @@ void water_watch(struct stream *stream);
 void water_release(struct stream *stream);
 
 /* After `out` has changed: stops the stream that fills it when it is high or lets it go
- * on when it is empty, and makes it read little while the kernel does not take all. */
-void water_judge(const struct stream *stream);
+ * on when it is empty, and makes it read little while the kernel does not take all.
+ * Counts. */
+void water_judge(struct stream *stream);
 
 #endif

@@ -45,6 +45,8 @@ void dispatcher_take_settings(struct dispatcher *d)
 	d->tuning = tuning_of(settings);
 	d->logs_moves = log_wants(LOG_LEVEL_NOISE);
 	tally_set_period(&d->pools.tally, settings->stats_period);
+	d->loop->ledger.limit = settings->max_buffer_memory;
+	d->loop->ledger.client_share = settings->client_buffer;
 	d->statements.max_bytes = settings->max_statement_memory;
 	d->statements.max_client_bytes = settings->max_client_statement_memory;
 	if (d->resolver)

@@ -128,6 +128,7 @@ static const struct stream_ops client_stream_ops = {
     .on_data = client_on_data,
     .on_drained = client_on_drained,
     .on_end = client_on_end,
+    .is_client = true,
 };
 
 /* Logins take turns, so that a rush of them leaves time for everybody else. */

@@ -116,6 +116,39 @@ static size_t count_lingering(const struct dispatcher *d)
 	return count;
 }
 
+struct sum {
+	uint64_t held;
+	size_t holders, stopped;
+};
+
+static void add_stream(struct sum *sum, const struct stream *s)
+{
+	uint64_t held = (uint64_t)s->in.cap + s->out.cap;
+
+	sum->held += held;
+	sum->holders += held > 0;
+	sum->stopped += s->is_throttled;
+}
+
+static void check_ledger(const struct dispatcher *d)
+{
+	const struct client *c;
+	const struct server *s;
+	struct sum sum = {0};
+
+	if (d->cancel_count > 0)
+		return; /* nobody but relay/cancel knows their streams */
+	TAILQ_FOREACH (c, &d->clients, place)
+		add_stream(&sum, &c->stream);
+	TAILQ_FOREACH (c, &d->lingering_clients, place)
+		add_stream(&sum, &c->stream);
+	TAILQ_FOREACH (s, &d->servers, place)
+		add_stream(&sum, &s->stream);
+	assert_int_equal(d->loop->ledger.held, sum.held);
+	assert_int_equal(d->loop->ledger.holders, sum.holders);
+	assert_int_equal(d->loop->ledger.stopped, sum.stopped);
+}
+
 /* Unused pools, and of logins the gate (two), the lookups and the names of peers. */
 enum { OWN_DEADLINES = 5 };
 
@@ -126,6 +159,7 @@ void world_check(struct world *w)
 	check_clients(d);
 	check_servers(d);
 	check_pools(d);
+	check_ledger(d);
 	assert_int_equal(d->client_slab.used, d->client_count + count_lingering(d));
 	assert_int_equal(w->loop.deadline_count,
 			 d->client_slab.used + d->server_slab.used + d->cancel_count +

@@ -74,15 +74,15 @@ static void fill(struct stream *s, size_t len)
 static void what_stops_reading_stops_it_and_no_more(void **state)
 {
 	struct stage *s = *state;
-	bool *const reasons[] = {&s->from.is_throttled, &s->from.saw_eof,
-				 &s->from.has_ended};
-
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		assert_true(water_may_read(&s->from));
-		*reasons[i] = true;
-		assert_false(water_may_read(&s->from));
-		*reasons[i] = false;
-	}
+	assert_true(water_may_read(&s->from));
+	s->from.is_throttled = true;
+	assert_false(water_may_read(&s->from));
+	s->from.is_throttled = false;
+	s->from.saw_eof = true;
+	assert_false(water_may_read(&s->from));
+	s->from.saw_eof = false;
+	s->from.has_ended = true;
+	assert_false(water_may_read(&s->from));
 }
 
 static void kept_bytes_stop_reading_when_there_is_no_room_for_more(void **state)
@@ -135,6 +135,78 @@ static void high_water_stops_the_source_until_all_has_gone(void **state)
 	assert_true(is_read(&s->to));
 }
 
+static const struct stream_ops client_ops = {.is_client = true};
+
+static void a_client_may_leave_so_much_unread_as_the_ledger_says(void **state)
+{
+	struct stage *s = *state;
+
+	s->to.ops = &client_ops;
+	s->loop.ledger.client_share = 100;
+	fill(&s->to, 100);
+	assert_true(is_read(&s->from));
+	fill(&s->to, 101);
+	assert_false(is_read(&s->from));
+	fill(&s->to, 0);
+	assert_true(is_read(&s->from));
+	assert_int_equal(s->loop.ledger.stopped, 0);
+	assert_int_equal(s->loop.ledger.stop_count, 1);
+	assert_int_equal(s->loop.ledger.short_count, 0);
+}
+
+static void near_the_limit_less_is_enough_to_stop_the_source(void **state)
+{
+	struct stage *s = *state;
+	struct ledger *ledger = &s->loop.ledger;
+	uint32_t others = 0;
+
+	ledger->limit = 1000 * 1000;
+	fill(&s->to, 20000);
+	assert_true(is_read(&s->from));
+	ledger_change(ledger, &others, 900 * 1000);
+	fill(&s->to, 20000);
+	assert_false(is_read(&s->from));
+	assert_int_equal(ledger->short_count, 1);
+	assert_int_equal(ledger->stopped, 1);
+	/* Not before its own bytes have gone, whatever the others do. */
+	ledger_change(ledger, &others, 0);
+	fill(&s->to, 1);
+	assert_false(is_read(&s->from));
+	fill(&s->to, 0);
+	assert_true(is_read(&s->from));
+	assert_int_equal(ledger->stopped, 0);
+}
+
+static void over_the_limit_who_holds_nothing_is_read(void **state)
+{
+	struct stage *s = *state;
+	uint32_t others = 0;
+
+	s->loop.ledger.limit = 1000;
+	ledger_change(&s->loop.ledger, &others, 5000);
+	fill(&s->to, 0);
+	assert_true(is_read(&s->from));
+	fill(&s->to, 1);
+	assert_false(is_read(&s->from));
+	fill(&s->to, 0);
+	assert_true(is_read(&s->from));
+}
+
+static void what_both_buffers_take_is_counted(void **state)
+{
+	struct stage *s = *state;
+
+	fill(&s->to, 1000);
+	assert_int_equal(s->loop.ledger.held, s->to.out.cap);
+	buffer_append(&s->to.in, slice_of_text("123"));
+	water_watch(&s->to);
+	assert_int_equal(s->loop.ledger.held, s->to.out.cap + s->to.in.cap);
+	buffer_fini(&s->to.in);
+	fill(&s->to, 0);
+	assert_int_equal(s->loop.ledger.held, 0);
+	assert_int_equal(s->loop.ledger.holders, 0);
+}
+
 static void who_is_fed_by_nobody_stops_nobody(void **state)
 {
 	struct stage *s = *state;
@@ -185,6 +257,10 @@ int main(void)
 	    CASE(who_finishes_reads_until_the_peer_has_closed),
 	    CASE(writing_is_watched_while_blocked_until_the_end),
 	    CASE(high_water_stops_the_source_until_all_has_gone),
+	    CASE(a_client_may_leave_so_much_unread_as_the_ledger_says),
+	    CASE(near_the_limit_less_is_enough_to_stop_the_source),
+	    CASE(over_the_limit_who_holds_nothing_is_read),
+	    CASE(what_both_buffers_take_is_counted),
 	    CASE(who_is_fed_by_nobody_stops_nobody),
 	    CASE(a_blocked_destination_spoils_the_appetite_of_its_source),
 	    CASE(who_is_let_go_hears_last_words_only_after_a_failed_write),

@@ -1,0 +1,198 @@
+/*
+ * Scenarios of clients that do not read what they have asked for: what becomes of their
+ * servers, of memory, and of everybody else.
+ */
+#include "scenario/world.h"
+
+enum { KB = 1024, ROW_LEN = 10 * KB };
+
+/* A row of ROW_LEN bytes on the wire. */
+static void push_row(struct actor *server)
+{
+	static uint8_t bytes[ROW_LEN] = {'D', 0, 0, (ROW_LEN - 1) >> 8,
+					 (ROW_LEN - 1) & 0xff};
+
+	actor_push_bytes(server, slice_of(bytes, sizeof(bytes)));
+}
+
+static void answer(struct actor *server, unsigned rows)
+{
+	actor_push(server, "T");
+	for (unsigned i = 0; i < rows; i++)
+		push_row(server);
+	actor_push(server, "C[SELECT] Z[I]");
+	world_settle(server->world);
+}
+
+/* ---- client_buffer ---- */
+
+/* Whether the server is free after so many rows for a client that reads nothing. */
+static bool sets_free(const char *lines, unsigned rows)
+{
+	struct world w;
+
+	world_begin(&w, lines);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	a->peer.room = 0;
+	say(a, "Q[much]");
+	answer(s, rows);
+	bool is_free =
+	    client_of(a)->state == CLIENT_IDLE && actor_server(s)->state == SERVER_IDLE;
+	/* In the end it has all of it, and the server is free in any case. */
+	a->peer.room = SIZE_MAX;
+	world_settle(&w);
+	assert_in_range(fake_peer_received(&a->peer).len, rows * ROW_LEN,
+			rows * ROW_LEN + 100);
+	assert_int_equal(w.loop.ledger.held, 0);
+	assert_int_equal(actor_server(s)->state, SERVER_IDLE);
+	world_end(&w);
+	return is_free;
+}
+
+static void an_answer_that_fits_the_buffer_sets_its_server_free_at_once(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned rows;
+		bool is_free;
+	} cases[] = {
+	    {"pool_mode = transaction\n", 1, true},
+	    {"pool_mode = transaction\n", 6, true},
+	    {"pool_mode = transaction\n", 8, false},
+	    {"pool_mode = transaction\n", 100, false},
+	    {"pool_mode = transaction\nclient_buffer = 200kB\n", 20, true},
+	    {"pool_mode = transaction\nclient_buffer = 200kB\n", 22, false},
+	    {"pool_mode = transaction\nclient_buffer = 0\n", 4, false},
+	    /* An eighth of the memory is less. */
+	    {"pool_mode = transaction\nmax_buffer_memory = 256kB\n", 2, true},
+	    {"pool_mode = transaction\nmax_buffer_memory = 256kB\n", 6, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (sets_free(cases[i].lines, cases[i].rows) != cases[i].is_free)
+			fail_msg("case %zu", i);
+}
+
+static void a_freed_server_serves_others_while_its_answer_is_unread(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\ndefault_pool_size = 1\n");
+	struct actor *slow = world_session(&w), *a = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	slow->peer.room = 0;
+	say(slow, "Q[much]");
+	answer(s, 6);
+	say(a, "Q[one]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+	/* It may ask again, but what it does not read stays with its server. */
+	say(slow, "Q[more]");
+	answer(s, 6);
+	assert_int_equal(client_of(slow)->state, CLIENT_LINKED);
+	say(a, "Q[two]");
+	assert_int_equal(client_of(a)->state, CLIENT_WAITING);
+	slow->peer.room = SIZE_MAX;
+	world_settle(&w);
+	say(s, "I Z[I]");
+	ASSERT_HEARS(a, "I Z[I]");
+	world_end(&w);
+}
+
+/* ---- max_buffer_memory ---- */
+
+enum { SLOW = 30, LIMIT = 400 * KB };
+#define LIMITED                                                                          \
+	"pool_mode = transaction\ndefault_pool_size = 40\nmax_buffer_memory = 400kB\n"
+
+static void slow_readers_share_the_memory_and_others_do_not_notice(void **state)
+{
+	struct actor *slow[SLOW];
+	struct world w;
+
+	(void)state;
+	world_begin(&w, LIMITED);
+	struct actor *normal = world_session(&w);
+	for (unsigned i = 0; i < SLOW; i++) {
+		slow[i] = world_session(&w);
+		slow[i]->peer.room = 0;
+		say(slow[i], "Q[much]");
+	}
+	for (unsigned i = 0; i < SLOW; i++)
+		answer(world_server(&w, i + 1), 100);
+	assert_true(w.loop.ledger.peak > LIMIT / 2);
+	assert_true(w.loop.ledger.peak <= LIMIT + SLOW * 2 * LEDGER_LEAST);
+	assert_int_equal(w.loop.ledger.stopped, SLOW);
+	assert_true(w.loop.ledger.short_count > 0);
+	for (int i = 0; i < 10; i++) {
+		say(normal, "Q[one]");
+		answer(world_server(&w, SLOW + 1), 20);
+		assert_in_range(fake_peer_received(&normal->peer).len, 20 * ROW_LEN,
+				20 * ROW_LEN + 100);
+		fake_peer_drop(&normal->peer, fake_peer_received(&normal->peer).len);
+	}
+	/* Each gets all in the end, one after the other. */
+	for (unsigned i = 0; i < SLOW; i++) {
+		slow[i]->peer.room = SIZE_MAX;
+		world_settle(&w);
+		assert_in_range(fake_peer_received(&slow[i]->peer).len, 100 * ROW_LEN,
+				100 * ROW_LEN + 100);
+	}
+	assert_int_equal(w.loop.ledger.held, 0);
+	world_end(&w);
+}
+
+/* As if all of it were in the hands of those who do not read. */
+static void without_any_memory_left_everything_goes_on_by_small_steps(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\nmax_buffer_memory = 1\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	a->peer.write_most = s->peer.write_most = 1000;
+	say(a, "Q[copy in]");
+	say(s, "G");
+	for (int i = 0; i < 500; i++)
+		actor_push(a, "d[a line of no great length, but there are many of it]");
+	say(a, "c");
+	world_settle(&w);
+	assert_in_range(fake_peer_received(&s->peer).len, 500 * 50, 500 * 60);
+	say(s, "C[COPY 500] Z[I]");
+	ASSERT_HEARS(a, "G C[COPY 500] Z[I]");
+	say(a, "Q[much]");
+	answer(s, 30);
+	assert_in_range(fake_peer_received(&a->peer).len, 30 * ROW_LEN,
+			30 * ROW_LEN + 100);
+	assert_int_equal(client_of(a)->state, CLIENT_IDLE);
+	world_end(&w);
+}
+
+static void a_reload_changes_both_limits(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	assert_int_equal(w.loop.ledger.limit, 256 * KB * KB);
+	assert_int_equal(w.loop.ledger.client_share, 64 * KB);
+	world_reload(&w, "max_buffer_memory = 0\nclient_buffer = 1kB\n");
+	assert_int_equal(w.loop.ledger.limit, 0);
+	assert_int_equal(w.loop.ledger.client_share, KB);
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_answer_that_fits_the_buffer_sets_its_server_free_at_once),
+	    cmocka_unit_test(a_freed_server_serves_others_while_its_answer_is_unread),
+	    cmocka_unit_test(slow_readers_share_the_memory_and_others_do_not_notice),
+	    cmocka_unit_test(without_any_memory_left_everything_goes_on_by_small_steps),
+	    cmocka_unit_test(a_reload_changes_both_limits),
+	};
+
+	return cmocka_run_group_tests_name("unread", tests, NULL, NULL);
+}
