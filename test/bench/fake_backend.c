@@ -194,14 +194,17 @@ static void wake_sleepers(struct backend *b)
 	}
 }
 
-static int next_timeout_ms(const struct backend *b)
+/* Waits until the first sleeper is due, not until the next whole millisecond: sleeps are
+ * what the servers' capacity is made of. */
+static int wait_for_events(const struct backend *b, struct epoll_event *events)
 {
 	const struct conn *first = TAILQ_FIRST(&b->sleepers);
-	if (!first)
-		return -1;
-	uint64_t now = now_ns();
-	return first->wake_ns <= now ? 0
-				     : (int)((first->wake_ns - now + 999999) / 1000000);
+	uint64_t now = first ? now_ns() : 0;
+	uint64_t left_ns = first && first->wake_ns > now ? first->wake_ns - now : 0;
+	struct timespec wait = {.tv_sec = (time_t)(left_ns / 1000000000u),
+				.tv_nsec = (long)(left_ns % 1000000000u)};
+	return epoll_pwait2(b->epoll, events, EVENTS_PER_TURN, first ? &wait : NULL,
+			    NULL);
 }
 
 static void print_figures(const struct backend *b)
@@ -244,8 +247,7 @@ static void backend_run(struct backend *b)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
 	while (!b->is_ended) {
-		int count =
-		    epoll_wait(b->epoll, events, EVENTS_PER_TURN, next_timeout_ms(b));
+		int count = wait_for_events(b, events);
 		for (int i = 0; i < count; i++)
 			on_event(b, &events[i]);
 		wake_sleepers(b);
