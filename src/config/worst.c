@@ -4,6 +4,7 @@
  * A database without a forced user has a pool for every user who comes, so only
  * max_db_connections bounds it. Databases with the same forced user have
  * max_user_connections in common. What is not bounded by either is told, not counted.
+ * max_server_connections bounds all together.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -87,6 +88,15 @@ static void add_user(const struct config *config, const struct share *shares,
 	}
 }
 
+static void bound_all(int64_t most, struct config_worst *out)
+{
+	if (most == UNBOUNDED)
+		return;
+	if (out->unbounded > 0 || out->servers > (uint64_t)most)
+		out->servers = (uint64_t)most;
+	out->unbounded = 0;
+}
+
 static void describe(const struct database *example, struct config_worst *out)
 {
 	char shown[HINT_SHOWN_MAX];
@@ -126,6 +136,7 @@ int config_worst_case(const struct config *config, struct config_worst *out)
 		add_user(config, shares + i, next - i, &worst, &example);
 	}
 	free(shares);
+	bound_all(limit(config->settings.max_server_connections), &worst);
 	describe(example, &worst);
 	*out = worst;
 	return 0;

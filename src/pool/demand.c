@@ -5,10 +5,10 @@
  * yields one when it becomes free. Places in turn are checked only when they matter, so a
  * pool may stand there for a while after its clients have gone.
  *
- * A pool that two full limits hold back would wait for ever if others always took what
- * becomes free under either. So it may claim room under its database's limit and keep it
- * for a moment while it waits for the user's. That order is always the same, so no two
- * pools wait for each other's claims.
+ * A pool that several full limits hold back would wait for ever if others always took
+ * what becomes free under each. So it may claim room under its database's limit and keep
+ * it for a moment while it waits for the user's, and under both while it waits for the
+ * process's. That order is always the same, so no two pools wait for each other's claims.
  */
 #include "pool/demand.h"
 
@@ -23,7 +23,7 @@
  * costs should be small against it. */
 #define YIELD_AFTER_US (500 * USEC_PER_MSEC)
 
-/* How long a claim is kept, and how long it takes until the next: where the other limit
+/* How long claims are kept, and how long it takes until the next: where the last limit
  * does not give way, little is lost. */
 #define CLAIM_US USEC_PER_SEC
 #define CLAIM_AGAIN_US (30 * USEC_PER_SEC)
@@ -44,16 +44,14 @@ static unsigned minus(unsigned a, unsigned b)
 	return a > b ? a - b : 0;
 }
 
-static struct usage *other_usage(const struct pool *p, const struct usage *usage)
+static bool has_claim_on(const struct pool *p, const struct usage *usage)
 {
-	return usage == p->database_usage ? p->user_usage : p->database_usage;
+	return (p->claims >> usage->kind & 1) != 0;
 }
 
 static unsigned room_for(const struct pool *p, const struct usage *usage)
 {
-	bool is_kept = p->has_claim && usage == p->database_usage;
-
-	if (!is_kept)
+	if (!has_claim_on(p, usage))
 		return usage_room_for_servers(usage);
 	/* What was kept is gone if the limit has been lowered since. */
 	return usage_holds_claims(usage) ? 1 : 0;
@@ -146,8 +144,8 @@ unsigned demand_servers_coming(const struct pool *p, uint64_t now_us)
 		return 0;
 	if (opening_is_failing(&p->opening))
 		room = at_most(room, opening_room(&p->opening, opening, now_us));
-	room = at_most(room, room_soon(p->database_usage));
-	room = at_most(room, room_soon(p->user_usage));
+	for (int i = 0; i < USAGES_EACH; i++)
+		room = at_most(room, room_soon(p->usages[i]));
 	return room < UINT_MAX - opening ? opening + room : UINT_MAX;
 }
 
@@ -167,27 +165,49 @@ static void unblock(struct pool *p)
 	p->is_starved = false;
 }
 
-static bool may_claim(const struct pool *p, uint64_t now_us)
+/* Those it has end together, so one more may be added at any time before. */
+static bool may_claim(const struct pool *p, const struct usage *usage, uint64_t now_us)
 {
-	return p->database_usage->max_servers != 0 && p->total == 0 && !p->has_claim &&
-	       now_us >= p->claim_end_us &&
-	       pool_longest_wait(p, now_us) >= YIELD_AFTER_US;
+	if (usage->max_servers == 0 || p->total > 0 || has_claim_on(p, usage))
+		return false;
+	return p->claims != 0 || (now_us >= p->claim_end_us &&
+				  pool_longest_wait(p, now_us) >= YIELD_AFTER_US);
 }
 
-static void claim(struct pool *p, uint64_t now_us)
+static void claim(struct pool *p, struct usage *usage, uint64_t now_us)
 {
-	p->has_claim = true;
-	p->claim_end_us = now_us + CLAIM_US;
-	p->database_usage->claimed++;
+	if (p->claims == 0)
+		p->claim_end_us = now_us + CLAIM_US;
+	p->claims |= (uint8_t)(1u << usage->kind);
+	usage->claimed++;
 }
 
-static void drop_claim(struct pool *p)
+static void drop_claims(struct pool *p)
 {
-	if (!p->has_claim)
+	if (p->claims == 0)
 		return;
-	p->has_claim = false;
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (has_claim_on(p, p->usages[i]))
+			p->usages[i]->claimed--;
+	p->claims = 0;
 	p->claim_end_us += CLAIM_AGAIN_US;
-	p->database_usage->claimed--;
+}
+
+/* Whether all that is kept is still there. */
+static bool claims_hold(const struct pool *p)
+{
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (has_claim_on(p, p->usages[i]) && !usage_holds_claims(p->usages[i]))
+			return false;
+	return true;
+}
+
+/* The room before the limit that blocks it. */
+static void claim_what_there_is(struct pool *p, uint64_t now_us)
+{
+	for (unsigned i = 0; i < p->blocked_by->kind; i++)
+		if (may_claim(p, p->usages[i], now_us))
+			claim(p, p->usages[i], now_us);
 }
 
 /* At the end of those whose turn it is. */
@@ -202,13 +222,13 @@ static void block(struct pool *p, struct usage *usage)
 void demand_withdraw(struct pool *p)
 {
 	unblock(p);
-	drop_claim(p);
+	drop_claims(p);
 }
 
 void demand_note_total(struct pool *p)
 {
 	if (p->total > 0)
-		drop_claim(p);
+		drop_claims(p);
 	if (p->blocked_by && p->is_starved != (p->total == 0))
 		block(p, p->blocked_by);
 }
@@ -227,22 +247,35 @@ static struct pool *next_blocked(const struct pool *p)
 	return !next && p->is_starved ? TAILQ_FIRST(&p->blocked_by->blocked) : next;
 }
 
+/* Another limit without room for it, so that room under this one does not help; NULL when
+ * there is none. Room that it could claim does help where it is to be had first. */
+static struct usage *other_obstacle(const struct pool *p, const struct usage *usage,
+				    uint64_t now_us)
+{
+	bool may_wait = may_claim(p, usage, now_us);
+
+	for (unsigned i = 0; i < USAGES_EACH; i++) {
+		if (p->usages[i] == usage || room_for(p, p->usages[i]) > 0)
+			continue;
+		if (!may_wait || i < usage->kind)
+			return p->usages[i];
+	}
+	return NULL;
+}
+
 /* Whether a blocked pool could use room under this limit; if not, it has no business to
  * stand there. */
 static bool keeps_its_turn(struct pool *p, struct usage *usage, uint64_t now_us)
 {
-	struct usage *other = other_usage(p, usage);
-
 	if (!wants_for_line(p, now_us)) {
 		unblock(p);
 		return false;
 	}
-	if (room_for(p, other) == 0 &&
-	    !(usage == p->database_usage && may_claim(p, now_us))) {
-		block(p, other);
-		return false;
-	}
-	return true;
+	struct usage *other = other_obstacle(p, usage, now_us);
+	if (!other)
+		return true;
+	block(p, other);
+	return false;
 }
 
 /* The first that could use room; each that could not is asked only once. */
@@ -267,7 +300,7 @@ static unsigned allowed_by(struct usage *usage, const struct pool *p, unsigned w
 	unsigned room = room_for(p, usage);
 	struct pool *first;
 
-	if (p->has_claim && usage == p->database_usage)
+	if (has_claim_on(p, usage))
 		return at_most(want, room);
 	if (room == 0 || (TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked)))
 		return at_most(want, room);
@@ -279,20 +312,19 @@ static unsigned allowed_by(struct usage *usage, const struct pool *p, unsigned w
 
 unsigned pool_demand(struct pool *p, uint64_t now_us)
 {
-	struct usage *usages[] = {p->database_usage, p->user_usage};
 	struct usage *blocked_by = NULL;
 	unsigned allowed;
 
 	/* A claim ends here only, where pool_next_look() is asked next: it sees to it
 	 * that somebody else gets the room. */
-	if (now_us >= p->claim_end_us || !usage_holds_claims(p->database_usage))
-		drop_claim(p);
+	if (now_us >= p->claim_end_us || !claims_hold(p))
+		drop_claims(p);
 	allowed = wanted(p, now_us);
-	for (unsigned i = 0; i < 2 && allowed > 0; i++) {
-		unsigned room = allowed_by(usages[i], p, allowed, now_us);
+	for (int i = 0; i < USAGES_EACH && allowed > 0; i++) {
+		unsigned room = allowed_by(p->usages[i], p, allowed, now_us);
 
 		if (room < allowed)
-			blocked_by = usages[i];
+			blocked_by = p->usages[i];
 		allowed = room;
 	}
 	if (!blocked_by || missing_for_line(p) <= allowed) {
@@ -301,8 +333,8 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 	}
 	if (allowed > 0 || p->blocked_by != blocked_by)
 		block(p, blocked_by);
-	if (allowed == 0 && blocked_by == p->user_usage && may_claim(p, now_us))
-		claim(p, now_us);
+	if (allowed == 0)
+		claim_what_there_is(p, now_us);
 	return allowed;
 }
 
@@ -313,13 +345,13 @@ struct slot *pool_eviction_for(const struct pool *p)
 
 	if (!usage || usage_has_room_for_server(usage) || usage->leaving > 0)
 		return NULL;
-	if (room_for(p, other_usage(p, usage)) == 0 &&
-	    TAILQ_EMPTY(&other_usage(p, usage)->idle))
-		return NULL;
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (p->usages[i] != usage && room_for(p, p->usages[i]) == 0 &&
+		    TAILQ_EMPTY(&p->usages[i]->idle))
+			return NULL;
 	slot = TAILQ_FIRST(&usage->idle);
 	while (slot && slot->pool == p)
-		slot = usage == p->database_usage ? TAILQ_NEXT(slot, idle_in_database)
-						  : TAILQ_NEXT(slot, idle_of_user);
+		slot = TAILQ_NEXT(slot, idle_under[usage->kind]);
 	return slot;
 }
 
@@ -365,8 +397,10 @@ static bool owes_to(struct usage *usage, struct pool *p, const struct slot *slot
 
 bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us)
 {
-	return owes_to(p->database_usage, p, slot, now_us) ||
-	       owes_to(p->user_usage, p, slot, now_us);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (owes_to(p->usages[i], p, slot, now_us))
+			return true;
+	return false;
 }
 
 /* ---- when to look again ---- */
@@ -380,10 +414,11 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us)
 {
 	uint64_t due_us = CLOCK_NEVER;
 
-	if (p->has_claim)
+	if (p->claims != 0)
 		due_us = p->claim_end_us;
-	if (has_room_for_others(p->database_usage) || has_room_for_others(p->user_usage))
-		due_us = clock_earlier(due_us, now_us + ROOM_RETRY_US);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (has_room_for_others(p->usages[i]))
+			due_us = clock_earlier(due_us, now_us + ROOM_RETRY_US);
 	if (!may_open(p))
 		return due_us;
 	if (reserve_due(p) > now_us)

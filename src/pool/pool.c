@@ -27,8 +27,8 @@ static const unsigned may_become[SLOT_STATES] = {
 static void count_leaving(struct pool *p, int by)
 {
 	p->leaving += (unsigned)by;
-	p->database_usage->leaving += (unsigned)by;
-	p->user_usage->leaving += (unsigned)by;
+	for (int i = 0; i < USAGES_EACH; i++)
+		p->usages[i]->leaving += (unsigned)by;
 }
 
 static void leave_idle(struct pool *p, struct slot *slot)
@@ -39,8 +39,8 @@ static void leave_idle(struct pool *p, struct slot *slot)
 		count_leaving(p, -1);
 		return;
 	}
-	TAILQ_REMOVE(&p->database_usage->idle, slot, idle_in_database);
-	TAILQ_REMOVE(&p->user_usage->idle, slot, idle_of_user);
+	for (int i = 0; i < USAGES_EACH; i++)
+		TAILQ_REMOVE(&p->usages[i]->idle, slot, idle_under[i]);
 }
 
 static void enter_idle(struct pool *p, struct slot *slot)
@@ -53,8 +53,8 @@ static void enter_idle(struct pool *p, struct slot *slot)
 		return;
 	}
 	TAILQ_INSERT_HEAD(&p->slots[SLOT_IDLE], slot, place);
-	TAILQ_INSERT_TAIL(&p->database_usage->idle, slot, idle_in_database);
-	TAILQ_INSERT_TAIL(&p->user_usage->idle, slot, idle_of_user);
+	for (int i = 0; i < USAGES_EACH; i++)
+		TAILQ_INSERT_TAIL(&p->usages[i]->idle, slot, idle_under[i]);
 }
 
 static void leave_state(struct pool *p, struct slot *slot)
@@ -99,6 +99,7 @@ void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us
 	    .database = ground->database,
 	    .database_usage = ground->database_usage,
 	    .user_usage = ground->user_usage,
+	    .process_usage = ground->process_usage,
 	    .paused_all = ground->paused_all,
 	    .rules = *ground->rules,
 	};
@@ -225,6 +226,13 @@ bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 
 /* ---- servers come and go ---- */
 
+static void count_servers(struct pool *p, int by)
+{
+	p->total += (unsigned)by;
+	for (int i = 0; i < USAGES_EACH; i++)
+		p->usages[i]->servers += (unsigned)by;
+}
+
 static void begin_slot(struct pool *p, struct slot *slot)
 {
 	CHECK(slot->state == SLOT_OUTSIDE);
@@ -238,9 +246,7 @@ static void begin_slot(struct pool *p, struct slot *slot)
 void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	begin_slot(p, slot);
-	p->total++;
-	p->database_usage->servers++;
-	p->user_usage->servers++;
+	count_servers(p, 1);
 	slot_move(p, slot, SLOT_OPENING, now_us);
 	demand_note_total(p);
 }
@@ -279,9 +285,7 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 		return;
 	}
 	CHECK(p->total > 0);
-	p->total--;
-	p->database_usage->servers--;
-	p->user_usage->servers--;
+	count_servers(p, -1);
 	slot_move(p, slot, SLOT_OUTSIDE, now_us);
 	slot->pool = NULL;
 	demand_note_total(p);
@@ -342,13 +346,17 @@ uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
 
 /* ---- soundness ---- */
 
+static bool is_one_of_mine(const struct pool *p, const struct usage *usage)
+{
+	return p->usages[usage->kind] == usage;
+}
+
 static bool slot_is_sound(const struct pool *p, const struct slot *slot, int state)
 {
 	if (slot->pool != p || slot->state != state)
 		return false;
 	if (state == SLOT_PRIVATE && slot->waits_for)
-		return slot->opened_us == 0 && (slot->waits_for == p->database_usage ||
-						slot->waits_for == p->user_usage);
+		return slot->opened_us == 0 && is_one_of_mine(p, slot->waits_for);
 	return state == SLOT_OPENING || slot->retire_us >= slot->opened_us;
 }
 
@@ -395,9 +403,10 @@ bool pool_is_sound(const struct pool *p)
 	}
 	if (total != p->total || p->counts[SLOT_OUTSIDE] != 0)
 		return false;
-	if (p->blocked_by && p->blocked_by != p->database_usage &&
-	    p->blocked_by != p->user_usage)
+	if (p->blocked_by && !is_one_of_mine(p, p->blocked_by))
 		return false;
-	return p->database_usage->servers >= total && p->user_usage->servers >= total &&
-	       idle_are_sound(p) && admission_is_sound(&p->line);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (p->usages[i]->servers < total)
+			return false;
+	return idle_are_sound(p) && admission_is_sound(&p->line);
 }

@@ -24,8 +24,14 @@ struct pool {
 	TAILQ_ENTRY(pool) all;           /* pools.all */
 	TAILQ_ENTRY(pool) unused_place;  /* pools.unused */
 	struct usage *blocked_by;        /* NULL = not blocked */
-	struct usage *database_usage;    /* held */
-	struct usage *user_usage;        /* held: of the user at the server */
+	union {                          /* by enum usage_kind, or by name */
+		struct usage *usages[USAGES_EACH];
+		struct {
+			struct usage *database_usage; /* held */
+			struct usage *user_usage; /* held: of the user at the server */
+			struct usage *process_usage;
+		};
+	};
 	const struct database *database; /* of the snapshot in force; NULL once removed */
 	const unsigned *paused_all;      /* pools.paused_all */
 	char *key;                       /* database NUL user NUL */
@@ -46,10 +52,10 @@ struct pool {
 	struct tally tally;
 	struct histogram *waits;  /* of served waits; NULL before the first */
 	uint64_t unused_since_us; /* no clients and no servers since; 0 = in use */
-	uint64_t claim_end_us; /* of the claim; without one: earliest time for another */
-	bool is_starved;       /* blocked: in usage.starved, not in usage.blocked */
-	bool has_claim;        /* on room under its database's limit */
-	bool is_auto;          /* made from the "*" entry */
+	uint64_t claim_end_us;    /* of claims; without one: earliest time for another */
+	uint8_t claims;  /* a bit per usage: room under its limit is kept for this pool */
+	bool is_starved; /* blocked: in usage.starved, not in usage.blocked */
+	bool is_auto;    /* made from the "*" entry */
 	bool has_been_reached; /* some server has logged in */
 	void *owner_data;      /* the relay's: what is known of this pool's servers */
 };
@@ -59,7 +65,7 @@ struct pool {
 /* What a pool stands on; all of it (the rules are copied) outlives the pool. */
 struct pool_ground {
 	const struct database *database;
-	struct usage *database_usage, *user_usage;
+	struct usage *database_usage, *user_usage, *process_usage;
 	const unsigned *paused_all;
 	const struct rules *rules;
 	uint64_t stats_period_us;
@@ -114,14 +120,14 @@ bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
 
 /* How many servers the dispatcher should start to open now, for the line (reserve
  * included once the first has waited long enough) and for min_pool_size. Each is
- * announced by pool_add(). When a database's or user's limit is what stops it, the pool
- * is put on that limit's list of blocked pools, and whoever blocks others gets one at a
- * time. To be called whenever a client has joined the line, and a server was opened, has
- * failed or has left. */
+ * announced by pool_add(). When a limit that it shares is what stops it, the pool is put
+ * on that limit's list of blocked pools, and whoever blocks others gets one at a time. To
+ * be called whenever a client has joined the line, and a server was opened, has failed or
+ * has left. */
 unsigned pool_demand(struct pool *p, uint64_t now_us);
 
 /* Whose turn it is when a limit has room: the pool that pool_demand() should be called of
- * next; NULL when there is no room or nobody is blocked. To be called for both usages of
+ * next; NULL when there is no room or nobody is blocked. To be called for each usage of
  * a pool, until NULL, after a server has left it, a limit was raised or its next look was
  * due; but not again when a server that pool_demand() asked for could not be started.
  * pool_demand() of it may turn out to be 0: then it waits elsewhere, and the next one's

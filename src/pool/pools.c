@@ -19,8 +19,10 @@ void pools_init(struct pools *pools, const struct config *config, uint64_t now_u
 	*pools = (struct pools){.config = config_ref(config), .key = hash_key_make()};
 	TAILQ_INIT(&pools->all);
 	TAILQ_INIT(&pools->unused);
-	usages_init(&pools->databases);
-	usages_init(&pools->users);
+	usages_init(&pools->databases, USAGE_OF_DATABASE);
+	usages_init(&pools->users, USAGE_OF_USER);
+	usage_init(&pools->process, USAGE_OF_PROCESS);
+	pools->process.max_servers = config->settings.max_server_connections;
 	tally_init(&pools->tally, now_us, config->settings.stats_period);
 }
 
@@ -32,6 +34,7 @@ void pools_fini(struct pools *pools)
 		return;
 	while ((p = TAILQ_FIRST(&pools->all)) != NULL)
 		pools_drop(pools, p);
+	usage_fini(&pools->process);
 	usages_fini(&pools->users);
 	usages_fini(&pools->databases);
 	config_unref(pools->config);
@@ -177,6 +180,7 @@ static struct pool *pool_begin(struct pools *pools, const struct database *entry
 	struct rules rules = rules_of(pools, entry, user);
 	struct pool_ground ground = {
 	    .database = entry,
+	    .process_usage = &pools->process,
 	    .paused_all = &pools->paused_all,
 	    .rules = &rules,
 	    .stats_period_us = pools->config->settings.stats_period,
@@ -331,6 +335,7 @@ static void refresh_limits(struct pools *pools)
 {
 	struct usage *usage, *next;
 
+	pools->process.max_servers = pools->config->settings.max_server_connections;
 	HASH_ITER (hh, pools->databases.table, usage, next)
 		set_database_limits(pools, usage);
 	HASH_ITER (hh, pools->users.table, usage, next)

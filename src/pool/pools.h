@@ -17,6 +17,7 @@ struct pools {
 	struct pool_queue unused; /* auto pools nobody uses, the longest unused first */
 	size_t count;
 	struct usages databases, users;
+	struct usage process;
 	struct counters gone; /* of pools that expired: totals never drop */
 	struct tally tally;   /* of the whole process */
 	unsigned paused_all;  /* PAUSE without a database */

@@ -20,28 +20,30 @@ static bool has_room_for_lasting(const struct usage *usage)
 
 bool pool_may_add_lasting(const struct pool *p)
 {
-	return has_room_for_lasting(p->database_usage) &&
-	       has_room_for_lasting(p->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (!has_room_for_lasting(p->usages[i]))
+			return false;
+	return true;
 }
 
 static void count_lasting(struct slot *slot, int by)
 {
 	if (!slot->is_lasting)
 		return;
-	slot->pool->database_usage->lasting += (unsigned)by;
-	slot->pool->user_usage->lasting += (unsigned)by;
+	for (int i = 0; i < USAGES_EACH; i++)
+		slot->pool->usages[i]->lasting += (unsigned)by;
 }
 
 static void count_waiting(struct slot *slot, int by)
 {
-	slot->pool->database_usage->waiting += (unsigned)by;
-	slot->pool->user_usage->waiting += (unsigned)by;
+	for (int i = 0; i < USAGES_EACH; i++)
+		slot->pool->usages[i]->waiting += (unsigned)by;
 }
 
 static void count_servers(struct slot *slot, int by)
 {
-	slot->pool->database_usage->servers += (unsigned)by;
-	slot->pool->user_usage->servers += (unsigned)by;
+	for (int i = 0; i < USAGES_EACH; i++)
+		slot->pool->usages[i]->servers += (unsigned)by;
 }
 
 static void wait_for(struct slot *slot, struct usage *usage)
@@ -80,9 +82,12 @@ static struct usage *kept_back_by(const struct slot *slot)
 {
 	struct pool *p = slot->pool;
 
-	if (pool_is_paused(p) || !p->database || !has_room(p->database_usage))
+	if (pool_is_paused(p) || !p->database)
 		return p->database_usage;
-	return has_room(p->user_usage) ? NULL : p->user_usage;
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (!has_room(p->usages[i]))
+			return p->usages[i];
+	return NULL;
 }
 
 struct slot *pool_next_private(struct usage *usage)

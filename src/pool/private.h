@@ -1,9 +1,9 @@
 /*
  * Servers outside of a pool's cycle of idle and busy: each is opened for one purpose, is
  * never handed out, and does not count in the pool's size. It does count under the limits
- * of its database and its user, so it may have to stand in line for room there; it comes
- * before pools that wait for the same, and while it waits, one of theirs makes room for
- * it as soon as it is free.
+ * of its database, its user and the process, so it may have to stand in line for room
+ * there; it comes before pools that wait for the same, and while it waits, one of theirs
+ * makes room for it as soon as it is free.
  *
  * Those that stay whether or not a client needs them just now are "lasting". They would
  * leave nothing for queries if they were let, so they take at most half of a limit.
@@ -22,8 +22,8 @@ void pool_add_private(struct pool *p, struct slot *slot, bool is_lasting,
 		      uint64_t now_us);
 
 /* The next in the line of this limit whose server may be opened now: it is off the line
- * and counts as a server. NULL when there is none. To be called until NULL for both
- * usages of a pool after one was added, a server has left, a gate was opened or a limit
+ * and counts as a server. NULL when there is none. To be called until NULL for each
+ * usage of a pool after one was added, a server has left, a gate was opened or a limit
  * was raised. */
 struct slot *pool_next_private(struct usage *usage);
 

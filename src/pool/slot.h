@@ -11,6 +11,11 @@
 struct pool;
 struct usage;
 
+/* What counts servers over several pools, and limits them. Each pool is under one of
+ * each kind; this is the order in which it gets room. */
+enum usage_kind { USAGE_OF_DATABASE, USAGE_OF_USER, USAGE_OF_PROCESS };
+enum { USAGES_EACH = USAGE_OF_PROCESS + 1 };
+
 enum slot_state {
 	SLOT_OUTSIDE,  /* in no pool */
 	SLOT_OPENING,  /* connecting or logging in */
@@ -23,10 +28,9 @@ enum slot_state {
 enum { SLOT_STATES = SLOT_PRIVATE + 1 };
 
 struct slot {
-	TAILQ_ENTRY(slot) place;            /* in the pool's list of its state */
-	TAILQ_ENTRY(slot) idle_in_database; /* among all idle ones of the database */
-	TAILQ_ENTRY(slot) idle_of_user;
-	TAILQ_ENTRY(slot) waiting_place; /* private: in the line of waits_for */
+	TAILQ_ENTRY(slot) place;                   /* in the pool's list of its state */
+	TAILQ_ENTRY(slot) idle_under[USAGES_EACH]; /* in usage.idle, of each usage */
+	TAILQ_ENTRY(slot) waiting_place;           /* private: in the line of waits_for */
 	struct pool *pool;
 	struct usage *waits_for; /* private: whose limit lacks room for it; NULL: it
 				    counts as a server */

@@ -40,7 +40,10 @@ static bool exceeds(const struct pool *p, bool with_reserve)
 
 static bool is_over_a_limit(const struct pool *p)
 {
-	return usage_is_over(p->database_usage) || usage_is_over(p->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (usage_is_over(p->usages[i]))
+			return true;
+	return false;
 }
 
 bool upkeep_must_retire(const struct pool *p, const struct slot *slot, uint64_t now_us)

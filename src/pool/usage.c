@@ -10,16 +10,31 @@
 
 #include "base/check.h"
 
-void usages_init(struct usages *u)
+void usages_init(struct usages *u, enum usage_kind kind)
 {
-	*u = (struct usages){.key = hash_key_make()};
+	*u = (struct usages){.kind = kind, .key = hash_key_make()};
 }
 
-static void usage_free(struct usages *u, struct usage *usage)
+void usage_init(struct usage *usage, enum usage_kind kind)
+{
+	*usage = (struct usage){.kind = kind};
+	TAILQ_INIT(&usage->idle);
+	TAILQ_INIT(&usage->pools);
+	TAILQ_INIT(&usage->starved);
+	TAILQ_INIT(&usage->blocked);
+	TAILQ_INIT(&usage->waiting_here);
+}
+
+void usage_fini(struct usage *usage)
 {
 	CHECK(usage->holders == 0 && usage->servers == 0 && usage->clients == 0);
 	CHECK(TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked));
 	CHECK(TAILQ_EMPTY(&usage->waiting_here) && usage->waiting == 0);
+}
+
+static void usage_free(struct usages *u, struct usage *usage)
+{
+	usage_fini(usage);
 	HASH_DEL(u->table, usage);
 	free(usage->name);
 	free(usage);
@@ -34,12 +49,13 @@ void usages_fini(struct usages *u)
 	*u = (struct usages){0};
 }
 
-static struct usage *usage_make(struct slice name)
+static struct usage *usage_make(struct slice name, enum usage_kind kind)
 {
-	struct usage *usage = calloc(1, sizeof(*usage));
+	struct usage *usage = malloc(sizeof(*usage));
 
 	if (!usage)
 		return NULL;
+	usage_init(usage, kind);
 	usage->name = malloc(name.len + 1);
 	if (!usage->name) {
 		free(usage);
@@ -49,11 +65,6 @@ static struct usage *usage_make(struct slice name)
 		memcpy(usage->name, name.data, name.len);
 	usage->name[name.len] = '\0';
 	usage->name_len = name.len;
-	TAILQ_INIT(&usage->idle);
-	TAILQ_INIT(&usage->pools);
-	TAILQ_INIT(&usage->starved);
-	TAILQ_INIT(&usage->blocked);
-	TAILQ_INIT(&usage->waiting_here);
 	return usage;
 }
 
@@ -71,7 +82,7 @@ struct usage *usages_hold(struct usages *u, struct slice name)
 	struct usage *usage = usages_find(u, name);
 
 	if (!usage) {
-		usage = usage_make(name);
+		usage = usage_make(name, u->kind);
 		if (!usage)
 			return NULL;
 		HASH_ADD_KEYPTR_BYHASHVALUE(hh, u->table, usage->name, usage->name_len,

@@ -1,6 +1,7 @@
 /*
- * What one database, or one user, uses: servers and clients, over all pools, and the
- * limits they are under. Every limit on servers or clients is read here and nowhere else.
+ * What one database, one user, or the whole process uses: servers and clients, over all
+ * pools, and the limits they are under. Every limit on servers or clients is read here
+ * and nowhere else.
  */
 #ifndef POOLER_POOL_USAGE_H
 #define POOLER_POOL_USAGE_H
@@ -21,8 +22,9 @@ TAILQ_HEAD(pool_queue, pool);
 
 struct usage {
 	UT_hash_handle hh;
-	char *name;
+	char *name; /* NULL: of the process */
 	size_t name_len;
+	enum usage_kind kind;
 	unsigned holders;        /* pools and clients that point here */
 	unsigned servers;        /* opening included */
 	unsigned leaving;        /* of these: free, retired, to be closed any moment */
@@ -42,14 +44,19 @@ struct usage {
 	struct gate gate;          /* of a database */
 };
 
-/* A named set of usages, by keyed hash. */
+/* A named set of usages of one kind, by keyed hash. */
 struct usages {
+	enum usage_kind kind;
 	struct hash_key key;
 	struct usage *table;
 };
 
-void usages_init(struct usages *u);
+void usages_init(struct usages *u, enum usage_kind kind);
 void usages_fini(struct usages *u); /* nothing may be held */
+
+/* One that stands alone, without a name. */
+void usage_init(struct usage *usage, enum usage_kind kind);
+void usage_fini(struct usage *usage); /* no pool may hold it */
 
 /* The one of that name, made if need be; NULL when memory is short. Held until
  * usage_release(). */

@@ -238,8 +238,8 @@ void dispatcher_pool_due(struct deadline *due, uint64_t now_us)
 	}
 	dispatcher_serve(d, pool);
 	/* What it had claimed and did not use is for others. */
-	dispatcher_serve_blocked(d, pool->database_usage);
-	dispatcher_serve_blocked(d, pool->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		dispatcher_serve_blocked(d, pool->usages[i]);
 }
 
 /* ---- servers are granted ---- */
@@ -289,8 +289,8 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 
 	while (pool_match(pool, dispatcher_now(d), &slot, &waiter))
 		grant(d, server_of_slot(slot), client_of_waiter(waiter));
-	private_serve(d, pool->database_usage);
-	private_serve(d, pool->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		private_serve(d, pool->usages[i]);
 	open_wanted(d, pool);
 }
 

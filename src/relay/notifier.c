@@ -212,7 +212,8 @@ static void open_connection(struct notifier *n)
 	if (!pool_may_add_lasting(n->pool)) {
 		fail_at_once(n, SQLSTATE_TOO_MANY_CONNECTIONS,
 			     "connections that listen may take only half of "
-			     "max_db_connections or max_user_connections");
+			     "max_db_connections, max_user_connections or "
+			     "max_server_connections");
 		return;
 	}
 	if (n->encoding[0])

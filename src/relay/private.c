@@ -17,8 +17,8 @@ static void look_for_room(struct loop_task *task)
 	    (struct private *)(void *)((char *)task - offsetof(struct private, start));
 	struct pool *pool = p->server->slot.pool;
 
-	private_serve(p->server->dispatcher, pool->database_usage);
-	private_serve(p->server->dispatcher, pool->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		private_serve(p->server->dispatcher, pool->usages[i]);
 }
 
 static bool make_private(struct server *s, const struct private_wish *wish)
@@ -91,7 +91,11 @@ bool private_is_waiting(const struct server *s)
 
 void private_wait_timeout(struct server *s)
 {
-	bool is_of_user = s->slot.waits_for == s->slot.pool->user_usage;
+	static const char *const messages[USAGES_EACH] = {
+	    "no more server connections allowed (max_db_connections)",
+	    "no more server connections allowed (max_user_connections)",
+	    "no more server connections allowed (max_server_connections)",
+	};
 
 	if (pool_is_paused(s->slot.pool)) {
 		s->connect_us = dispatcher_now(s->dispatcher);
@@ -99,13 +103,9 @@ void private_wait_timeout(struct server *s)
 		return;
 	}
 	dispatcher_server_failed(
-	    s, &(struct notice){
-		   .severity = "FATAL",
-		   .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-		   .message =
-		       is_of_user
-			   ? "no more server connections allowed (max_user_connections)"
-			   : "no more server connections allowed (max_db_connections)"});
+	    s, &(struct notice){.severity = "FATAL",
+				.sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
+				.message = messages[s->slot.waits_for->kind]});
 }
 
 void private_opened(struct server *s)

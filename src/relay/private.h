@@ -1,10 +1,10 @@
 /*
  * Private servers: connections of a pool's own identity (address, credentials, TLS, and
  * the same login) that are opened for one purpose and stay outside of the pool's cycle.
- * They count under max_db_connections and max_user_connections, so opening one may have
- * to wait for room there (server_connect_timeout bounds the wait, too); they do not count
- * in the pool's size, and the pool neither hands them out nor closes them. It lives while
- * they do.
+ * They count under max_db_connections, max_user_connections and max_server_connections,
+ * so opening one may have to wait for room there (server_connect_timeout bounds the wait,
+ * too); they do not count in the pool's size, and the pool neither hands them out nor
+ * closes them. It lives while they do.
  *
  * connect_query is not sent to them. PAUSE and RECONNECT close those that are lasting;
  * others are at work as a server with a client is, and a KILL ends them all.

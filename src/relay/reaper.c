@@ -168,8 +168,8 @@ static void reap_server(struct server *s)
 	if (is_hopeless && pool->total == 0)
 		dispatcher_refuse_line(pool);
 	dispatcher_serve(d, pool);
-	dispatcher_serve_blocked(d, pool->database_usage);
-	dispatcher_serve_blocked(d, pool->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		dispatcher_serve_blocked(d, pool->usages[i]);
 	dispatcher_note_progress(d);
 	keeper_let_go(d, pool);
 }

@@ -83,6 +83,24 @@ def test_max_user_connections_of_one_user_beats_the_global_one(make_pooler, clus
     assert most_backends_during(cluster, wires, "usename = 'bob'") == 1
 
 
+def test_max_server_connections_holds_over_all_databases_and_users(make_pooler, cluster):
+    pooler = make_pooler(max_server_connections=3, databases={"app": {}, "other": {}})
+    wires = [pooler.login(name, user=user) for name in ("app", "other")
+             for user in ("alice", "bob") for _ in range(3)]
+    assert most_backends_during(cluster, wires) <= 3
+
+
+def test_max_server_connections_can_be_raised_and_lowered_at_any_time(make_pooler, cluster):
+    pooler = make_pooler(max_server_connections=2, databases={"app": {}, "other": {}})
+    wires = [pooler.login(name) for name in ("app", "other") for _ in range(4)]
+    assert most_backends_during(cluster, wires) == 2
+    pooler.reload(max_server_connections=5)
+    assert most_backends_during(cluster, wires) == 5
+    pooler.reload(max_server_connections=1)
+    wait_until(lambda: len(cluster.backends()) <= 1, 5)
+    assert most_backends_during(cluster, wires) == 1
+
+
 def test_min_pool_size_keeps_servers_ready(make_pooler, cluster):
     pooler = make_pooler(min_pool_size=4)
     pooler.login().value("select 1")

@@ -58,7 +58,7 @@ static void a_pool_grows_to_its_size_and_no_further(void **state)
 	world_end(&w);
 }
 
-static void limits_hold_over_all_pools_of_a_database_or_a_user(void **state)
+static void limits_hold_over_all_pools_that_share_them(void **state)
 {
 	static const struct {
 		const char *lines, *one, *two;
@@ -67,10 +67,12 @@ static void limits_hold_over_all_pools_of_a_database_or_a_user(void **state)
 	     "user=otto;database=app"},
 	    {"max_user_connections = 3\n", "user=anna;database=app",
 	     "user=anna;database=other"},
+	    {"max_server_connections = 3\n", "user=anna;database=app",
+	     "user=otto;database=other"},
 	};
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct actor *c[5], *d[5];
 		char lines[128];
 		struct world w;
@@ -425,7 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_pool_grows_to_its_size_and_no_further),
-	    cmocka_unit_test(limits_hold_over_all_pools_of_a_database_or_a_user),
+	    cmocka_unit_test(limits_hold_over_all_pools_that_share_them),
 	    cmocka_unit_test(an_idle_server_of_another_pool_makes_room),
 	    cmocka_unit_test(the_least_is_kept_open_while_somebody_is_there),
 	    cmocka_unit_test(the_reserve_is_used_when_the_first_has_waited_long),

@@ -287,6 +287,20 @@ static void limits_per_user_bound_the_worst_case(void **state)
 		     16, 0, "");
 }
 
+static void the_limit_of_the_process_bounds_everything(void **state)
+{
+	expect_worst(*state,
+		     HEAD "max_server_connections = 30\n[databases]\na = user=u\n", 20, 0,
+		     "");
+	expect_worst(*state,
+		     HEAD "max_server_connections = 30\n[databases]\na = user=u\n"
+			  "b = user=v\n",
+		     30, 0, "");
+	expect_worst(*state,
+		     HEAD "max_server_connections = 30\n[databases]\na = user=u\nb =\n",
+		     30, 0, "");
+}
+
 static void what_has_no_bound_is_told(void **state)
 {
 	expect_worst(*state, HEAD "[databases]\na = user=u\nb =\nc =\n", 20, 2,
@@ -322,6 +336,7 @@ int main(void)
 	    TEST(forced_users_bound_the_worst_case),
 	    TEST(limits_per_database_bound_the_worst_case),
 	    TEST(limits_per_user_bound_the_worst_case),
+	    TEST(the_limit_of_the_process_bounds_everything),
 	    TEST(what_has_no_bound_is_told),
 	    TEST(without_databases_there_are_no_servers),
 	};

@@ -82,8 +82,8 @@ static void remove_slot(struct simulation *s, struct slot *slot)
 
 	pool_remove(p, slot, s->now);
 	serve(s, p);
-	serve_blocked(s, p->database_usage);
-	serve_blocked(s, p->user_usage);
+	for (int i = 0; i < USAGES_EACH; i++)
+		serve_blocked(s, p->usages[i]);
 }
 
 static void serve(struct simulation *s, struct pool *p)
@@ -129,8 +129,8 @@ static void tick(struct simulation *s)
 	for (unsigned i = 0; i < s->pool_count; i++)
 		if (pool_next_look(&s->pools[i], s->now - MSEC) <= s->now) {
 			serve(s, &s->pools[i]);
-			serve_blocked(s, s->pools[i].database_usage);
-			serve_blocked(s, s->pools[i].user_usage);
+			for (int k = 0; k < USAGES_EACH; k++)
+				serve_blocked(s, s->pools[i].usages[k]);
 		}
 }
 

@@ -19,6 +19,7 @@
 struct ground {
 	struct usages databases, users;
 	struct usage *database[2], *user[2];
+	struct usage process;
 	struct database entry;
 	unsigned paused_all;
 	struct rules rules;
@@ -41,8 +42,9 @@ static inline void ground_begin(struct ground *g)
 
 	*g = (struct ground){.entry = {.name = "first", .user = ""},
 			     .rules = plain_rules()};
-	usages_init(&g->databases);
-	usages_init(&g->users);
+	usages_init(&g->databases, USAGE_OF_DATABASE);
+	usages_init(&g->users, USAGE_OF_USER);
+	usage_init(&g->process, USAGE_OF_PROCESS);
 	for (int i = 0; i < 2; i++) {
 		g->database[i] = usages_hold(&g->databases, slice_of_text(names[i]));
 		g->user[i] = usages_hold(&g->users, slice_of_text(names[i]));
@@ -57,6 +59,7 @@ static inline void ground_end(struct ground *g)
 		usage_release(&g->databases, g->database[i]);
 		usage_release(&g->users, g->user[i]);
 	}
+	usage_fini(&g->process);
 	usages_fini(&g->databases);
 	usages_fini(&g->users);
 }
@@ -68,6 +71,7 @@ static inline void pool_begin(struct pool *p, struct ground *g, int database, in
 	    .database = &g->entry,
 	    .database_usage = g->database[database],
 	    .user_usage = g->user[user],
+	    .process_usage = &g->process,
 	    .paused_all = &g->paused_all,
 	    .rules = &g->rules,
 	    .stats_period_us = 60 * SECOND,

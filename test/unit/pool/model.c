@@ -67,7 +67,10 @@ int64_t model_usable(const struct model *m, int pool)
 
 bool model_is_under(const struct model *m, int pool, int limit)
 {
-	return m->pools[pool].limits[0] == limit || m->pools[pool].limits[1] == limit;
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (m->pools[pool].limits[i] == limit)
+			return true;
+	return false;
 }
 
 int64_t model_limit_servers(const struct model *m, int limit)
@@ -90,12 +93,20 @@ int64_t model_limit_leaving(const struct model *m, int limit)
 	return count;
 }
 
+bool model_claims(const struct model *m, int pool, int limit)
+{
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (m->pools[pool].limits[i] == limit)
+			return (m->pools[pool].claims & 1u << i) != 0;
+	return false;
+}
+
 int64_t model_limit_claimed(const struct model *m, int limit)
 {
 	int64_t count = 0;
 
 	for (int i = 0; i < MODEL_POOLS; i++)
-		count += m->pools[i].has_claim && m->pools[i].limits[0] == limit;
+		count += model_claims(m, i, limit);
 	return count;
 }
 
@@ -107,7 +118,7 @@ int64_t model_room_of_limit(const struct model *m, int limit)
 
 int64_t model_room(const struct model *m, int pool, int limit)
 {
-	if (m->pools[pool].has_claim && m->pools[pool].limits[0] == limit)
+	if (model_claims(m, pool, limit))
 		return model_limit_servers(m, limit) + model_limit_claimed(m, limit) <=
 		       m->limits[limit].most;
 	return model_room_of_limit(m, limit);
@@ -236,8 +247,8 @@ static int64_t coming(const struct model *m, int pool, uint64_t now_us)
 		return 0;
 	if (m->pools[pool].failures > 0)
 		room = least(room, room_to_open(m, pool, now_us));
-	room = least(room, model_room_soon(m, m->pools[pool].limits[0]));
-	room = least(room, model_room_soon(m, m->pools[pool].limits[1]));
+	for (int i = 0; i < USAGES_EACH; i++)
+		room = least(room, model_room_soon(m, m->pools[pool].limits[i]));
 	return model_count(m, pool, SLOT_OPENING) + room;
 }
 
@@ -273,7 +284,7 @@ bool model_is_beyond(const struct model *m, int pool, bool with_reserve)
 
 bool model_is_over_limit(const struct model *m, int pool)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < USAGES_EACH; i++) {
 		int limit = m->pools[pool].limits[i];
 
 		if (model_limit_servers(m, limit) - model_limit_leaving(m, limit) >

@@ -11,8 +11,8 @@ enum {
 	MODEL_POOLS = 6,
 	MODEL_SLOTS = 48,
 	MODEL_PEOPLE = 40,
-	/* Two databases, then two users. */
-	MODEL_LIMITS = 4,
+	/* Two databases, then two users, then the process. */
+	MODEL_LIMITS = 5,
 	MODEL_NOBODY = -1,
 };
 
@@ -32,13 +32,13 @@ struct model_person {
 };
 
 struct model_pool {
-	int limits[2]; /* of its database, of its user */
+	int limits[USAGES_EACH]; /* of its database, its user and the process */
 	struct rules rules;
 	unsigned clients;
 	int64_t allowed; /* to be opened at the same time */
 	unsigned failures;
 	uint64_t not_before_us;
-	bool has_claim;
+	unsigned claims; /* a bit per limit */
 	uint64_t claim_end_us;
 	uint64_t served, waited_us;
 };
@@ -68,6 +68,7 @@ int64_t model_usable(const struct model *m, int pool);
 int64_t model_limit_servers(const struct model *m, int limit);
 int64_t model_limit_leaving(const struct model *m, int limit);
 int64_t model_limit_claimed(const struct model *m, int limit);
+bool model_claims(const struct model *m, int pool, int limit);
 int64_t model_room(const struct model *m, int pool, int limit);
 int64_t model_room_of_limit(const struct model *m, int limit);
 int64_t model_room_soon(const struct model *m, int limit);

@@ -51,9 +51,9 @@ static void unblock(struct model *m, int pool)
 
 static void drop_claim(struct model *m, int pool)
 {
-	if (m->pools[pool].has_claim)
+	if (m->pools[pool].claims != 0)
 		m->pools[pool].claim_end_us += 30 * USEC_PER_SEC;
-	m->pools[pool].has_claim = false;
+	m->pools[pool].claims = 0;
 }
 
 static void block(struct model *m, int pool, int limit)
@@ -85,27 +85,40 @@ static uint64_t longest_wait(const struct model *m, int pool, uint64_t now_us)
 	return first < 0 ? 0 : now_us - m->people[first].since_us;
 }
 
-static bool may_claim(const struct model *m, int pool, uint64_t now_us)
+static bool may_claim(const struct model *m, int pool, int limit, uint64_t now_us)
 {
 	const struct model_pool *p = &m->pools[pool];
+	bool has_waited = now_us >= p->claim_end_us &&
+			  longest_wait(m, pool, now_us) >= 500 * USEC_PER_MSEC;
 
-	return !p->has_claim && now_us >= p->claim_end_us &&
-	       m->limits[p->limits[0]].most != MODEL_ENDLESS &&
-	       model_total(m, pool) == 0 &&
-	       longest_wait(m, pool, now_us) >= 500 * USEC_PER_MSEC;
+	return !model_claims(m, pool, limit) && m->limits[limit].most != MODEL_ENDLESS &&
+	       model_total(m, pool) == 0 && (p->claims != 0 || has_waited);
+}
+
+static int place_of(const struct model *m, int pool, int limit)
+{
+	int place = 0;
+
+	while (m->pools[pool].limits[place] != limit)
+		place++;
+	return place;
 }
 
 static bool keeps_turn(struct model *m, int pool, int limit, uint64_t now_us)
 {
 	const struct model_pool *p = &m->pools[pool];
-	int other = limit == p->limits[0] ? p->limits[1] : p->limits[0];
 
 	if (model_wanted_for_line(m, pool, now_us) == 0) {
 		unblock(m, pool);
 		return false;
 	}
-	if (model_room(m, pool, other) == 0 &&
-	    !(limit == p->limits[0] && may_claim(m, pool, now_us))) {
+	for (int i = 0; i < USAGES_EACH; i++) {
+		int other = p->limits[i];
+
+		if (other == limit || model_room(m, pool, other) > 0)
+			continue;
+		if (i > place_of(m, pool, limit) && may_claim(m, pool, limit, now_us))
+			continue;
 		block(m, pool, other);
 		return false;
 	}
@@ -132,9 +145,7 @@ static int64_t allowed_by(struct model *m, int limit, int pool, int64_t want,
 			  uint64_t now_us)
 {
 	int64_t room = model_room(m, pool, limit);
-	bool is_kept = m->pools[pool].has_claim && limit == m->pools[pool].limits[0];
-
-	if (is_kept || room == 0 || m->limits[limit].line_len == 0)
+	if (model_claims(m, pool, limit) || room == 0 || m->limits[limit].line_len == 0)
 		return least(want, room);
 	int first = whose_turn(m, limit, now_us);
 	if (first >= 0 && first != pool)
@@ -147,10 +158,14 @@ int64_t model_demand(struct model *m, int pool, uint64_t now_us)
 	struct model_pool *p = &m->pools[pool];
 	int blocked_by = MODEL_NOBODY;
 
-	if (now_us >= p->claim_end_us || model_room(m, pool, p->limits[0]) == 0)
+	bool claims_hold = now_us < p->claim_end_us;
+	for (int i = 0; i < USAGES_EACH; i++)
+		if ((p->claims & 1u << i) && model_room(m, pool, p->limits[i]) == 0)
+			claims_hold = false;
+	if (!claims_hold)
 		drop_claim(m, pool);
 	int64_t allowed = model_wanted(m, pool, now_us);
-	for (int i = 0; i < 2 && allowed > 0; i++) {
+	for (int i = 0; i < USAGES_EACH && allowed > 0; i++) {
 		int64_t room = allowed_by(m, p->limits[i], pool, allowed, now_us);
 
 		if (room < allowed)
@@ -163,10 +178,12 @@ int64_t model_demand(struct model *m, int pool, uint64_t now_us)
 	}
 	if (allowed > 0 || model_blocked_by(m, pool) != blocked_by)
 		block(m, pool, blocked_by);
-	if (allowed == 0 && blocked_by == p->limits[1] && may_claim(m, pool, now_us)) {
-		p->has_claim = true;
-		p->claim_end_us = now_us + USEC_PER_SEC;
-	}
+	for (int i = 0; allowed == 0 && p->limits[i] != blocked_by; i++)
+		if (may_claim(m, pool, p->limits[i], now_us)) {
+			if (p->claims == 0)
+				p->claim_end_us = now_us + USEC_PER_SEC;
+			p->claims |= 1u << i;
+		}
 	return allowed;
 }
 
@@ -177,10 +194,13 @@ int model_eviction(const struct model *m, int pool)
 	if (limit < 0 || model_room_of_limit(m, limit) > 0 ||
 	    model_limit_leaving(m, limit) > 0)
 		return MODEL_NOBODY;
-	int other = limit == m->pools[pool].limits[0] ? m->pools[pool].limits[1]
-						      : m->pools[pool].limits[0];
-	if (model_room(m, pool, other) == 0 && model_room_soon(m, other) == 0)
-		return MODEL_NOBODY;
+	for (int i = 0; i < USAGES_EACH; i++) {
+		int other = m->pools[pool].limits[i];
+
+		if (other != limit && model_room(m, pool, other) == 0 &&
+		    model_room_soon(m, other) == 0)
+			return MODEL_NOBODY;
+	}
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		const struct model_slot *s = &m->slots[i];
 
@@ -269,7 +289,8 @@ void model_set_free(struct model *m, int slot, uint64_t now_us)
 	if ((s->was_used && p->rules.server_lifetime == 0) || now_us >= s->retire_us ||
 	    model_is_beyond(m, s->pool, true) || model_is_over_limit(m, s->pool) ||
 	    owes_to(m, p->limits[0], slot, now_us) ||
-	    owes_to(m, p->limits[1], slot, now_us))
+	    owes_to(m, p->limits[1], slot, now_us) ||
+	    owes_to(m, p->limits[2], slot, now_us))
 		s->retire = true;
 	s->state = SLOT_IDLE;
 	s->since_us = now_us;

@@ -142,10 +142,11 @@ static void usages_have_the_limits_in_force(void **state)
 	struct pools pools;
 
 	(void)state;
-	begin(&pools, "[pooler]\nauth_type = trust\nmax_user_connections = 4\n"
-		      "max_db_client_connections = 6\n[databases]\n"
-		      "a = host=/tmp max_db_connections=9\n"
-		      "[users]\njoe = max_user_client_connections=2\n");
+	begin(&pools,
+	      "[pooler]\nauth_type = trust\nmax_user_connections = 4\n"
+	      "max_server_connections = 7\nmax_db_client_connections = 6\n[databases]\n"
+	      "a = host=/tmp max_db_connections=9\n"
+	      "[users]\njoe = max_user_client_connections=2\n");
 	struct usage *a = pools_hold_database(&pools, slice_of_text("a"));
 	struct usage *joe = pools_hold_user(&pools, slice_of_text("joe"));
 	struct usage *ann = pools_hold_user(&pools, slice_of_text("ann"));
@@ -154,6 +155,7 @@ static void usages_have_the_limits_in_force(void **state)
 	assert_int_equal(joe->max_servers, 4);
 	assert_int_equal(joe->max_clients, 2);
 	assert_int_equal(ann->max_clients, 0);
+	assert_int_equal(pools.process.max_servers, 7);
 	usage_release(&pools.databases, a);
 	usage_release(&pools.users, joe);
 	usage_release(&pools.users, ann);
@@ -348,7 +350,8 @@ static void new_rules_and_limits_hold_at_once(void **state)
 	struct pools pools;
 	struct config *config =
 	    load("[pooler]\nauth_type = trust\nstats_period = 5\n"
-		 "max_db_connections = 8\nmax_user_connections = 3\n[databases]\n"
+		 "max_db_connections = 8\nmax_user_connections = 3\n"
+		 "max_server_connections = 9\n[databases]\n"
 		 "a = host=/tmp pool_size=2 max_queue=4\n[users]\njoe = pool_size=1\n");
 
 	(void)state;
@@ -362,6 +365,8 @@ static void new_rules_and_limits_hold_at_once(void **state)
 	assert_int_equal(ann->line.max, 4);
 	assert_int_equal(ann->database_usage->max_servers, 8);
 	assert_int_equal(ann->user_usage->max_servers, 3);
+	assert_ptr_equal(ann->process_usage, joe->process_usage);
+	assert_int_equal(ann->process_usage->max_servers, 9);
 	assert_int_equal(ann->tally.next_period_us, 5 * SECOND);
 	assert_int_equal(pools.tally.next_period_us, 5 * SECOND);
 	pools_fini(&pools);

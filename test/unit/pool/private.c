@@ -39,16 +39,16 @@ static void a_full_limit_lets_it_wait_for_that_limit(void **state)
 	struct pool p;
 
 	(void)state;
-	for (int which = 0; which < 2; which++) {
+	for (int which = 0; which < USAGES_EACH; which++) {
 		ground_begin(&g);
 		pool_begin(&p, &g, 0, 1);
-		struct usage *usage = which == 0 ? g.database[0] : g.user[1];
+		struct usage *usage = p.usages[which];
 		usage->max_servers = 2;
 		add_busy(&p, &busy[0], START);
 		add_busy(&p, &busy[1], START);
 		pool_add_private(&p, &lone, false, START);
-		assert_null(pool_next_private(g.database[0]));
-		assert_null(pool_next_private(g.user[1]));
+		for (int i = 0; i < USAGES_EACH; i++)
+			assert_null(pool_next_private(p.usages[i]));
 		assert_ptr_equal(lone.waits_for, usage);
 		assert_true(pool_is_sound(&p));
 		pool_remove(&p, &busy[0], START);

@@ -402,11 +402,11 @@ static void room_is_not_kept_for_long_and_not_soon_again(void **state)
 	squeeze_begin(&q);
 	pool_remove(&q.of_database, &q.s[0], now);
 	assert_int_equal(pool_demand(&q.p, now), 0);
-	assert_true(q.p.has_claim);
+	assert_int_equal(q.p.claims, 1u << USAGE_OF_DATABASE);
 	assert_int_equal(pool_next_look(&q.p, now), now + SECOND);
 	now += SECOND;
 	assert_int_equal(pool_demand(&q.p, now), 0);
-	assert_false(q.p.has_claim);
+	assert_int_equal(q.p.claims, 0);
 	assert_int_equal(pool_demand(&q.of_database, now), 1);
 	pool_add(&q.of_database, &q.s[0], now);
 	pool_opened(&q.of_database, &q.s[0], now);

@@ -13,7 +13,7 @@ static void a_usage_lives_while_it_is_held(void **state)
 	struct usage *a, *again;
 
 	(void)state;
-	usages_init(&u);
+	usages_init(&u, USAGE_OF_USER);
 	assert_null(usages_find(&u, slice_of_text("a")));
 	a = usages_hold(&u, slice_of_text("a"));
 	again = usages_hold(&u, slice_of_text("a"));
@@ -33,7 +33,7 @@ static void a_shut_gate_outlives_its_holders(void **state)
 	struct usage *a;
 
 	(void)state;
-	usages_init(&u);
+	usages_init(&u, USAGE_OF_USER);
 	a = usages_hold(&u, slice_of_text("a"));
 	a->gate.is_paused = true;
 	usage_release(&u, a);
@@ -54,7 +54,7 @@ static void one_whose_gate_is_shut_ends_with_all(void **state)
 	struct usage *a;
 
 	(void)state;
-	usages_init(&u);
+	usages_init(&u, USAGE_OF_USER);
 	a = usages_hold(&u, slice_of_text("a"));
 	a->gate.is_paused = true;
 	usage_release(&u, a);
@@ -73,7 +73,7 @@ static void names_are_bytes(void **state)
 	struct usages u;
 
 	(void)state;
-	usages_init(&u);
+	usages_init(&u, USAGE_OF_USER);
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		made[i] = usages_hold(&u, names[i]);
 		for (size_t j = 0; j < i; j++)

@@ -34,7 +34,7 @@ static void pool_agrees(const struct world *w, int i)
 	assert_int_equal(p->line.count, model_line(&w->m, i));
 	assert_ptr_equal(admission_first(&p->line), first < 0 ? NULL : &w->people[first]);
 	assert_ptr_equal(p->blocked_by, limit < 0 ? NULL : w->limits[limit]);
-	assert_int_equal(p->has_claim, m->has_claim);
+	assert_int_equal(p->claims, m->claims);
 	assert_int_equal(p->opening.allowed, m->allowed);
 	assert_int_equal(p->opening.failures, m->failures);
 	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
@@ -80,15 +80,13 @@ static int free_slot(const struct world *w)
 
 static void expect_within_limits(const struct pool *p)
 {
-	const struct usage *usages[] = {p->database_usage, p->user_usage};
-
 	if (p->rules.pool_size > 0)
 		assert_true(p->total <= (unsigned)p->rules.pool_size +
 					    (unsigned)p->rules.reserve_pool_size);
-	for (int i = 0; i < 2; i++)
-		if (usages[i]->max_servers > 0)
-			assert_true(usages[i]->servers <=
-				    (unsigned)usages[i]->max_servers);
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (p->usages[i]->max_servers > 0)
+			assert_true(p->usages[i]->servers <=
+				    (unsigned)p->usages[i]->max_servers);
 }
 
 static void open_one(struct world *w, int pool)
@@ -194,7 +192,7 @@ static void reap_slot(struct world *w, int slot)
 	w->is_closing[slot] = false;
 	w->closed++;
 	world_serve(w, pool);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < USAGES_EACH; i++)
 		world_serve_blocked(w, w->m.pools[pool].limits[i]);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Six pools under four shared limits, the naive model of them, and a dispatcher that does
+ * Six pools under five shared limits, the naive model of them, and a dispatcher that does
  * to both what is decided and insists that they agree.
  */
 #ifndef POOLER_TEST_UNIT_POOL_WORLD_H
