@@ -110,15 +110,17 @@ static size_t doubled_len(struct slice s, size_t len, uint8_t quote)
 	return s.len;
 }
 
-/* Whether a string that closes at this place would not if backslashes escaped. */
-static bool is_escaped(struct slice s, size_t from, size_t quote_at)
+/* Whether a string that closes at this place would not if backslashes escaped: all of
+ * those in front, or all but the first, which may be the second half of a character. */
+static bool may_be_escaped(struct slice s, size_t from, size_t quote_at)
 {
-	size_t backslashes = 0;
+	size_t start = quote_at;
 
-	while (quote_at - backslashes > from &&
-	       s.data[quote_at - backslashes - 1] == '\\')
-		backslashes++;
-	return backslashes % 2 == 1;
+	while (start > from && s.data[start - 1] == '\\')
+		start--;
+	if (start == quote_at)
+		return false;
+	return (quote_at - start) % 2 == 1 || (start > from && s.data[start - 1] >= 0x80);
 }
 
 /* A plain string; len is where it starts behind its quote. */
@@ -132,7 +134,7 @@ static size_t plain_len(struct sqllex *l, struct slice s, size_t from)
 		if (!end)
 			return s.len;
 		len = (size_t)(end - s.data);
-		if (is_escaped(s, from, len))
+		if (may_be_escaped(s, from, len))
 			l->doubts |= SQLLEX_ESCAPES;
 		len++;
 		if (len == s.len || s.data[len] != '\'')

@@ -99,5 +99,6 @@ void fuzz_corpus(fuzz_run_fn run)
 	run(BYTES("prepare a as select 1; deallocate prepare a; discard all; listen a"));
 	run(BYTES("declare c cursor with hold for select pg_advisory_lock /**/ (1)"));
 	run(BYTES("explain (analyze) execute a; do $$ x $$; call p(); unlisten *"));
+	run(BYTES("'\xf3\\\\';'\x8e\\''$$\\''set_config("));
 	run(BYTES("set session characteristics as transaction read only; load 'x'"));
 }

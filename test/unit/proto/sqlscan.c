@@ -384,6 +384,9 @@ static void strings_are_read_both_ways_where_they_may_be(void **state)
 	    {"select e'\xc3\xa9\\'; listen a'", LISTENS | MANY},
 	    {"select e'\xc3\xa9\\n; listen a'", 0},
 	    {"select '\x95\\'; listen a --'", LISTENS | MANY},
+	    {"select '\x95\\\\', '; listen a --'", LISTENS | MANY},
+	    {"select '\\\\\x95\\\\', '; listen a --'", LISTENS | MANY},
+	    {"select 'a\x95', '; listen a --'", 0},
 	};
 
 	(void)state;
