@@ -1,5 +1,5 @@
 /*
- * A window ends with the first arrival after a second, or after its two thousandth.
+ * A window ends with the first arrival after its time, or after its two thousandth.
  */
 #include "pool/threshold.h"
 
@@ -10,6 +10,7 @@
 
 enum {
 	WINDOW_ARRIVALS = 2000,
+	WINDOW_US = 400000,
 	CUT = 20,    /* one in so many of what was let in */
 	RAISE = 100, /* one in so many of what came */
 };
@@ -40,25 +41,31 @@ static void rise(struct threshold *t, unsigned ceiling)
 {
 	uint32_t cut = up(t->admitted, CUT), gone = 0;
 
+	t->raises = 0;
 	while (t->floor < ceiling && gone < cut)
 		gone += t->arrived[t->floor++];
 }
 
 static void fall(struct threshold *t)
 {
-	uint32_t more = up(t->arrivals, RAISE), come = 0;
+	uint32_t more = up(t->arrivals, RAISE) << t->raises, come = 0;
 
+	if (more < t->arrivals)
+		t->raises++;
 	while (t->floor > 0 && come < more)
 		come += t->arrived[--t->floor];
 }
 
-static void end_window(struct threshold *t, uint64_t target_us)
+/* When nobody was served, how long they wait is not known, and the floor stays. */
+static void end_window(struct threshold *t, uint64_t target_us, uint64_t now_us)
 {
 	unsigned top = ceiling(t);
 
-	if (t->waits > 0 && t->waited_us / t->waits > target_us)
+	if (now_us >= t->end_us + WINDOW_US || (t->waits > 0 && t->waited_us == 0))
+		t->floor = 0;
+	else if (t->waits > 0 && t->waited_us / t->waits > target_us)
 		rise(t, top);
-	else
+	else if (t->waits > 0)
 		fall(t);
 	if (t->floor > top)
 		t->floor = top;
@@ -66,9 +73,8 @@ static void end_window(struct threshold *t, uint64_t target_us)
 
 static void begin_window(struct threshold *t, uint64_t now_us)
 {
-	unsigned floor = t->floor;
-
-	*t = (struct threshold){.floor = floor, .end_us = now_us + USEC_PER_SEC};
+	*t = (struct threshold){
+	    .floor = t->floor, .raises = t->raises, .end_us = now_us + WINDOW_US};
 }
 
 bool threshold_arrive(struct threshold *t, uint64_t target_us, unsigned level,
@@ -80,7 +86,7 @@ bool threshold_arrive(struct threshold *t, uint64_t target_us, unsigned level,
 	if (t->end_us == 0) {
 		begin_window(t, now_us);
 	} else if (now_us >= t->end_us || t->arrivals >= WINDOW_ARRIVALS) {
-		end_window(t, target_us);
+		end_window(t, target_us, now_us);
 		begin_window(t, now_us);
 	}
 	is_admitted = level >= t->floor || level >= THRESHOLD_LEVELS - THRESHOLD_STEPS;

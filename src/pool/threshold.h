@@ -5,7 +5,8 @@
  * Levels: the class times 64 plus a number that each client keeps, so that within a class
  * some clients are served and others are not, instead of each a little. At the end of a
  * window the level moves by one step, exact on the histogram of what arrived: one
- * twentieth less of what was let in, or a hundredth more of what came.
+ * twentieth less of what was let in, or a hundredth more of what came; twice as much more
+ * each time in a row, and everybody after a window in which nobody came or nobody waited.
  */
 #ifndef POOLER_POOL_THRESHOLD_H
 #define POOLER_POOL_THRESHOLD_H
@@ -26,6 +27,7 @@ struct threshold {
 	uint64_t waited_us;                 /* their sum */
 	uint64_t end_us;                    /* of this window; 0 = none has begun */
 	unsigned floor;                     /* the lowest level that is let in */
+	unsigned raises;                    /* of what is let in, in a row */
 };
 
 /* All zero: everybody is let in. */
