@@ -86,12 +86,14 @@ static void enter_console(const struct login *l)
 bool client_entry_has_room(const struct login *l)
 {
 	struct client *c = l->client;
-	const struct dispatcher *d = c->dispatcher;
+	struct dispatcher *d = c->dispatcher;
 
 	if (d->pooled_count >= (size_t)settings_of(l)->max_client_conn)
 		client_close(c, CLOSE_MAX_CLIENT_CONN);
 	else if (d->client_count - d->console_count > d->client_ceiling)
 		client_close(c, CLOSE_NO_DESCRIPTORS);
+	else if (memory_refuses(d))
+		memory_refuse_login(c);
 	return c->closing == CLOSE_NOT;
 }
 

@@ -49,6 +49,7 @@ void dispatcher_take_settings(struct dispatcher *d)
 	d->loop->ledger.client_share = settings->client_buffer;
 	d->statements.max_bytes = settings->max_statement_memory;
 	d->statements.max_client_bytes = settings->max_client_statement_memory;
+	memory_take_settings(d);
 	if (d->resolver)
 		resolver_set_ttl(d->resolver, settings->dns_max_ttl,
 				 settings->dns_nxdomain_ttl);
@@ -72,6 +73,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	slab_init(&d->server_slab, sizeof(struct server));
 	pools_init(&d->pools, d->config, dispatcher_now(d));
 	statements_init(&d->statements);
+	memory_init(&d->memory);
 	dispatcher_take_settings(d);
 	d->expiry.on_due = d->ops->pools_due;
 	loop_set_reaper(d->loop, d->ops->reap, d);
@@ -357,6 +359,10 @@ static bool is_worth_waiting(struct client *c)
 
 enum dispatch dispatcher_ask(struct client *c)
 {
+	if (c->is_logged_in && memory_refuses(c->dispatcher)) {
+		memory_refuse_query(c);
+		return DISPATCH_REFUSED;
+	}
 	switch (pool_ask(c->pool, dispatcher_now(c->dispatcher))) {
 	case POOL_TAKE:
 		return take(c);

@@ -15,6 +15,7 @@
 #include "proto/params.h"
 #include "relay/client.h"
 #include "relay/logins.h"
+#include "relay/memory.h"
 #include "relay/server.h"
 
 struct cancel;
@@ -70,6 +71,7 @@ struct dispatcher {
 	struct cancels cancels;
 	struct params_store params;
 	struct statements statements;
+	struct memory memory;
 	struct logins logins;
 	struct slab client_slab, server_slab;
 	struct clients clients; /* all that are not closing, in order of arrival */
