@@ -51,9 +51,19 @@ static void close_lasting(const struct pool *pool, enum closing reason)
 	}
 }
 
+/* Those whose clients are kept at them for little look whether they still may be. */
+static void arm_busy(struct pool *pool)
+{
+	struct slot *slot;
+
+	TAILQ_FOREACH (slot, &pool->slots[SLOT_BUSY], place)
+		server_arm(server_of_slot(slot));
+}
+
 static void pause_pool(struct dispatcher *d, struct pool *pool)
 {
 	(void)d;
+	arm_busy(pool);
 	close_slots(&pool->slots[SLOT_IDLE], CLOSE_SERVER_PAUSED);
 	close_lasting(pool, CLOSE_SERVER_PAUSED);
 }
@@ -124,6 +134,7 @@ static void renew_pool(struct dispatcher *d, struct pool *pool)
 
 	(void)d;
 	pool_retire_all(pool);
+	arm_busy(pool);
 	known_of(pool)->is_plain = false;
 	TAILQ_FOREACH (slot, &pool->slots[SLOT_IDLE], place)
 		server_close(server_of_slot(slot), CLOSE_SERVER_RETIRED);

@@ -17,6 +17,7 @@
 #include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/link.h"
+#include "relay/pin.h"
 #include "relay/private.h"
 #include "relay/refusal.h"
 
@@ -314,6 +315,7 @@ static enum dispatch wait_in_line(struct client *c)
 	}
 	join_line(c);
 	open_wanted(d, c->pool);
+	pin_give_way(c->pool);
 	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
 }
 

@@ -15,10 +15,12 @@ bool known_create(struct pool *pool, struct dispatcher *dispatcher)
 {
 	struct known *known = calloc(1, sizeof(*known));
 
-	if (known)
-		known->dispatcher = dispatcher;
 	pool->owner_data = known;
-	return known != NULL;
+	if (!known)
+		return false;
+	known->dispatcher = dispatcher;
+	TAILQ_INIT(&known->spares);
+	return true;
 }
 
 struct known *known_of(const struct pool *pool)

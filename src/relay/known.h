@@ -17,10 +17,12 @@
 struct dispatcher;
 struct notifier;
 struct pool;
+struct server;
 struct tls_context;
 struct tls_session;
 
 LIST_HEAD(notifiers, notifier);
+TAILQ_HEAD(spares, server);
 
 /* The last failure to open a server, kept for those who ask meanwhile. */
 struct known_failure {
@@ -43,6 +45,8 @@ struct known {
 	struct tls_context *tls; /* what the latest was met with, counted; NULL: no TLS */
 	enum tls_mode tls_mode;  /* in force then */
 	struct notifiers notifiers; /* that listen for its clients */
+	struct spares spares;       /* with clients that give way to others; see pin.h */
+	bool watches_sequences;     /* a client has asked for currval() or lastval() */
 	bool has_met;               /* any, even if it has not let us in yet */
 	bool is_plain;              /* does not take it that we ask for more than 3.0 */
 };

@@ -13,6 +13,7 @@
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/known.h"
 #include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -46,6 +47,9 @@ static const struct {
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+/* Idle for so long, a client will hardly come for what a sequence has told. */
+#define MOMENT_US (1 * USEC_PER_SEC)
 
 char *pin_reasons_print(unsigned reasons, char out[PIN_REASONS_LEN])
 {
@@ -99,6 +103,54 @@ static void discount(struct client *c, struct session *session)
 static bool is_full(const struct pool *pool)
 {
 	return pool->pinned >= (unsigned)rules_max_pinned(&pool->rules);
+}
+
+/* ---- those that give way ---- */
+
+static struct spares *spares_of(const struct server *s)
+{
+	return &known_of(s->slot.pool)->spares;
+}
+
+static void unlist(struct server *s)
+{
+	if (s->spare == SPARE_LISTED)
+		TAILQ_REMOVE(spares_of(s), s, spare_place);
+	s->spare = SPARE_NOT;
+}
+
+/* As the last, even if it is there already. */
+static void list(struct server *s)
+{
+	unlist(s);
+	TAILQ_INSERT_TAIL(spares_of(s), s, spare_place);
+	s->spare = SPARE_LISTED;
+}
+
+/* From here on it is not counted; it goes when nothing is under way. */
+static void call(struct server *s)
+{
+	unlist(s);
+	s->spare = SPARE_CALLED;
+	discount(s->client, s->client->session);
+	server_arm(s);
+}
+
+/* Servers that are on their way will do for as many. */
+static bool has_need(const struct pool *pool)
+{
+	return pool->line.count >
+	       pool->counts[SLOT_OPENING] + pool->counts[SLOT_CLEANING];
+}
+
+/* Whether one more can be counted, if need be instead of another. */
+static bool has_room(struct pool *pool)
+{
+	struct server *first;
+
+	while (is_full(pool) && (first = TAILQ_FIRST(&known_of(pool)->spares)))
+		call(first);
+	return !is_full(pool);
 }
 
 static const struct notice too_many = {
@@ -173,7 +225,7 @@ bool pin_refuses(struct client *c, struct slice text, uint32_t hints, struct not
 	struct session *session = session_get(c);
 	if (!(hints & lasting) || !session || session->is_pin_counted)
 		return false;
-	if (is_full(c->pool)) {
+	if (!has_room(c->pool)) {
 		*out = too_many;
 		return true;
 	}
@@ -188,6 +240,10 @@ bool pin_set(struct client *c, unsigned reasons)
 	struct session *session = c->session;
 	struct notice notice = too_many;
 
+	if (c->server->spare == SPARE_CALLED)
+		reasons &= ~(unsigned)PIN_SEQUENCES;
+	if (reasons != PIN_SEQUENCES)
+		unlist(c->server);
 	if (reasons == 0) {
 		session->pins = 0;
 		discount(c, session);
@@ -195,8 +251,7 @@ bool pin_set(struct client *c, unsigned reasons)
 	}
 	if (session->pins == 0)
 		session->pinned_us = dispatcher_now(c->dispatcher);
-	bool is_new = !session->is_pin_counted;
-	bool is_one_too_many = is_new && is_full(c->pool);
+	bool is_one_too_many = !session->is_pin_counted && !has_room(c->pool);
 	session->pins = (uint8_t)reasons;
 	count(c, session);
 	if (!is_one_too_many) {
@@ -215,10 +270,82 @@ void pin_end(struct client *c)
 	if (!c->pool || !c->session)
 		return;
 	c->session->pins = 0;
+	unlist(c->server);
 	discount(c, c->session);
 }
 
+void pin_drop_sequences(struct client *c)
+{
+	unlist(c->server);
+	c->session->pins &= (uint8_t)~PIN_SEQUENCES;
+}
+
+void pin_keep_sequences(struct client *c, enum sequences_use use)
+{
+	struct session *session = c->session;
+	bool is_listed = use == SEQUENCES_ASKED ||
+			 (use == SEQUENCES_UNUSED && c->server->spare == SPARE_LISTED);
+
+	if (is_listed && has_need(c->pool)) {
+		pin_drop_sequences(c);
+		return;
+	}
+	if (!session->is_pin_counted && !has_room(c->pool))
+		return;
+	if (!pin_set(c, session->pins | PIN_SEQUENCES))
+		return;
+	unlist(c->server);
+	if (is_listed && session->pins == PIN_SEQUENCES)
+		list(c->server);
+}
+
 /* ---- time ---- */
+
+static bool is_active(const struct server *s)
+{
+	return s->query_us != 0 || s->transaction_us != 0;
+}
+
+static uint64_t idle_since(const struct server *s)
+{
+	uint64_t pinned_us = s->client->session->pinned_us;
+
+	return s->heard_us > pinned_us ? s->heard_us : pinned_us;
+}
+
+bool pin_may_keep_sequences(const struct server *s)
+{
+	return s->spare != SPARE_CALLED && !s->slot.retire &&
+	       !pool_is_paused(s->slot.pool) &&
+	       dispatcher_now(s->dispatcher) < s->slot.retire_us;
+}
+
+void pin_give_way(struct pool *pool)
+{
+	struct spares *spares = &known_of(pool)->spares;
+	struct server *first;
+
+	/* Who works will be listed again when that is over. */
+	while ((first = TAILQ_FIRST(spares)) && is_active(first))
+		unlist(first);
+	if (first && has_need(pool))
+		server_arm(first);
+}
+
+/* Of a client that is kept for sequences alone. */
+static uint64_t sequences_due(const struct server *s, uint64_t limit_us)
+{
+	uint64_t since_us = idle_since(s);
+
+	if (s->spare == SPARE_CALLED)
+		return s->task == SERVER_TASK_NONE ? since_us : CLOCK_NEVER;
+	limit_us = clock_earlier(limit_us, s->slot.retire_us);
+	if (s->spare == SPARE_NOT)
+		return clock_earlier(limit_us, since_us + MOMENT_US);
+	if (has_need(s->slot.pool) || !pin_may_keep_sequences(s))
+		return since_us;
+	return limit_us;
+}
 
 uint64_t pin_due(const struct server *s)
 {
@@ -226,11 +353,27 @@ uint64_t pin_due(const struct server *s)
 
 	if (!c || !session_is_shared(c) || !c->session || c->session->pins == 0)
 		return CLOCK_NEVER;
-	if (s->query_us != 0 || s->transaction_us != 0)
+	if (is_active(s))
 		return CLOCK_NEVER;
-	uint64_t since_us =
-	    s->heard_us > c->session->pinned_us ? s->heard_us : c->session->pinned_us;
-	return clock_limit(since_us, s->slot.pool->rules.pin_timeout);
+	uint64_t limit_us = clock_limit(idle_since(s), s->slot.pool->rules.pin_timeout);
+	return c->session->pins == PIN_SEQUENCES ? sequences_due(s, limit_us) : limit_us;
+}
+
+/* What a sequence told last is worth less than a session. */
+static void sequences_expired(struct server *s)
+{
+	struct pool *pool = s->slot.pool;
+
+	if (s->spare == SPARE_NOT)
+		list(s);
+	if (pin_due(s) > dispatcher_now(s->dispatcher)) {
+		server_arm(s);
+		return;
+	}
+	call(s);
+	clean_release_if_done(s);
+	/* One was enough for one. */
+	pin_give_way(pool);
 }
 
 void pin_expired(struct server *s)
@@ -238,10 +381,8 @@ void pin_expired(struct server *s)
 	struct client *c = s->client;
 	char reasons[PIN_REASONS_LEN], detail[PIN_REASONS_LEN + 64];
 
-	/* What a sequence told last is worth less than a session. */
 	if (c->session->pins == PIN_SEQUENCES) {
-		pin_set(c, 0);
-		clean_release_if_done(s);
+		sequences_expired(s);
 		return;
 	}
 	pin_reasons_print(c->session->pins, reasons);

@@ -13,6 +13,7 @@
 
 struct client;
 struct notice;
+struct pool;
 struct server;
 
 /* What stands in a server; bits. */
@@ -45,6 +46,31 @@ bool pin_set(struct client *c, unsigned reasons);
 
 /* The client loses its server; part of link_detach(). */
 void pin_end(struct client *c);
+
+/* ---- pins that give way ---- */
+
+/* One for sequences alone is worth less than the others: it ends without a word when
+ * another has to be counted and there is no room, or others wait for a server, once its
+ * client has its answer or has not come for it within a second. */
+enum spare {
+	SPARE_NOT,
+	SPARE_LISTED, /* the first of them in its pool goes first */
+	SPARE_CALLED, /* it is to go as soon as nothing is under way */
+};
+
+/* What the client has done with sequences in its last transaction. */
+enum sequences_use { SEQUENCES_STEPPED, SEQUENCES_ASKED, SEQUENCES_UNUSED };
+/* It stays for them, if it can. */
+void pin_keep_sequences(struct client *c, enum sequences_use use);
+/* It need not stay for them any more; what else there is has to be pin_set() then. */
+void pin_drop_sequences(struct client *c);
+
+/* Whether it may stay at all: not if it was called, or the server has no future. */
+bool pin_may_keep_sequences(const struct server *s);
+/* Somebody has begun to wait for a server of this pool. */
+void pin_give_way(struct pool *pool);
+
+/* ---- time ---- */
 
 /* When a pinned client that does nothing has done so for too long; CLOCK_NEVER for never.
  */

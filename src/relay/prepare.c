@@ -12,6 +12,7 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/known.h"
 #include "relay/regain.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -71,11 +72,12 @@ static void ask_for(struct server *s, struct slice sql)
 	server_begin_query(s);
 }
 
-/* Strangers' sequences are none of the business of a client that asks for its own. */
+/* Strangers' sequences are nobody's business where clients ask for their own. What this
+ * one will ask for nobody knows, and later it could not be told apart. */
 static bool must_forget_sequences(const struct client *c, const struct server *s)
 {
-	return s->has_foreign_steps && session_is_shared(c) && c->session &&
-	       c->session->watches_sequences;
+	return s->has_foreign_steps && !s->has_stepped && session_is_shared(c) &&
+	       known_of(c->pool)->watches_sequences;
 }
 
 void prepare_start(struct client *c, struct server *s)
@@ -96,6 +98,7 @@ void prepare_start(struct client *c, struct server *s)
 		note_suits(s);
 	else
 		ask_for(s, buffer_bytes(&sql));
+	s->has_foreign_steps &= !forgets;
 	buffer_fini(&sql);
 }
 
@@ -157,11 +160,10 @@ void prepare_done(struct server *s)
 	if (s->task_failed) {
 		/* The client's message may have been carried out with the wrong
 		 * parameters; the client has been told why it ends. */
+		s->has_foreign_steps = true;
 		client_close(s->client, CLOSE_PARAMETER_REFUSED);
 		return;
 	}
-	if (must_forget_sequences(s->client, s))
-		s->has_foreign_steps = false;
 	drop_unreported(s, s->client->params);
 	settle_values(s);
 	note_suits(s);

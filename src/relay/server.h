@@ -73,8 +73,9 @@ struct server {
 	struct deadline deadline;
 	struct tracker tracker;
 	struct server_statements
-	    statements;            /* what it has prepared for those who share it */
-	TAILQ_ENTRY(server) place; /* in one of the dispatcher's lists of servers */
+	    statements;                  /* what it has prepared for those who share it */
+	TAILQ_ENTRY(server) place;       /* in one of the dispatcher's lists of servers */
+	TAILQ_ENTRY(server) spare_place; /* exactly while SPARE_LISTED; see pin.h */
 	struct dispatcher *dispatcher;
 	struct client *client;      /* exactly while LINKED */
 	struct client *last_client; /* nobody else has used it since; NULL: it is gone */
@@ -85,6 +86,7 @@ struct server {
 	struct replay replay;       /* a batch that may have to be asked again */
 	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
 	uint64_t unnamed_asked;     /* question that prepared it */
+	uint64_t stepped_asked;     /* question that was the last to step a sequence */
 	uint64_t
 	    forgets_before; /* question that is to drop all statements of earlier ones */
 	uint64_t
@@ -118,6 +120,7 @@ struct server {
 	bool is_unnamed_used; /* which has used it */
 	bool is_returned;     /* the client it is linked to was its last one, too */
 	bool is_kept;         /* which has, or had, it until it leaves */
+	uint8_t spare;        /* enum spare of pin.h */
 	bool has_stepped;     /* sequences, for its (last) client */
 	bool has_foreign_steps; /* and for others before */
 	bool task_failed;       /* the answer to the task contains an error */

@@ -39,6 +39,8 @@ struct session {
 	bool may_execute_more;  /* a text that it may have prepared alters something */
 	bool has_loaded;        /* a library, into its server */
 	bool watches_sequences; /* it has asked for currval() or lastval() */
+	bool
+	    has_lost_sequences; /* since then: it had to part from what they would tell */
 	bool restores; /* a RESET in this transaction: its start-up values are due */
 	/* Of one that has its server for itself; see regain.h. */
 	bool

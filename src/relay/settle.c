@@ -13,7 +13,6 @@
 #include "proto/notice.h"
 #include "proto/params.h"
 #include "proto/sqlscan.h"
-#include "proto/writer.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -23,6 +22,7 @@
 #include "relay/question.h"
 #include "relay/regain.h"
 #include "relay/reset.h"
+#include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
 
@@ -51,77 +51,11 @@ static void go_on(struct client *c)
 
 /* ---- before a text goes ---- */
 
-/* What currval() and lastval() would tell is this client's own, as far as we know. */
-static bool has_own_sequences(const struct client *c)
-{
-	const struct server *s = c->server;
-
-	if (s->has_stepped)
-		return true;
-	if (s->has_foreign_steps)
-		return false;
-	bool is_begun = tracker_transaction_status(&s->tracker) != 'I' ||
-			(!tracker_is_idle(&s->tracker) && s->task == SERVER_TASK_NONE);
-	return s->is_returned || is_begun;
-}
-
-/* Whether nothing of the client's is under way: nothing at all, or a question of ours. */
-static bool is_fresh(const struct server *s)
-{
-	const struct tracker *t = &s->tracker;
-	uint64_t outstanding = tracker_next(t) - tracker_oldest(t);
-
-	return tracker_transaction_status(t) == 'I' &&
-	       (s->task == SERVER_TASK_NONE ? tracker_is_idle(t) : outstanding == 1) &&
-	       !tracker_needs_probe(t);
-}
-
-/* Takes a stranger's values away in front of the client's first text, so that the server
- * has words of its own for what is not there. Whose answer it is the tracker knows. */
-static bool forget_sequences(struct server *s)
-{
-	struct writer w = writer_of(stream_cork_buffer(&s->stream));
-
-	writer_begin(&w, 'Q');
-	writer_text(&w, "DISCARD SEQUENCES");
-	writer_end(&w);
-	bool is_written = writer_finish(&w);
-	stream_corked(&s->stream);
-	if (!is_written || !tracker_sent(&s->tracker, 'Q', ASKED_BY_POOLER)) {
-		server_close(s, CLOSE_OUT_OF_MEMORY);
-		return false;
-	}
-	s->has_foreign_steps = false;
-	s->is_returned = true; /* there is nothing that is not its own */
-	return true;
-}
-
-static bool refuses_currval(struct client *c, uint32_t hints, struct notice *out)
-{
-	struct session *session = session_get(c);
-
-	if (session)
-		session->watches_sequences = true;
-	if (hints & SQL_STEPS || !c->server || has_own_sequences(c))
-		return false;
-	if (is_fresh(c->server) && forget_sequences(c->server))
-		return false;
-	*out = (struct notice){
-	    .severity = "ERROR",
-	    .sqlstate = SQLSTATE_NOT_IN_STATE,
-	    .message = "what currval() and lastval() tell was left in another server",
-	    .detail =
-		"Servers are shared, and this is not the one that the session's last "
-		"nextval() was called in.",
-	    .hint = "Use RETURNING, or call nextval() and currval() in one transaction."};
-	return true;
-}
-
 bool settle_refuses(struct client *c, struct slice text, uint32_t hints,
 		    struct notice *out)
 {
 	if (hints & SQL_CURRENTS && policy_of(c) != STATE_ALLOW &&
-	    refuses_currval(c, hints, out))
+	    sequences_refuse(c, hints, out))
 		return true;
 	if (pin_refuses(c, text, hints, out))
 		return true;
@@ -250,21 +184,6 @@ static void ask(struct server *s)
 	server_arm(s);
 }
 
-/* An INSERT keeps a client that asks for its number, until it has asked. */
-static void judge_sequences(struct client *c)
-{
-	struct session *session = c->session;
-	uint32_t hints = session->hints;
-
-	if (!session->watches_sequences || policy_of(c) != STATE_PIN)
-		return;
-	if (hints & SQL_CURRENTS)
-		session->pins &= (uint8_t)~PIN_SEQUENCES;
-	else if (hints & SQL_STEPS)
-		pin_set(c, session->pins | PIN_SEQUENCES);
-	session->hints &= ~(uint32_t)(SQL_CURRENTS | SQL_STEPS);
-}
-
 /* Nothing is left but what the session began with, and that has to be set again. */
 static void on_discarded(struct server *s)
 {
@@ -290,7 +209,7 @@ bool settle_begin(struct server *s)
 	if (session->is_discarded && says_only_discard(session))
 		on_discarded(s);
 	session->is_discarded = false;
-	judge_sequences(c);
+	sequences_judge(c);
 	if (c->closing != CLOSE_NOT)
 		return true;
 	if (must_ask(c)) {
@@ -303,6 +222,7 @@ bool settle_begin(struct server *s)
 	}
 	session->hints &= SQL_OF_OTHERS;
 	pin_set(c, 0);
+	sequences_leave(c);
 	return false;
 }
 

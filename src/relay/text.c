@@ -10,6 +10,7 @@
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
 #include "relay/notify.h"
+#include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/settle.h"
@@ -32,7 +33,7 @@ bool text_sent(struct client *c, uint32_t hints, bool is_query)
 	struct server *s = c->server;
 
 	if (hints & SQL_STEPS)
-		s->has_stepped = true;
+		sequences_stepped(s);
 	if (hints & TEXT_FORGETS) {
 		s->forgets_before = tracker_next(&s->tracker);
 		s->forgets_until = is_query ? s->forgets_before : UNTIL_SYNC;
@@ -125,6 +126,8 @@ void text_completed(struct server *s, struct slice tag)
 		forget_all(s);
 		forget_names(s);
 	}
+	if (slice_is_text(tag, "DISCARD SEQUENCES") || slice_is_text(tag, "DISCARD ALL"))
+		sequences_discarded(s);
 	notify_note_tag(s, tag);
 	settle_note_tag(s, tag);
 	if (is_schema_change(tag))

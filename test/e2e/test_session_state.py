@@ -567,19 +567,114 @@ def test_currval_after_a_strangers_insert_is_refused(pooler):
             taker.close()
 
 
-def test_a_client_that_asks_for_currval_is_kept_until_it_has_asked(pooler):
+def reasons(pooler):
+    return [pin["reasons"] for pin in pooler.show("PINS")]
+
+
+def step(wire, body="x"):
+    """Steps a sequence as applications do, and returns the number."""
+    return wire.value(f"insert into numbered(body) values ('{body}') returning id")
+
+
+def test_who_never_asks_for_currval_is_kept_nowhere(pooler):
+    wire = pooler.login()
+    for sql in ("insert into numbered(body) values ('x')", "select nextval('numbered_id_seq')",
+                "select setval('numbered_id_seq', 100)"):
+        ok(wire, sql)
+        wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
+        assert reasons(pooler) == []
+
+
+def test_a_client_that_has_asked_for_currval_stays_while_it_may_ask_again(pooler):
     wire, other = pooler.login(), pooler.login()
     ok(wire, "insert into numbered(body) values ('x')")
     ok(wire, "select lastval()")
-    ok(wire, "insert into numbered(body) values ('y')")
-    pid = pid_of(wire)
-    wait_until(lambda: [p["reasons"] for p in pooler.show("PINS")] == ["sequences"], 5)
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    mine, pid = step(wire, "y"), pid_of(wire)
     ok(other, "begin; insert into numbered(body) values ('z')")
-    mine = wire.value("select lastval()")
-    assert wire.value(f"select body from numbered where id = {mine}") == "y"
-    assert pid_of(wire) == pid
-    wait_until(lambda: pooler.show("PINS") == [], 5)
-    ok(other, "commit")
+    for sql in ("select lastval()", "select currval('numbered_id_seq')", "select lastval()"):
+        assert wire.value(sql) == mine
+    ok(wire, "select setval('numbered_id_seq', 5000, false)")
+    ok(other, "insert into numbered(body) values ('z'); commit")
+    assert wire.value("select lastval()") == mine
+    assert pid_of(wire) == pid and reasons(pooler) == ["sequences"]
+
+
+@pytest.mark.parametrize("sql", ["discard sequences", "discard all"])
+def test_discard_ends_what_keeps_a_client_for_its_sequences(pooler, sql):
+    wire = pooler.login()
+    step(wire)
+    ok(wire, "select lastval()")
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    ok(wire, sql)
+    wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
+    assert reasons(pooler) == []
+    assert wire.ask("select lastval()").error["M"] == "lastval is not yet defined in this session"
+
+
+def test_what_keeps_a_client_for_its_sequences_ends_without_a_word(make):
+    pooler = make(pin_timeout="0.3s")
+    wire = pooler.login()
+    step(wire)
+    ok(wire, "select lastval()")
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    pid = pid_of(wire)
+    wait_until(lambda: reasons(pooler) == [], 5)
+    takers = {}
+    for _ in range(2):
+        taker = pooler.login()
+        ok(taker, "begin")
+        takers[pid_of(taker)] = taker
+    ok(takers.pop(next(other for other in takers if other != pid)), "commit")
+    error = wire.ask("select lastval()").error
+    assert (error["S"], error["C"]) == ("ERROR", "55000") and error["D"] and error["H"]
+    mine = step(wire)
+    assert wire.value("select lastval()") == mine
+
+
+def test_who_is_kept_for_its_sequences_gives_way_to_who_waits(make):
+    pooler = make(default_pool_size=1)
+    wire, other = pooler.login(), pooler.login()
+    step(wire)
+    ok(wire, "select lastval()")
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    step(other)
+    assert reasons(pooler) == []
+    assert wire.ask("select lastval()").error["C"] == "55000"
+    mine = step(wire)
+    assert wire.value("select lastval()") == mine
+
+
+def test_who_is_kept_for_its_sequences_gives_way_to_other_pins(make):
+    pooler = make(default_pool_size=3, max_pinned=1)
+    first, second, third = (pooler.login() for _ in range(3))
+    for wire in (first, second):
+        mine = step(wire)
+        for _ in range(2):
+            assert wire.value("select lastval()") == mine
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    ok(third, "create temp table t(i int)")
+    wait_until(lambda: reasons(pooler) == ["temporary"], 5)
+    # Nobody is ended who could not be counted.
+    step(first)
+    reply = first.ask("select lastval()")
+    assert [error["C"] for error in reply.errors] in ([], ["55000"])
+    assert first.value("select 1") == "1"
+
+
+def test_who_is_kept_for_its_sequences_gives_way_to_an_administrator(pooler):
+    wire = pooler.login()
+    step(wire)
+    ok(wire, "select lastval()")
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    pooler.ask_console("reconnect")
+    wait_until(lambda: reasons(pooler) == [], 5)
+    step(wire)
+    ok(wire, "select lastval()")
+    wait_until(lambda: reasons(pooler) == ["sequences"], 5)
+    pooler.ask_console("pause")
+    pooler.ask_console("resume")
+    assert wire.ask("select lastval()").error["C"] == "55000"
 
 
 def test_a_strangers_sequence_is_not_seen_by_who_asks_for_its_own(make):
@@ -588,6 +683,18 @@ def test_a_strangers_sequence_is_not_seen_by_who_asks_for_its_own(make):
     ok(wire, "create temp sequence s; select nextval('s'); select lastval(); drop sequence s")
     ok(other, "insert into numbered(body) values ('z')")
     assert wire.ask("select lastval()").error["C"] == "55000"
+
+
+def test_an_insert_without_a_sequence_does_not_show_a_strangers(make):
+    pooler = make(default_pool_size=1)
+    wire, other, asker = (pooler.login() for _ in range(3))
+    ok(wire, "create table plain(i int)")
+    assert asker.ask("select lastval()").error["C"] == "55000"
+    for _ in range(2):
+        step(other)
+        ok(wire, "insert into plain values (1)")
+        assert wire.ask("select lastval()").error["C"] == "55000"
+    ok(wire, "drop table plain")
 
 
 # ---- costs ----

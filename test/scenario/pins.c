@@ -204,6 +204,190 @@ static void who_comes_back_soon_gets_the_server_that_he_had(void **state)
 	world_end(&w);
 }
 
+/* ---- sequences ---- */
+
+static void answer(struct actor *a, struct actor *s, const char *question)
+{
+	say(a, question);
+	heard(s);
+	say(s, "C[SELECT 1] Z[I]");
+	ASSERT_HEARS(a, "C[SELECT 1] Z[I]");
+}
+
+/* One that is kept, and has its answer. */
+static void stay(struct actor *a, struct actor *s)
+{
+	answer(a, s, "Q[select nextval('s')]");
+	assert_null(client_of(a)->server);
+	answer(a, s, "Q[select lastval()]");
+	assert_int_equal(client_of(a)->session->pins, PIN_SEQUENCES);
+}
+
+static void who_waits_for_his_answer_gives_way_after_a_second(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *c = world_session(&w), *s = world_server(&w, 1);
+	stay(a, s);
+	for (int i = 0; i < 5; i++) {
+		world_pass(&w, USEC_PER_SEC / 2);
+		answer(a, s, "Q[select nextval('s')]");
+		assert_int_equal(pinned(&w), 1);
+	}
+	say(b, "Q[one]");
+	say(c, "Q[two]");
+	world_pass(&w, USEC_PER_SEC * 9 / 10);
+	ASSERT_HEARS(s, "");
+	world_pass(&w, USEC_PER_SEC / 10);
+	assert_int_equal(pinned(&w), 0);
+	/* Its values are forgotten first, since here somebody asks for such. */
+	ASSERT_HEARS(s, "Q[DISCARD SEQUENCES;]");
+	say(s, "C[DISCARD SEQUENCES] Z[I]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(b, "I Z[I]");
+	say(s, "I Z[I]");
+	/* And then it is told what has become of them. */
+	heard(s);
+	heard(c);
+	say(a, "Q[select lastval()]");
+	ASSERT_HEARS(s, "B[pooler_refused] S");
+	say(s, "E[ERROR 34000] Z[I]");
+	ASSERT_HEARS(a, "E[ERROR 55000] Z[I]");
+	world_end(&w);
+}
+
+static void who_has_his_answer_gives_way_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	stay(a, s);
+	say(b, "Q[one]");
+	world_pass(&w, 0);
+	ASSERT_HEARS(s, "Q[DISCARD SEQUENCES;]");
+	assert_int_equal(pinned(&w), 0);
+	say(s, "C[DISCARD SEQUENCES] Z[I]");
+	ASSERT_HEARS(s, "Q[one]");
+	/* Who waits already need not wait for a moment more. */
+	say(a, "Q[select nextval('s'); select lastval()]");
+	say(s, "I Z[I]");
+	heard(s);
+	say(s, "C[DISCARD SEQUENCES] Z[I]");
+	heard(s);
+	say(b, "Q[two]");
+	say(s, "C[SELECT 1] C[SELECT 1] Z[I]");
+	assert_int_equal(pinned(&w), 0);
+	assert_non_null(client_of(b)->server);
+	world_end(&w);
+}
+
+static void who_stays_for_a_sequence_is_let_go_by_the_timeout(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	stay(a, s);
+	world_pass(&w, 9 * USEC_PER_SEC);
+	assert_int_equal(pinned(&w), 1);
+	world_pass(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(pinned(&w), 0);
+	assert_null(client_of(a)->server);
+	ASSERT_HEARS(a, "");
+	world_end(&w);
+}
+
+static void who_waits_for_his_answer_stays_when_others_have_theirs(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w,
+		    "pool_mode = transaction\ndefault_pool_size = 3\nmax_pinned = 2\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *c = world_session(&w), *s1 = world_server(&w, 1);
+	stay(a, s1);
+	answer(a, s1, "Q[select nextval('s')]");
+	say(b, "Q[begin]");
+	struct actor *s2 = world_server(&w, 2);
+	heard(s2);
+	say(s2, "C[BEGIN] Z[T]");
+	say(b, "Q[select nextval('s'); select lastval(); commit]");
+	heard(s2);
+	say(s2, "C[SELECT 1] C[SELECT 1] C[COMMIT] Z[I]");
+	heard(b);
+	assert_int_equal(pinned(&w), 2);
+	/* Of two that are idle for a short time only one has its answer. */
+	say(c, "Q[select pg_advisory_lock(1)]");
+	struct actor *s3 = world_server(&w, 3);
+	ASSERT_HEARS(s3, "Q[select pg_advisory_lock(1)]");
+	assert_int_equal(pinned(&w), 2);
+	assert_null(client_of(b)->server);
+	answer(a, s1, "Q[select lastval()]");
+	/* That one may go now. */
+	say(b, "Q[select pg_advisory_lock(2)]");
+	heard(s2);
+	assert_int_equal(pinned(&w), 2);
+	assert_null(client_of(a)->server);
+	assert_int_equal(client_of(a)->session->pins, 0);
+	world_end(&w);
+}
+
+static void a_sequence_ends_nobody_whom_there_is_no_room_for(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TWO "max_pinned = 1\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s1 = world_server(&w, 1);
+	pin(a, s1, "Q[create temp table t(i int)]", "t");
+	say(b, "Q[select nextval('s')]");
+	struct actor *s2 = world_server(&w, 2);
+	heard(s2);
+	say(s2, "C[SELECT 1] Z[I]");
+	heard(b);
+	answer(b, s2, "Q[select lastval()]");
+	answer(b, s2, "Q[select nextval('s')]");
+	assert_null(client_of(b)->server);
+	assert_int_equal(pinned(&w), 1);
+	world_end(&w);
+}
+
+static void discarding_sequences_lets_a_client_go(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	stay(a, s);
+	say(a, "Q[discard sequences] Q[select nextval('s')]");
+	heard(s);
+	say(s, "C[DISCARD SEQUENCES] Z[I] C[SELECT 1] Z[I]");
+	heard(a);
+	/* What was asked behind it counts. */
+	heard(s);
+	say(s, "C[SELECT 0] Z[I]");
+	assert_int_equal(client_of(a)->session->pins, PIN_SEQUENCES);
+	say(a, "Q[discard sequences]");
+	heard(s);
+	say(s, "C[DISCARD SEQUENCES] Z[I]");
+	heard(s);
+	say(s, "C[SELECT 0] Z[I]");
+	assert_int_equal(pinned(&w), 0);
+	assert_null(client_of(a)->server);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +397,12 @@ int main(void)
 	    cmocka_unit_test(a_pin_ends_with_its_client_or_server),
 	    cmocka_unit_test(a_library_is_left_to_nobody),
 	    cmocka_unit_test(who_comes_back_soon_gets_the_server_that_he_had),
+	    cmocka_unit_test(who_waits_for_his_answer_gives_way_after_a_second),
+	    cmocka_unit_test(who_has_his_answer_gives_way_at_once),
+	    cmocka_unit_test(who_stays_for_a_sequence_is_let_go_by_the_timeout),
+	    cmocka_unit_test(who_waits_for_his_answer_stays_when_others_have_theirs),
+	    cmocka_unit_test(a_sequence_ends_nobody_whom_there_is_no_room_for),
+	    cmocka_unit_test(discarding_sequences_lets_a_client_go),
 	};
 
 	return cmocka_run_group_tests_name("pins", tests, NULL, NULL);

@@ -90,7 +90,7 @@ class Trial:
         self.place.pooled.refresh()
         straight = play(steps, self.place.straight, bound_s)
         pooled = play(steps, self.place.pooled, bound_s, straight)
-        verdict = compare(straight, pooled, self.is_loose)
+        verdict = compare(steps, straight, pooled, self.is_loose)
         pooler = self.place.pooler
         if pooler and not pooler.is_running():
             verdict.difference = Difference(-1, "-", "the pooler ended", None,
