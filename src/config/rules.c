@@ -45,6 +45,10 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .transaction_timeout = RESOLVE(transaction_timeout, s->transaction_timeout),
 	    .client_idle_timeout = RESOLVE(client_idle_timeout, s->client_idle_timeout),
 	    .server_lifetime = RESOLVE(server_lifetime, s->server_lifetime),
+	    .server_max_transactions =
+		RESOLVE(server_max_transactions, s->server_max_transactions),
+	    .server_memory_limit = s->server_memory_limit,
+	    .server_memory_check = s->server_memory_check,
 	    .server_idle_timeout = s->server_idle_timeout,
 	};
 }

@@ -38,6 +38,9 @@ struct rules {
 	uint64_t transaction_timeout;
 	uint64_t client_idle_timeout;
 	uint64_t server_lifetime;
+	int server_max_transactions;
+	uint64_t server_memory_limit; /* bytes */
+	uint64_t server_memory_check;
 	uint64_t server_idle_timeout;
 };
 

@@ -149,6 +149,20 @@ unsigned demand_servers_coming(const struct pool *p, uint64_t now_us)
 	return room < UINT_MAX - opening ? opening + room : UINT_MAX;
 }
 
+static bool has_spare_room(const struct usage *usage)
+{
+	return usage_has_room_for_server(usage) && TAILQ_EMPTY(&usage->starved) &&
+	       TAILQ_EMPTY(&usage->blocked) && TAILQ_EMPTY(&usage->waiting_here);
+}
+
+bool demand_has_spare_room(const struct pool *p)
+{
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (!has_spare_room(p->usages[i]))
+			return false;
+	return true;
+}
+
 /* ---- turns under a shared limit ---- */
 
 static struct pool_queue *queue_of(const struct pool *p)
@@ -416,6 +430,7 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us)
 
 	if (p->claims != 0)
 		due_us = p->claim_end_us;
+	due_us = clock_earlier(due_us, renewal_due(p, now_us));
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (has_room_for_others(p->usages[i]))
 			due_us = clock_earlier(due_us, now_us + ROOM_RETRY_US);

@@ -14,6 +14,9 @@ unsigned demand_servers_coming(const struct pool *p, uint64_t now_us);
  * can open one in its place. */
 bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us);
 
+/* Whether its shared limits have room for one more that nobody waits for. */
+bool demand_has_spare_room(const struct pool *p);
+
 /* The pool wants nothing any more. */
 void demand_withdraw(struct pool *p);
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "pool/demand.h"
 #include "pool/private.h"
+#include "pool/renewal.h"
 #include "pool/upkeep.h"
 
 #define TO(state) (1u << (state))
@@ -33,6 +34,7 @@ static void count_leaving(struct pool *p, int by)
 
 static void leave_idle(struct pool *p, struct slot *slot)
 {
+	renewal_note_taken(p, slot);
 	if (slot == p->first_retired)
 		p->first_retired = TAILQ_NEXT(slot, place);
 	if (slot->retire) {
@@ -107,6 +109,7 @@ void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us
 		TAILQ_INIT(&p->slots[state]);
 	admission_init(&p->line, ground->rules->max_queue);
 	opening_init(&p->opening);
+	renewal_init(&p->renewal);
 	tally_init(&p->tally, now_us, ground->stats_period_us);
 	TAILQ_INSERT_TAIL(&p->database_usage->pools, p, in_database);
 }
@@ -120,23 +123,32 @@ void pool_fini(struct pool *p)
 	p->waits = NULL;
 }
 
-static void renew_retirement(struct pool *p)
+static void renew_lives(struct pool *p, bool in_time, bool in_use)
 {
 	struct slot *slot;
 
 	for (int state = SLOT_IDLE; state <= SLOT_CLEANING; state++)
-		TAILQ_FOREACH (slot, &p->slots[state], place)
-			slot->retire_us = upkeep_retire_time(&p->rules, slot->opened_us);
+		TAILQ_FOREACH (slot, &p->slots[state], place) {
+			if (in_time)
+				slot->retire_us =
+				    upkeep_retire_time(&p->rules, slot->opened_us);
+			if (in_use)
+				slot->transactions_max =
+				    upkeep_transactions_max(&p->rules);
+		}
 }
 
 void pool_set_rules(struct pool *p, const struct rules *rules)
 {
-	bool lives_change = rules->server_lifetime != p->rules.server_lifetime;
+	bool is_other_life = rules->server_lifetime != p->rules.server_lifetime;
+	bool is_other_use =
+	    rules->server_max_transactions != p->rules.server_max_transactions;
 
 	p->rules = *rules;
 	p->line.max = rules->max_queue;
-	if (lives_change)
-		renew_retirement(p);
+	p->hides_memory = false;
+	if (is_other_life || is_other_use)
+		renew_lives(p, is_other_life, is_other_use);
 }
 
 /* ---- clients ask ---- */
@@ -191,6 +203,7 @@ void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	CHECK(slot->state == SLOT_IDLE && !slot->retire);
 	slot->was_used = true;
+	slot->may_have_grown = true;
 	slot_move(p, slot, SLOT_BUSY, now_us);
 	tally_at(&p->tally, now_us)->server_assignment_count++;
 }
@@ -239,8 +252,9 @@ static void begin_slot(struct pool *p, struct slot *slot)
 	slot->pool = p;
 	slot->opened_us = 0;
 	slot->retire_us = CLOCK_NEVER;
-	slot->retire = false;
-	slot->was_used = false;
+	slot->transactions = slot->transactions_max = 0;
+	slot->retire = slot->was_used = false;
+	slot->may_have_grown = slot->is_bloated = slot->is_worn = false;
 }
 
 void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
@@ -264,6 +278,7 @@ static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
 	if (upkeep_must_retire(p, slot, now_us) || demand_must_yield(p, slot, now_us))
 		slot->retire = true;
 	slot_move(p, slot, SLOT_IDLE, now_us);
+	renewal_note_free(p, slot, now_us);
 }
 
 void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us)
@@ -272,7 +287,10 @@ void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us)
 	opening_succeeded(&p->opening, clock_since(now_us, slot->since_us));
 	p->has_been_reached = true;
 	slot->opened_us = now_us;
+	slot->asked_us = now_us;
 	slot->retire_us = upkeep_retire_time(&p->rules, now_us);
+	slot->transactions_max = upkeep_transactions_max(&p->rules);
+	renewal_note_opened(p, slot, now_us);
 	set_free(p, slot, now_us);
 }
 
@@ -285,6 +303,7 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 		return;
 	}
 	CHECK(p->total > 0);
+	renewal_note_removed(p, slot, now_us);
 	count_servers(p, -1);
 	slot_move(p, slot, SLOT_OUTSIDE, now_us);
 	slot->pool = NULL;
@@ -408,5 +427,5 @@ bool pool_is_sound(const struct pool *p)
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (p->usages[i]->servers < total)
 			return false;
-	return idle_are_sound(p) && admission_is_sound(&p->line);
+	return idle_are_sound(p) && renewal_is_sound(p) && admission_is_sound(&p->line);
 }

@@ -10,6 +10,7 @@
 #include "config/rules.h"
 #include "pool/admission.h"
 #include "pool/opening.h"
+#include "pool/renewal.h"
 #include "pool/slot.h"
 #include "pool/usage.h"
 #include "stats/histogram.h"
@@ -48,6 +49,7 @@ struct pool {
 	unsigned pinned;            /* of these: kept at their servers, or about to be */
 	struct admission line;
 	struct opening opening;
+	struct renewal renewal;
 	struct deadline deadline; /* the dispatcher's: reserve, retry, minimum */
 	struct tally tally;
 	struct histogram *waits;  /* of served waits; NULL before the first */
@@ -57,6 +59,7 @@ struct pool {
 	bool is_starved; /* blocked: in usage.starved, not in usage.blocked */
 	bool is_auto;    /* made from the "*" entry */
 	bool has_been_reached; /* some server has logged in */
+	bool hides_memory;     /* its servers do not tell how much they use */
 	void *owner_data;      /* the relay's: what is known of this pool's servers */
 };
 
@@ -159,9 +162,26 @@ void pool_retire_all(struct pool *p);
 /* ---- upkeep ---- */
 
 /* What should become of an idle server: of two reasons to close it, the first. */
-enum upkeep { UPKEEP_KEEP, UPKEEP_CLOSE_OLD, UPKEEP_CLOSE_RETIRED, UPKEEP_CLOSE_IDLE };
+enum upkeep {
+	UPKEEP_KEEP,
+	UPKEEP_CLOSE_OLD,
+	UPKEEP_CLOSE_USED_UP, /* server_max_transactions */
+	UPKEEP_CLOSE_BLOATED, /* server_memory_limit */
+	UPKEEP_CLOSE_RETIRED,
+	UPKEEP_CLOSE_IDLE,
+	UPKEEP_RENEW,      /* pool_note_worn() */
+	UPKEEP_ASK_MEMORY, /* how much memory it uses; then pool_note_memory() */
+};
 enum upkeep pool_judge_idle(const struct pool *p, const struct slot *slot,
 			    uint64_t now_us);
+/* Whether one that is about to be given back should be asked first how much memory it
+ * uses. */
+bool pool_wants_to_ask(const struct pool *p, const struct slot *slot, uint64_t now_us);
+/* It has told. */
+void pool_note_memory(struct pool *p, struct slot *slot, uint64_t bytes, uint64_t now_us);
+/* It has refused: none of the pool is asked until there are other rules. */
+void pool_note_memory_hidden(struct pool *p);
+
 /* When to judge it again, if it is kept now; CLOCK_NEVER when nothing but use or new
  * rules will change the verdict. */
 uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);

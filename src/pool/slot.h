@@ -31,16 +31,23 @@ struct slot {
 	TAILQ_ENTRY(slot) place;                   /* in the pool's list of its state */
 	TAILQ_ENTRY(slot) idle_under[USAGES_EACH]; /* in usage.idle, of each usage */
 	TAILQ_ENTRY(slot) waiting_place;           /* private: in the line of waits_for */
+	TAILQ_ENTRY(slot) worn_place;              /* in renewal.worn */
 	struct pool *pool;
-	struct usage *waits_for; /* private: whose limit lacks room for it; NULL: it
-				    counts as a server */
-	uint64_t opened_us;      /* when it was logged in; 0 before */
-	uint64_t since_us;       /* when it came into its state */
-	uint64_t retire_us;      /* when server_lifetime ends, jitter included */
-	uint8_t state;           /* enum slot_state */
-	bool retire;     /* not to be used again: close when free; see pool_retire() */
-	bool was_used;   /* since it was opened */
-	bool is_lasting; /* private: stays without a client */
+	struct usage *waits_for;   /* private: whose limit lacks room for it; NULL: it
+				      counts as a server */
+	uint64_t opened_us;        /* when it was logged in; 0 before */
+	uint64_t since_us;         /* when it came into its state */
+	uint64_t retire_us;        /* when server_lifetime ends, jitter included */
+	uint64_t asked_us;         /* when it last told how much memory it uses */
+	uint32_t transactions;     /* that it has done; the relay counts */
+	uint32_t transactions_max; /* server_max_transactions, with a spread; 0 = none */
+	uint8_t state;             /* enum slot_state */
+	bool retire;   /* not to be used again: close when free; see pool_retire() */
+	bool was_used; /* since it was opened */
+	bool may_have_grown; /* it was used since it told how much memory it uses */
+	bool is_bloated;     /* it uses more memory than it may */
+	bool is_worn;        /* in renewal.worn: waits to be replaced */
+	bool is_lasting;     /* private: stays without a client */
 };
 TAILQ_HEAD(slots, slot);
 

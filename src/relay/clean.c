@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "pool/pool.h"
 #include "proto/notice.h"
+#include "relay/checkup.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/leave.h"
@@ -101,7 +102,10 @@ static void set_free(struct server *s)
 	}
 	if (s->leaving != LEAVING_NOT)
 		note_saved(s);
-	dispatcher_server_free(s);
+	if (pool_wants_to_ask(s->slot.pool, &s->slot, dispatcher_now(s->dispatcher)))
+		checkup_start(s);
+	else
+		dispatcher_server_free(s);
 }
 
 /* Undoes what is marked. */
@@ -227,6 +231,10 @@ void clean_task_error(struct server *s, struct slice body)
 		private_error(s, body);
 		return;
 	}
+	if (s->task == SERVER_TASK_MEMORY) {
+		checkup_error(s, body);
+		return;
+	}
 	if (!notice_read(body, &fields))
 		fields = (struct notice_fields){0};
 	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
@@ -278,6 +286,15 @@ static void on_upkeep(struct server *s, enum server_task task)
 		on_discard(s);
 	else
 		set_free(s);
+}
+
+/* It may have refused to tell; it is as good. */
+static void on_told(struct server *s)
+{
+	if (is_at_rest(s))
+		set_free(s);
+	else
+		server_close(s, CLOSE_SERVER_CLEANING);
 }
 
 /* What comes next is a matter of leaving. */
@@ -340,6 +357,9 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_ROLLBACK:
 		on_rollback(s);
+		return;
+	case SERVER_TASK_MEMORY:
+		on_told(s);
 		return;
 	case SERVER_TASK_RESET:
 	case SERVER_TASK_DISCARD:

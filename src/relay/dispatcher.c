@@ -20,6 +20,7 @@
 #include "relay/pin.h"
 #include "relay/private.h"
 #include "relay/refusal.h"
+#include "relay/renew.h"
 
 /* Within this time a client goes back to the server that it used last. */
 #define AFFINITY_US (5 * USEC_PER_SEC)
@@ -197,8 +198,8 @@ static void open_wanted(struct dispatcher *d, struct pool *pool)
 {
 	uint64_t now_us = dispatcher_now(d);
 
-	if ((!pool_may_grow(pool) && !pool->blocked_by) || !pool->database ||
-	    d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS)
+	if ((!pool_may_grow(pool) && !pool->blocked_by && !pool_is_renewing(pool)) ||
+	    !pool->database || d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS)
 		return;
 	unsigned wanted = pool_demand(pool, now_us);
 	while (wanted-- > 0)
@@ -290,6 +291,7 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 	struct slot *slot;
 	struct waiter *waiter;
 
+	renew_step(d, pool);
 	while (pool_match(pool, dispatcher_now(d), &slot, &waiter))
 		grant(d, server_of_slot(slot), client_of_waiter(waiter));
 	for (int i = 0; i < USAGES_EACH; i++)
@@ -477,11 +479,17 @@ static enum closing closing_of(enum upkeep verdict)
 	switch (verdict) {
 	case UPKEEP_CLOSE_OLD:
 		return CLOSE_SERVER_OLD;
+	case UPKEEP_CLOSE_USED_UP:
+		return CLOSE_SERVER_USED_UP;
+	case UPKEEP_CLOSE_BLOATED:
+		return CLOSE_SERVER_BLOATED;
 	case UPKEEP_CLOSE_IDLE:
 		return CLOSE_SERVER_IDLE;
 	case UPKEEP_CLOSE_RETIRED:
 		return CLOSE_SERVER_RETIRED;
 	case UPKEEP_KEEP:
+	case UPKEEP_RENEW:
+	case UPKEEP_ASK_MEMORY:
 		break;
 	}
 	return CLOSE_NOT;
@@ -489,11 +497,19 @@ static enum closing closing_of(enum upkeep verdict)
 
 bool dispatcher_judge_idle(struct server *s)
 {
-	enum closing why = closing_of(
-	    pool_judge_idle(s->slot.pool, &s->slot, dispatcher_now(s->dispatcher)));
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+	enum upkeep verdict = pool_judge_idle(pool, &s->slot, dispatcher_now(d));
+	enum closing why = closing_of(verdict);
 
 	if (why != CLOSE_NOT)
 		server_close(s, why);
+	if (verdict == UPKEEP_ASK_MEMORY)
+		d->ops->ask_memory(s);
+	if (verdict == UPKEEP_RENEW) {
+		pool_note_worn(pool, &s->slot);
+		loop_arm(d->loop, &pool->deadline, dispatcher_now(d));
+	}
 	return why == CLOSE_NOT;
 }
 

@@ -51,6 +51,7 @@ struct relay_ops {
 	void (*welcome)(struct client *c);     /* a login that waited is complete */
 	void (*prepare)(struct client *c, struct server *s); /* just linked */
 	void (*check)(struct server *s);                     /* was idle for long */
+	void (*ask_memory)(struct server *s);                /* how much it uses */
 	void (*end_cancels)(struct dispatcher *d);
 };
 

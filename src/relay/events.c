@@ -13,6 +13,7 @@
 #include "net/transport.h"
 #include "proto/notice.h"
 #include "relay/cancel.h"
+#include "relay/checkup.h"
 #include "relay/clean.h"
 #include "relay/client_entry.h"
 #include "relay/client_login.h"
@@ -354,5 +355,6 @@ const struct relay_ops events_relay_ops = {
     .welcome = client_entry_welcome,
     .prepare = prepare_start,
     .check = clean_check,
+    .ask_memory = checkup_start,
     .end_cancels = cancel_end_all,
 };

@@ -12,6 +12,7 @@
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/notice.h"
+#include "relay/checkup.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -49,6 +50,8 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 	return f->letter == 'Z' || f->letter == 'S' || f->letter == 'C' ||
 	       (f->letter == 'A' && s->private) ||
 	       (f->letter == 'D' && s->task == SERVER_TASK_LISTENING) ||
+	       (f->letter == 'D' && s->task == SERVER_TASK_MEMORY &&
+		f->total_len <= CHECKUP_ROW_MAX) ||
 	       (f->letter == 'T' && journal_is_open(&s->journal) &&
 		f->total_len <= GATHER_MAX) ||
 	       (f->letter == 'D' && s->task == SERVER_TASK_SETTLE &&
@@ -99,6 +102,7 @@ static void on_client_ready(struct reply *r)
 
 	s->heard_us = dispatcher_now(s->dispatcher);
 	count_ready(s, is_xact_end);
+	s->slot.transactions += is_xact_end && s->slot.transactions < UINT32_MAX;
 	/* What is still outstanding begins to count where this ended. */
 	s->query_us = is_idle ? 0 : s->heard_us;
 	if (is_xact_end)
@@ -316,6 +320,8 @@ static void on_own_answer(struct reply *r, const struct frame *f)
 		clean_task_error(s, f->body);
 	if (f->letter == 'D' && s->task == SERVER_TASK_SETTLE)
 		findings_row(s, f);
+	if (f->letter == 'D' && s->task == SERVER_TASK_MEMORY && frame_is_whole(f))
+		checkup_row(s, f->body);
 	if (f->letter == 'Z')
 		clean_task_done(s);
 }

@@ -58,6 +58,7 @@ enum server_task {
 	SERVER_TASK_DISCARD,   /* of what its clients may have left in it */
 	SERVER_TASK_SETTLE,    /* what its client has left in it */
 	SERVER_TASK_RESTORE,   /* start-up values behind its client's RESET */
+	SERVER_TASK_MEMORY,    /* how much it uses; see checkup.h */
 	SERVER_TASK_REGAIN,    /* the same, where it is its client's alone */
 };
 

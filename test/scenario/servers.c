@@ -184,7 +184,7 @@ static void an_idle_server_is_closed_after_its_time(void **state)
 	world_end(&w);
 }
 
-static void an_old_server_is_closed_when_it_is_free(void **state)
+static void an_old_server_is_replaced_when_it_is_free(void **state)
 {
 	struct world w;
 
@@ -197,10 +197,14 @@ static void an_old_server_is_closed_when_it_is_free(void **state)
 	world_pass(&w, 2000 * USEC_PER_SEC);
 	assert_int_equal(alive(&w), 1);
 	say(a, "Q[commit]");
-	assert_int_equal(alive(&w), 0);
-	say(a, "Q[one]");
 	assert_int_equal(alive(&w), 1);
-	/* An idle one need not wait for anybody. */
+	assert_true(is_gone(world_server(&w, 1)));
+	say(a, "Q[one]");
+	assert_int_equal(w.server_count, 2);
+	/* An idle one need not wait for anybody; and what nobody uses is not replaced. */
+	world_pass(&w, 1001 * USEC_PER_SEC);
+	assert_int_equal(alive(&w), 1);
+	assert_int_equal(w.server_count, 3);
 	world_pass(&w, 1001 * USEC_PER_SEC);
 	assert_int_equal(alive(&w), 0);
 	world_end(&w);
@@ -432,7 +436,7 @@ int main(void)
 	    cmocka_unit_test(the_least_is_kept_open_while_somebody_is_there),
 	    cmocka_unit_test(the_reserve_is_used_when_the_first_has_waited_long),
 	    cmocka_unit_test(an_idle_server_is_closed_after_its_time),
-	    cmocka_unit_test(an_old_server_is_closed_when_it_is_free),
+	    cmocka_unit_test(an_old_server_is_replaced_when_it_is_free),
 	    cmocka_unit_test(a_lifetime_of_nothing_is_one_use),
 	    cmocka_unit_test(a_server_that_was_idle_for_long_is_checked_first),
 	    cmocka_unit_test(a_server_that_fails_its_check_is_replaced),

@@ -61,6 +61,7 @@ static void every_key_is_taken(void **state)
 	    "max_db_connections=5 max_db_client_connections=6 query_wait_timeout=7 "
 	    "query_timeout=8s idle_transaction_timeout=9min transaction_timeout=10h "
 	    "client_idle_timeout=11ms server_lifetime=0 server_state=error "
+	    "server_max_transactions=14 "
 	    "pin_timeout=12 max_pinned=13 password='p w' auth_user=au "
 	    "auth_query='select $1' auth_dbname=ad tls_sslmode=verify-full "
 	    "tls_key_file=k TLS_cert_file=c tls_ca_file=ca tls_crl_file=crl "
@@ -104,6 +105,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(d.over.transaction_timeout, 36000000000);
 	assert_int_equal(d.over.client_idle_timeout, 11000);
 	assert_int_equal(d.over.server_lifetime, 0);
+	assert_int_equal(d.over.server_max_transactions, 14);
 	assert_int_equal(d.over.server_state, STATE_ERROR);
 	assert_int_equal(d.over.pin_timeout, 12000000);
 	assert_int_equal(d.over.max_pinned, 13);

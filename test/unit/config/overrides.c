@@ -27,6 +27,8 @@ static void keys_are_allowed_where_people_know_them(void **state)
 	    {"transaction_timeout", true, true},
 	    {"client_idle_timeout", true, true},
 	    {"server_lifetime", true, false},
+	    {"server_max_transactions", true, false},
+	    {"server_memory_limit", false, false},
 	    {"server_idle_timeout", false, false},
 	    {"pool_siz", false, false},
 	    {"", false, false},

@@ -244,7 +244,7 @@ static void expect_nothing_overlooked(const struct world *w)
 	}
 }
 
-static void expect_deadlines_in_time(const struct world *w)
+static void expect_deadlines_in_time(struct world *w)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		const struct slot *s = &w->slots[i];
@@ -252,7 +252,7 @@ static void expect_deadlines_in_time(const struct world *w)
 		if (s->state != SLOT_IDLE || s->retire)
 			continue;
 		bool is_due = pool_idle_deadline(s->pool, s) <= w->now;
-		assert_int_equal(is_due, model_judge(&w->m, i, w->now) != UPKEEP_KEEP);
+		assert_int_equal(is_due, world_expect_verdict(w, i) != UPKEEP_KEEP);
 	}
 }
 
@@ -363,6 +363,7 @@ static void live(struct world *w)
 	assert_true(w->yielded > STEPS / 1000);
 	assert_true(w->evicted > STEPS / 1000);
 	assert_true(w->turned > STEPS / 1000);
+	assert_true(w->renewed > 0);
 }
 
 static void pools_and_model_agree_on_who_gets_what(void **state)

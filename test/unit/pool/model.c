@@ -279,6 +279,7 @@ bool model_is_beyond(const struct model *m, int pool, bool with_reserve)
 
 	if (with_reserve && r->reserve_pool_timeout > 0)
 		most += r->reserve_pool_size;
+	most += m->pools[pool].has_extra;
 	return model_total(m, pool) - model_leaving(m, pool) > most;
 }
 
@@ -300,7 +301,9 @@ enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us)
 	const struct rules *r = &m->pools[s->pool].rules;
 	int64_t staying = model_total(m, s->pool) - model_leaving(m, s->pool);
 
-	if (now_us >= s->retire_us)
+	bool is_in_use = m->pools[s->pool].clients > 0;
+
+	if (now_us >= s->retire_us && (s->retire || !is_in_use))
 		return UPKEEP_CLOSE_OLD;
 	if (s->retire)
 		return UPKEEP_CLOSE_RETIRED;
@@ -312,5 +315,7 @@ enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us)
 	if (r->server_idle_timeout > 0 && staying > r->min_pool_size &&
 	    now_us - s->since_us >= r->server_idle_timeout)
 		return UPKEEP_CLOSE_IDLE;
+	if (now_us >= s->retire_us && !s->is_noted)
+		return UPKEEP_RENEW;
 	return UPKEEP_KEEP;
 }

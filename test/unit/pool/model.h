@@ -22,6 +22,7 @@ struct model_slot {
 	int pool; /* MODEL_NOBODY = outside */
 	enum slot_state state;
 	bool retire, was_used;
+	bool is_noted; /* as the pool has it: its turn to be replaced will come */
 	uint64_t since_us, opened_us, retire_us;
 	uint64_t freed; /* number of the event that made it idle */
 };
@@ -41,6 +42,7 @@ struct model_pool {
 	unsigned claims; /* a bit per limit */
 	uint64_t claim_end_us;
 	uint64_t served, waited_us;
+	bool has_extra; /* a successor is beside whom it replaces */
 };
 
 struct model_limit {

@@ -286,9 +286,11 @@ void model_set_free(struct model *m, int slot, uint64_t now_us)
 	struct model_slot *s = &m->slots[slot];
 	const struct model_pool *p = &m->pools[s->pool];
 
-	if ((s->was_used && p->rules.server_lifetime == 0) || now_us >= s->retire_us ||
-	    model_is_beyond(m, s->pool, true) || model_is_over_limit(m, s->pool) ||
-	    owes_to(m, p->limits[0], slot, now_us) ||
+	bool is_worn = now_us >= s->retire_us;
+
+	if ((s->was_used && p->rules.server_lifetime == 0) ||
+	    (is_worn && p->clients == 0) || model_is_beyond(m, s->pool, true) ||
+	    model_is_over_limit(m, s->pool) || owes_to(m, p->limits[0], slot, now_us) ||
 	    owes_to(m, p->limits[1], slot, now_us) ||
 	    owes_to(m, p->limits[2], slot, now_us))
 		s->retire = true;

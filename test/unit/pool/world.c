@@ -82,7 +82,8 @@ static void expect_within_limits(const struct pool *p)
 {
 	if (p->rules.pool_size > 0)
 		assert_true(p->total <= (unsigned)p->rules.pool_size +
-					    (unsigned)p->rules.reserve_pool_size);
+					    (unsigned)p->rules.reserve_pool_size +
+					    p->renewal.is_extra);
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (p->usages[i]->max_servers > 0)
 			assert_true(p->usages[i]->servers <=
@@ -111,14 +112,72 @@ void world_close_slot(struct world *w, int slot)
 	w->is_closing[slot] = true;
 }
 
+enum upkeep world_expect_verdict(struct world *w, int slot)
+{
+	w->m.slots[slot].is_noted =
+	    renewal_has(&w->slots[slot].pool->renewal, &w->slots[slot]);
+	return model_judge(&w->m, slot, w->now);
+}
+
 void world_judge(struct world *w, int slot)
 {
 	const struct pool *p = w->slots[slot].pool;
 	enum upkeep verdict = pool_judge_idle(p, &w->slots[slot], w->now);
 
-	assert_int_equal(verdict, model_judge(&w->m, slot, w->now));
-	if (verdict != UPKEEP_KEEP)
+	assert_int_equal(verdict, world_expect_verdict(w, slot));
+	if (verdict == UPKEEP_RENEW) {
+		pool_note_worn(w->slots[slot].pool, &w->slots[slot]);
+		w->looks[w->m.slots[slot].pool] = w->now;
+	} else if (verdict != UPKEEP_KEEP) {
 		world_close_slot(w, slot);
+	}
+}
+
+/* ---- renewal: the model says what must hold, whose turn it is is the pool's affair ----
+ */
+
+static void open_successor(struct world *w, int pool)
+{
+	struct pool *p = &w->pools[pool];
+	bool is_owed = p->renewal.owed > 0;
+	int slot = free_slot(w);
+
+	assert_false(model_is_paused(&w->m, pool));
+	assert_null(p->renewal.old);
+	for (int i = 0; i < USAGES_EACH; i++)
+		assert_true(model_room_of_limit(&w->m, w->m.pools[pool].limits[i]) > 0);
+	if (slot < 0)
+		return;
+	pool_add_successor(p, &w->slots[slot], w->now);
+	model_add(&w->m, pool, slot, w->now);
+	w->m.pools[pool].has_extra = !is_owed;
+	assert_int_equal(p->renewal.is_extra, !is_owed);
+	if (p->renewal.old) {
+		int old = (int)(p->renewal.old - w->slots);
+
+		assert_true(w->m.slots[old].state == SLOT_IDLE &&
+			    w->now >= w->m.slots[old].retire_us);
+	}
+	expect_within_limits(p);
+	w->renewed++;
+}
+
+static void renew(struct world *w, int pool)
+{
+	struct slot *old;
+
+	switch (pool_renewal(&w->pools[pool], w->now, &old)) {
+	case RENEWAL_WAIT:
+		break;
+	case RENEWAL_OPEN:
+		open_successor(w, pool);
+		break;
+	case RENEWAL_RETIRE:
+		assert_int_equal(old->state, SLOT_IDLE);
+		world_close_slot(w, (int)(old - w->slots));
+		break;
+	}
+	w->m.pools[pool].has_extra = w->pools[pool].renewal.is_extra;
 }
 
 static void match(struct world *w, int pool)
@@ -165,6 +224,7 @@ static void open_wanted(struct world *w, int pool)
 
 void world_serve(struct world *w, int pool)
 {
+	renew(w, pool);
 	match(w, pool);
 	open_wanted(w, pool);
 }
@@ -187,8 +247,12 @@ static void reap_slot(struct world *w, int slot)
 {
 	int pool = w->m.slots[slot].pool;
 
+	bool ends_renewal = &w->slots[slot] == w->pools[pool].renewal.old ||
+			    &w->slots[slot] == w->pools[pool].renewal.successor;
 	pool_remove(&w->pools[pool], &w->slots[slot], w->now);
 	model_remove(&w->m, slot);
+	if (ends_renewal)
+		w->m.pools[pool].has_extra = false;
 	w->is_closing[slot] = false;
 	w->closed++;
 	world_serve(w, pool);

@@ -22,6 +22,7 @@ struct world {
 	uint64_t looks[MODEL_POOLS]; /* when each wants to be looked at */
 	uint64_t tickets;
 	uint64_t granted, opened, closed, yielded, evicted, turned;
+	uint64_t renewed; /* by a successor */
 };
 
 /* Insists that everything is the same in both. */
@@ -29,6 +30,9 @@ void world_agrees(const struct world *w);
 
 /* The dispatcher; to reap is to remove what is closing. */
 void world_close_slot(struct world *w, int slot);
+/* What the model says of an idle one; whose turn it is to be replaced is asked the pool.
+ */
+enum upkeep world_expect_verdict(struct world *w, int slot);
 void world_judge(struct world *w, int slot);
 void world_serve(struct world *w, int pool);
 void world_serve_blocked(struct world *w, int limit);
