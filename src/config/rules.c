@@ -44,6 +44,8 @@ void rules_resolve(const struct config *config, const struct database *database,
 		RESOLVE(idle_transaction_timeout, s->idle_transaction_timeout),
 	    .transaction_timeout = RESOLVE(transaction_timeout, s->transaction_timeout),
 	    .client_idle_timeout = RESOLVE(client_idle_timeout, s->client_idle_timeout),
+	    .client_write_timeout =
+		RESOLVE(client_write_timeout, s->client_write_timeout),
 	    .server_lifetime = RESOLVE(server_lifetime, s->server_lifetime),
 	    .server_max_transactions =
 		RESOLVE(server_max_transactions, s->server_max_transactions),

@@ -37,6 +37,7 @@ struct rules {
 	uint64_t idle_transaction_timeout;
 	uint64_t transaction_timeout;
 	uint64_t client_idle_timeout;
+	uint64_t client_write_timeout;
 	uint64_t server_lifetime;
 	int server_max_transactions;
 	uint64_t server_memory_limit; /* bytes */

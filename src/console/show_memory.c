@@ -7,7 +7,7 @@
 static const struct column memory_columns[] = {{"name", COLUMN_TEXT},
 					       {"value", COLUMN_NUMERIC}};
 
-enum { ROW_TAKEN, ROW_COUNT = 12 };
+enum { ROW_TAKEN, ROW_COUNT = 13 };
 
 static uint64_t value_of(const struct dispatcher *d, size_t i)
 {
@@ -27,6 +27,7 @@ static uint64_t value_of(const struct dispatcher *d, size_t i)
 	    ledger->stopped,
 	    ledger->stop_count,
 	    ledger->short_count,
+	    memory->unread_count,
 	};
 
 	return values[i];
@@ -35,18 +36,11 @@ static uint64_t value_of(const struct dispatcher *d, size_t i)
 static bool next(struct show *show, struct row *row)
 {
 	static const char *const names[ROW_COUNT] = {
-	    [ROW_TAKEN] = "memory",
-	    "memory_high",
-	    "is_high",
-	    "refused_login_count",
-	    "refused_query_count",
-	    "buffer_memory",
-	    "buffer_memory_peak",
-	    "max_buffer_memory",
-	    "buffering_connections",
-	    "stopped_connections",
-	    "stop_count",
-	    "stop_for_memory_count",
+	    [ROW_TAKEN] = "memory", "memory_high",         "is_high",
+	    "refused_login_count",  "refused_query_count", "buffer_memory",
+	    "buffer_memory_peak",   "max_buffer_memory",   "buffering_connections",
+	    "stopped_connections",  "stop_count",          "stop_for_memory_count",
+	    "write_timeout_count",
 	};
 
 	if (show->step >= ROW_COUNT)

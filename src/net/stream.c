@@ -3,7 +3,8 @@
  * net/water, how much of it at once in net/appetite.
  *
  * on_data and on_end are called from the loop only: from stream_on_ready(), from the
- * flush task, and (on_data) from stream_pump(). So a write never calls back.
+ * flush task, and (on_data) from stream_pump(). So a write never calls back, but for
+ * on_blocked, which does nothing but arm a deadline.
  */
 #include "net/stream.h"
 

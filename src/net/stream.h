@@ -57,6 +57,9 @@ struct stream_ops {
 	/* All that was queued has gone out, after a time in which something was queued
 	 * that the kernel did not take. May be NULL. */
 	void (*on_drained)(struct stream *stream);
+	/* The kernel has not taken all, after a time in which it did. Called from within
+	 * writes: nothing may be done but arming a deadline. May be NULL. */
+	void (*on_blocked)(struct stream *stream);
 	/* The stream has come to an end; the owner must close it (now or in this turn).
 	 * Called once. Kept bytes are still there (stream_kept). */
 	void (*on_end)(struct stream *stream, enum stream_end how, int error);
@@ -101,6 +104,8 @@ struct stream {
 	    flush; /* in the loop's flush phase: corked bytes, or a failure */
 	uint32_t keep_max;
 	uint32_t held;        /* memory, as the loop's ledger knows it */
+	uint32_t moved_ms;    /* while blocked: when something last went (wraps) */
+	uint32_t unacked;     /* what the kernel had left when it was last asked */
 	uint16_t write_error; /* errno of the write that failed; 0 = none */
 	struct appetite appetite;
 	uint8_t wire;          /* marks of enum stream_wire */
@@ -162,6 +167,14 @@ bool stream_has_queued(const struct stream *stream);
  * asking the kernel. */
 bool stream_has_hidden(const struct stream *stream);
 
+/* How long the peer has taken nothing of what is queued for it; 0 when nothing is. What
+ * the kernel holds counts as taken when the peer has acknowledged it, so this asks the
+ * kernel; only what has changed since the call before is seen. */
+uint64_t stream_stalled_us(struct stream *stream);
+/* When to call that next, for somebody who wants to every step_us; CLOCK_NEVER when
+ * nothing is queued. */
+uint64_t stream_next_look(const struct stream *stream, uint64_t step_us);
+
 /* Received and not consumed; borrowed until the next call on the stream. */
 struct slice stream_kept(const struct stream *stream);
 
@@ -175,6 +188,13 @@ void stream_feed(struct stream *from, struct stream *to);
 void stream_unfeed(struct stream *from);
 
 /* ---- for transports ---- */
+
+/* The kernel has taken some bytes. */
+static inline void stream_note_moved(struct stream *stream)
+{
+	stream->moved_ms = (uint32_t)(stream->loop->now_us / 1000);
+	stream->unacked = UINT32_MAX;
+}
 
 /* The stream has failed outside of its transport's functions: on_end comes in the flush
  * phase, with what the peer had said before. */

@@ -2,9 +2,12 @@
  * The writing half of a stream: at once, or queued behind what the kernel did not take.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "net/stream_parts.h"
 #include "net/transport.h"
 #include "net/water.h"
@@ -45,11 +48,18 @@ static bool has_unsent(const struct stream *s)
 	return (s->wire & (STREAM_WIRE_UNSENT | STREAM_WIRE_SHUT)) == STREAM_WIRE_UNSENT;
 }
 
-static void settle_after_send(struct stream *s)
+/* has_moved: the kernel took something. */
+static void settle_after_send(struct stream *s, bool has_moved)
 {
+	bool was_blocked = s->is_blocked;
+
 	s->is_blocked = buffer_len(&s->out) > 0 || has_unsent(s);
 	if (!s->is_blocked)
 		loop_unpost_flush(s->loop, &s->flush);
+	else if (has_moved || !was_blocked)
+		stream_note_moved(s);
+	if (s->is_blocked && !was_blocked && s->ops->on_blocked)
+		s->ops->on_blocked(s);
 	water_judge(s);
 	water_watch(s);
 	if (s->is_finishing && !s->is_blocked)
@@ -87,7 +97,7 @@ void stream_send_all(struct stream *s, struct slice more)
 		stream_fail_write(s, ENOMEM);
 		return;
 	}
-	settle_after_send(s);
+	settle_after_send(s, sent > 0);
 }
 
 void stream_write(struct stream *s, struct slice bytes)
@@ -115,6 +125,44 @@ void stream_corked(struct stream *s)
 		buffer_fini(&s->out); /* nobody will send it */
 		water_count(s);
 	}
+}
+
+/* ---- peers that do not read ---- */
+
+/* Of a descriptor that is none of the kernel's nothing is known: 0. */
+static uint32_t unacked_by_peer(const struct stream *s)
+{
+	int left = 0;
+
+	if (ioctl(loop_io_fd(&s->io), SIOCOUTQ, &left) < 0 || left < 0)
+		return 0;
+	return (uint32_t)left;
+}
+
+static uint32_t since_moved_ms(const struct stream *s)
+{
+	return (uint32_t)(s->loop->now_us / 1000) - s->moved_ms;
+}
+
+uint64_t stream_stalled_us(struct stream *s)
+{
+	if (!s->is_blocked || s->has_ended)
+		return 0;
+	uint32_t left = unacked_by_peer(s);
+	if (left != s->unacked) {
+		stream_note_moved(s);
+		s->unacked = left;
+	}
+	return since_moved_ms(s) * USEC_PER_MSEC;
+}
+
+uint64_t stream_next_look(const struct stream *s, uint64_t step_us)
+{
+	uint64_t since_us = since_moved_ms(s) * USEC_PER_MSEC;
+
+	if (!s->is_blocked || s->has_ended || step_us == 0)
+		return CLOCK_NEVER;
+	return s->loop->now_us + step_us - since_us % step_us;
 }
 
 bool stream_has_queued(const struct stream *s)

@@ -89,6 +89,8 @@ static ssize_t send_now(struct tls *t, struct slice bytes)
 		put =
 		    send(loop_io_fd(&t->stream->io), bytes.data, bytes.len, MSG_NOSIGNAL);
 	while (put < 0 && errno == EINTR);
+	if (put > 0)
+		stream_note_moved(t->stream);
 	if (put >= 0)
 		return put;
 	return errno == EAGAIN ? 0 : -errno;

@@ -157,7 +157,17 @@ static uint64_t waiting_due(const struct client *c)
 	    due_us, clock_limit(c->waiter.since_us, settings->query_wait_notify));
 }
 
-uint64_t client_due(const struct client *c)
+uint64_t client_write_limit(const struct client *c)
+{
+	struct rules own;
+
+	if (c->replication != STARTUP_REPLICATION_NONE)
+		return 0;
+	return c->pool ? rules_of(c, &own)->client_write_timeout
+		       : c->dispatcher->config->settings.client_write_timeout;
+}
+
+static uint64_t state_due(const struct client *c)
 {
 	const struct settings *settings = &c->dispatcher->config->settings;
 	struct rules own;
@@ -181,6 +191,17 @@ uint64_t client_due(const struct client *c)
 		return CLOCK_NEVER;
 	}
 	return CLOCK_NEVER;
+}
+
+uint64_t client_due(const struct client *c)
+{
+	uint64_t due_us = state_due(c);
+
+	if (!c->stream.is_blocked || c->state == CLIENT_CLOSING)
+		return due_us;
+	return clock_earlier(
+	    due_us,
+	    stream_next_look(&c->stream, client_write_limit(c) / CLIENT_WRITE_LOOKS));
 }
 
 void client_arm(struct client *c)
@@ -247,9 +268,10 @@ static void end(struct client *c, enum closing reason, const char *message)
 	client_move(c, CLIENT_CLOSING);
 	TAILQ_REMOVE(&d->clients, c, place);
 	TAILQ_INSERT_TAIL(&d->closing_clients, c, place);
-	/* A client that has gone, or has said goodbye, waits for no last words. */
+	/* A client that has gone, or has said goodbye, waits for no last words; one that
+	 * does not read would never hear them. */
 	c->is_lingering = !c->stream.has_ended && reason != CLOSE_TERMINATE &&
-			  stream_has_queued(&c->stream);
+			  reason != CLOSE_WRITE_TIMEOUT && stream_has_queued(&c->stream);
 	if (c->is_lingering)
 		stream_finish(&c->stream);
 	client_arm(c);

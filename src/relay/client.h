@@ -138,8 +138,14 @@ uint64_t client_wait_due(const struct client *c);
 
 /* Arms its deadline for the state it is in. */
 void client_arm(struct client *c);
-/* When that state must end; CLOCK_NEVER for never. */
+/* When that state must end, or is to be looked whether it reads what it is sent;
+ * CLOCK_NEVER for never. */
 uint64_t client_due(const struct client *c);
+
+/* How long it may take nothing of what is queued for it; 0: for ever. It is looked at so
+ * often in that time, so that much later it may be before somebody notices. */
+enum { CLIENT_WRITE_LOOKS = 4 };
+uint64_t client_write_limit(const struct client *c);
 
 /* The process at the other end of a Unix socket; 0 where there is none. */
 int client_process_id(const struct client *c);

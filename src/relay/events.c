@@ -125,9 +125,16 @@ static void client_on_end(struct stream *stream, enum stream_end how, int error)
 	}
 }
 
+/* From here on it is looked now and then whether it reads. */
+static void client_on_blocked(struct stream *stream)
+{
+	client_arm(client_of_stream(stream));
+}
+
 static const struct stream_ops client_stream_ops = {
     .on_data = client_on_data,
     .on_drained = client_on_drained,
+    .on_blocked = client_on_blocked,
     .on_end = client_on_end,
     .is_client = true,
 };
@@ -175,11 +182,26 @@ static void waiting_due(struct client *c, uint64_t now_us)
 	client_arm(c);
 }
 
+/* Whether it was sent away because it does not read. */
+static bool end_stalled(struct client *c)
+{
+	uint64_t limit_us = client_write_limit(c);
+
+	if (limit_us == 0 || c->state == CLIENT_CLOSING ||
+	    stream_stalled_us(&c->stream) < limit_us)
+		return false;
+	c->dispatcher->memory.unread_count++;
+	client_close(c, CLOSE_WRITE_TIMEOUT);
+	return true;
+}
+
 static void client_on_due(struct deadline *due, uint64_t now_us)
 {
 	struct client *c =
 	    (struct client *)(void *)((char *)due - offsetof(struct client, deadline));
 
+	if (end_stalled(c))
+		return;
 	/* It may have been armed for an earlier state: what counts is this one. */
 	if (client_due(c) > now_us) {
 		client_arm(c);

@@ -23,6 +23,7 @@ struct memory {
 	uint64_t looked_us; /* 0: never */
 	bool is_high;
 	uint64_t login_count, query_count; /* refused */
+	uint64_t unread_count;             /* clients sent away that did not read */
 };
 
 void memory_init(struct memory *m);

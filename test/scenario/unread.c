@@ -101,6 +101,136 @@ static void a_freed_server_serves_others_while_its_answer_is_unread(void **state
 	world_end(&w);
 }
 
+/* ---- client_write_timeout ---- */
+
+#define LIMIT_US (100 * USEC_PER_SEC)
+#define TIMED "pool_mode = transaction\nclient_write_timeout = 100\n"
+
+/* A client that has a long answer before it and takes nothing. */
+static struct actor *stalled(struct world *w, unsigned rows)
+{
+	struct actor *a = world_session(w);
+
+	a->peer.room = 0;
+	say(a, "Q[much]");
+	answer(world_server(w, 1), rows);
+	return a;
+}
+
+static void a_client_that_takes_nothing_is_cut_and_its_server_saved(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED);
+	struct actor *a = stalled(&w, 100), *s = world_server(&w, 1);
+	assert_int_equal(client_of(a)->state, CLIENT_LINKED);
+	world_pass(&w, LIMIT_US);
+	assert_false(is_gone(a));
+	world_pass(&w, LIMIT_US / CLIENT_WRITE_LOOKS);
+	assert_true(is_gone(a));
+	assert_int_equal(w.dispatcher.memory.unread_count, 1);
+	assert_int_equal(fake_peer_received(&a->peer).len, 0);
+	/* What it has asked is cancelled, and read to its end. */
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	leave(world_cancel(&w));
+	assert_int_equal(actor_server(s)->state, SERVER_IDLE);
+	assert_int_equal(w.loop.ledger.held, 0);
+	world_end(&w);
+}
+
+static void so_is_one_whose_server_has_gone_to_others(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED);
+	struct actor *a = stalled(&w, 5);
+	assert_int_equal(client_of(a)->state, CLIENT_IDLE);
+	world_pass(&w, 2 * LIMIT_US);
+	assert_true(is_gone(a));
+	assert_int_equal(w.dispatcher.memory.unread_count, 1);
+	world_end(&w);
+}
+
+static void one_that_takes_a_little_now_and_then_is_let_be(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED);
+	struct actor *a = stalled(&w, 100);
+	for (int i = 0; i < 20; i++) {
+		a->peer.room = 1;
+		world_settle(&w);
+		world_pass(&w, LIMIT_US - USEC_PER_SEC);
+		assert_false(is_gone(a));
+	}
+	world_pass(&w, 2 * LIMIT_US);
+	assert_true(is_gone(a));
+	world_end(&w);
+}
+
+/* Only what it does with its answers counts. */
+static void asking_more_is_not_taking(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED);
+	struct actor *a = stalled(&w, 5);
+	for (int i = 0; i < 13 && !is_gone(a); i++) {
+		say(a, "Q[one]");
+		say(world_server(&w, 1), "I Z[I]");
+		world_pass(&w, LIMIT_US / 10);
+	}
+	assert_true(is_gone(a));
+	world_end(&w);
+}
+
+static void who_reads_everything_may_be_idle_for_ever(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED);
+	struct actor *a = stalled(&w, 100);
+	a->peer.room = SIZE_MAX;
+	world_settle(&w);
+	world_pass(&w, 100 * LIMIT_US);
+	assert_false(is_gone(a));
+	assert_int_equal(w.dispatcher.memory.unread_count, 0);
+	world_end(&w);
+}
+
+static void without_a_limit_nobody_is_cut_until_a_reload_sets_one(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\nclient_write_timeout = 0\n");
+	struct actor *a = stalled(&w, 5);
+	world_pass(&w, 100 * LIMIT_US);
+	assert_false(is_gone(a));
+	world_reload(&w, TIMED);
+	world_pass(&w, 2 * LIMIT_US);
+	assert_true(is_gone(a));
+	world_end(&w);
+}
+
+static void users_may_have_a_limit_of_their_own(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, TIMED "[users]\nanna = client_write_timeout=10\n");
+	struct actor *a = stalled(&w, 5);
+	world_pass(&w, 13 * USEC_PER_SEC);
+	assert_true(is_gone(a));
+	world_end(&w);
+}
+
 /* ---- max_buffer_memory ---- */
 
 enum { SLOW = 30, LIMIT = 400 * KB };
@@ -189,6 +319,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_answer_that_fits_the_buffer_sets_its_server_free_at_once),
 	    cmocka_unit_test(a_freed_server_serves_others_while_its_answer_is_unread),
+	    cmocka_unit_test(a_client_that_takes_nothing_is_cut_and_its_server_saved),
+	    cmocka_unit_test(so_is_one_whose_server_has_gone_to_others),
+	    cmocka_unit_test(one_that_takes_a_little_now_and_then_is_let_be),
+	    cmocka_unit_test(asking_more_is_not_taking),
+	    cmocka_unit_test(who_reads_everything_may_be_idle_for_ever),
+	    cmocka_unit_test(without_a_limit_nobody_is_cut_until_a_reload_sets_one),
+	    cmocka_unit_test(users_may_have_a_limit_of_their_own),
 	    cmocka_unit_test(slow_readers_share_the_memory_and_others_do_not_notice),
 	    cmocka_unit_test(without_any_memory_left_everything_goes_on_by_small_steps),
 	    cmocka_unit_test(a_reload_changes_both_limits),

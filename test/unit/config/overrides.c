@@ -26,6 +26,7 @@ static void keys_are_allowed_where_people_know_them(void **state)
 	    {"idle_transaction_timeout", true, true},
 	    {"transaction_timeout", true, true},
 	    {"client_idle_timeout", true, true},
+	    {"client_write_timeout", true, true},
 	    {"server_lifetime", true, false},
 	    {"server_max_transactions", true, false},
 	    {"server_memory_limit", false, false},

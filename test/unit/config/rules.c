@@ -15,20 +15,21 @@
 	"max_user_connections = 1\nmax_user_client_connections = 1\n"                    \
 	"reserve_pool_timeout = 4\nquery_wait_notify = 5\nserver_idle_timeout = 6\n"     \
 	"server_round_robin = on\npin_timeout = 1\nmax_pinned = 1\n"                     \
+	"client_write_timeout = 1\n"                                                     \
 	"[databases]\nplain =\n"                                                         \
 	"own = pool_mode=transaction pool_size=2 min_pool_size=2 reserve_pool_size=2 "   \
 	"max_queue=2 query_wait_timeout=2 query_timeout=2 idle_transaction_timeout=2 "   \
 	"transaction_timeout=2 client_idle_timeout=2 server_lifetime=2 "                 \
 	"server_max_transactions=2 "                                                     \
 	"server_state=error pin_timeout=2 max_pinned=2 "                                 \
-	"max_db_connections=2 max_db_client_connections=2\n"                             \
+	"max_db_connections=2 max_db_client_connections=2 client_write_timeout=2\n"      \
 	"zero = query_timeout=0 max_db_connections=0 max_queue=0\n"                      \
 	"[users]\nplain =\n"                                                             \
 	"own = pool_mode=statement pool_size=3 reserve_pool_size=3 "                     \
 	"max_queue=3 query_wait_timeout=3 query_timeout=3 idle_transaction_timeout=3 "   \
 	"transaction_timeout=3 client_idle_timeout=3 max_user_connections=3 "            \
 	"server_state=allow pin_timeout=3 max_pinned=3 "                                 \
-	"max_user_client_connections=3\n"                                                \
+	"max_user_client_connections=3 client_write_timeout=3\n"                         \
 	"zero = query_timeout=0 max_user_connections=0\n"
 
 static struct rules resolve(const struct config *c, const char *database,
@@ -57,6 +58,7 @@ static void expect_rules(struct rules r, int mine, int other)
 	assert_int_equal(r.idle_transaction_timeout, mine_us);
 	assert_int_equal(r.transaction_timeout, mine_us);
 	assert_int_equal(r.client_idle_timeout, mine_us);
+	assert_int_equal(r.client_write_timeout, mine_us);
 	assert_int_equal(r.server_state, (int)STATE_PIN + mine - 1);
 	assert_int_equal(r.pin_timeout, mine_us);
 	assert_int_equal(r.max_pinned, mine);

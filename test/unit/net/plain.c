@@ -240,6 +240,46 @@ static void a_reset_is_a_broken_connection(void **state)
 	assert_int_equal(s->error, ECONNRESET);
 }
 
+/* Reads so much, and waits until our side knows. */
+static void peer_reads(struct stage *s, size_t len)
+{
+	uint8_t piece[65536];
+
+	while (len > 0) {
+		ssize_t got =
+		    recv(s->peer, piece, len < sizeof(piece) ? len : sizeof(piece), 0);
+
+		assert_true(got > 0);
+		len -= (size_t)got;
+	}
+}
+
+/* Long before the kernel wants more of us. */
+static void what_the_peer_acknowledges_is_seen_when_the_kernel_is_asked(void **state)
+{
+	enum { LEN = 20 * 1000 * 1000, SECOND = 1000 * 1000 };
+	struct stage *s = *state;
+	uint8_t *bytes = calloc(1, LEN);
+
+	assert_non_null(bytes);
+	assert_int_equal(stream_stalled_us(&s->stream), 0);
+	stream_write(&s->stream, slice_of(bytes, LEN));
+	assert_true(s->stream.is_blocked);
+	/* Over TCP the two ends may still be at it. */
+	do {
+		s->loop.now_us += SECOND;
+	} while (stream_stalled_us(&s->stream) < 10 * (uint64_t)SECOND);
+	size_t queued = buffer_len(&s->stream.out);
+	for (int tries = 0; stream_stalled_us(&s->stream) > 0; tries++) {
+		assert_true(tries < 100);
+		peer_reads(s, 64 * 1024);
+	}
+	assert_int_equal(buffer_len(&s->stream.out), queued);
+	s->loop.now_us += SECOND;
+	assert_int_equal(stream_stalled_us(&s->stream), SECOND);
+	free(bytes);
+}
+
 static void closing_closes_the_descriptor_once(void **state)
 {
 	struct stage *s = *state;
@@ -267,6 +307,8 @@ int main(void)
 	    UNIX(last_words_survive_bytes_that_nobody_read),
 	    TCP(last_words_survive_bytes_that_nobody_read),
 	    TCP(a_reset_is_a_broken_connection),
+	    UNIX(what_the_peer_acknowledges_is_seen_when_the_kernel_is_asked),
+	    TCP(what_the_peer_acknowledges_is_seen_when_the_kernel_is_asked),
 	    UNIX(closing_closes_the_descriptor_once),
 	    TCP(closing_closes_the_descriptor_once),
 	};

@@ -448,6 +448,74 @@ static void last_words_wait_for_a_full_destination(void **state)
 	assert_int_equal(s->a.error, EPIPE);
 }
 
+/* ---- peers that do not read ---- */
+
+static unsigned blocks;
+
+static void on_blocked(struct stream *stream)
+{
+	assert_true(stream->is_blocked);
+	blocks++;
+}
+
+static const struct stream_ops watched_ops = {.on_data = on_data,
+					      .on_drained = on_drained,
+					      .on_end = on_end,
+					      .on_blocked = on_blocked};
+
+static void each_time_of_being_blocked_is_told_once(void **state)
+{
+	struct stage *s = *state;
+
+	blocks = 0;
+	stream_set_ops(&s->a.stream, &watched_ops);
+	stream_write(&s->a.stream, text("hello"));
+	assert_int_equal(blocks, 0);
+	s->a.peer.room = 3;
+	stream_write(&s->a.stream, text("hello"));
+	stream_write(&s->a.stream, text("hello"));
+	assert_int_equal(blocks, 1);
+	s->a.peer.room = 1;
+	settle(s);
+	assert_int_equal(blocks, 1);
+	s->a.peer.room = SIZE_MAX;
+	settle(s);
+	s->a.peer.room = 0;
+	stream_write(&s->a.stream, text("hello"));
+	assert_int_equal(blocks, 2);
+}
+
+static void a_peer_stalls_from_what_it_took_last(void **state)
+{
+	enum { SECOND = 1000 * 1000 };
+	struct stage *s = *state;
+	struct stream *a = &s->a.stream;
+
+	assert_int_equal(stream_next_look(a, SECOND), UINT64_MAX);
+	s->a.peer.room = 3;
+	stream_write(a, text("hello"));
+	assert_int_equal(stream_next_look(a, 100 * SECOND),
+			 s->loop.now_us + 100 * SECOND);
+	/* The first look only learns what the kernel has. */
+	assert_int_equal(stream_stalled_us(a), 0);
+	s->loop.now_us += 30 * SECOND;
+	assert_int_equal(stream_stalled_us(a), 30 * SECOND);
+	/* On one grid, however often it is asked. */
+	assert_int_equal(stream_next_look(a, 100 * SECOND), s->loop.now_us + 70 * SECOND);
+	s->loop.now_us += 70 * SECOND;
+	assert_int_equal(stream_next_look(a, 100 * SECOND),
+			 s->loop.now_us + 100 * SECOND);
+	s->a.peer.room = 1;
+	settle(s);
+	assert_int_equal(stream_stalled_us(a), 0);
+	s->loop.now_us += SECOND;
+	assert_int_equal(stream_stalled_us(a), SECOND);
+	s->a.peer.room = SIZE_MAX;
+	settle(s);
+	s->loop.now_us += 99 * SECOND;
+	assert_int_equal(stream_stalled_us(a), 0);
+}
+
 /* ---- writing ---- */
 
 static void what_the_kernel_takes_is_not_queued(void **state)
@@ -1296,6 +1364,8 @@ int main(void)
 	    CASE(at_the_end_kept_bytes_are_offered_first),
 	    CASE(bytes_nobody_wants_are_still_kept_at_the_end),
 	    CASE(a_read_error_ends_the_stream_once),
+	    CASE(each_time_of_being_blocked_is_told_once),
+	    CASE(a_peer_stalls_from_what_it_took_last),
 	    CASE(a_failed_write_is_told_by_the_loop_and_after_the_last_words),
 	    CASE(a_failed_write_of_a_silent_peer_is_told_too),
 	    CASE(last_words_are_bounded),
