@@ -297,6 +297,17 @@ static void surge_init(struct surge *s)
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
 
+static void give_up(const struct surge *s)
+{
+	for (unsigned i = 0; i < s->crowd_count; i++) {
+		const struct sqlstates *all = &s->crowds[i].login_errors;
+		for (unsigned j = 0; j < all->count; j++)
+			warnx("%s: logins refused with %s: %llu", s->crowds[i].name,
+			      all->code[j], (unsigned long long)all->tally[j]->count);
+	}
+	errx(3, "gave up: not all clients could log in");
+}
+
 static void connect_all(struct surge *s)
 {
 	uint64_t give_up_ns = now_ns() + (uint64_t)(s->limit_s * 1e9);
@@ -304,7 +315,7 @@ static void connect_all(struct surge *s)
 	       (s->world.under_way > 0 || !TAILQ_EMPTY(&s->world.down))) {
 		turn(s, give_up_ns);
 		if (now_ns() > give_up_ns)
-			errx(3, "gave up: not all clients could log in");
+			give_up(s);
 	}
 	puts("ready");
 	fflush(stdout);
