@@ -6,9 +6,9 @@
 #include "proto/frame.h"
 #include "proto/notice.h"
 #include "proto/writer.h"
-#include "relay/notify.h"
+#include "relay/listening.h"
 
-static struct listening *listening_of(const struct member *m)
+static struct listening *listening_by(const struct member *m)
 {
 	return (struct listening *)(void *)((char *)m->listener -
 					    offsetof(struct listening, listener));
@@ -24,7 +24,7 @@ bool audience_hear(struct channel *channel, struct slice body)
 	if (!n)
 		return false;
 	TAILQ_FOREACH (m, &channel->members, in_channel)
-		notify_arrived(listening_of(m), m, n);
+		listening_hears(listening_by(m), m, n);
 	notification_unref(n);
 	return true;
 }
@@ -34,7 +34,7 @@ static void go_on(struct member *m)
 	if (!m->is_certain)
 		member_forget_kept(m);
 	if (m->is_waiting)
-		notify_wake(listening_of(m));
+		listening_wake(listening_by(m));
 	m->is_waiting = false;
 }
 
@@ -67,7 +67,7 @@ bool audience_refuse(struct channel *channel)
 			continue;
 		m->is_waiting = false;
 		m->is_refused = true;
-		notify_wake(listening_of(m));
+		listening_wake(listening_by(m));
 	}
 	return has_listeners;
 }
@@ -87,7 +87,7 @@ void audience_note_loss(struct channels *channels)
 
 	HASH_ITER (hh, channels->table, channel, next)
 		TAILQ_FOREACH (m, &channel->members, in_channel)
-			listening_of(m)->has_missed = true;
+			listening_by(m)->has_missed = true;
 }
 
 static struct notification *make_warning(void)
@@ -114,9 +114,9 @@ static void warn(struct channel *channel, struct notification *warning)
 	struct member *m;
 
 	TAILQ_FOREACH (m, &channel->members, in_channel) {
-		struct listening *l = listening_of(m);
+		struct listening *l = listening_by(m);
 		if (l->has_missed)
-			notify_arrived(l, NULL, warning);
+			listening_hears(l, NULL, warning);
 		l->has_missed = false;
 	}
 }

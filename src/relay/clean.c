@@ -18,6 +18,7 @@
 #include "relay/dispatcher.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/listening.h"
 #include "relay/notify.h"
 #include "relay/prepare.h"
 #include "relay/private.h"
@@ -177,7 +178,7 @@ void clean_release_if_done(struct server *s)
 		return;
 	rewrite_keep_unnamed(c);
 	link_detach(c);
-	notify_deliver(c);
+	listening_deliver(c);
 	client_arm(c);
 	if (stream_kept(&c->stream).len > 0)
 		loop_post(s->dispatcher->loop, &c->pump);

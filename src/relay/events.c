@@ -20,7 +20,7 @@
 #include "relay/dispatcher.h"
 #include "relay/inbound.h"
 #include "relay/leave.h"
-#include "relay/notify.h"
+#include "relay/listening.h"
 #include "relay/outbound.h"
 #include "relay/pin.h"
 #include "relay/prepare.h"
@@ -88,7 +88,7 @@ static void client_on_drained(struct stream *stream)
 	if (c->state == CLIENT_CONSOLE)
 		c->dispatcher->console.on_drained(c);
 	else
-		notify_deliver(c);
+		listening_deliver(c);
 }
 
 static void end_broken(struct client *c)

@@ -9,152 +9,21 @@
  */
 #include "relay/notify.h"
 
-#include <stdlib.h>
-
 #include "base/reader.h"
 #include "config/config.h"
 #include "proto/sqlscan.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
-#include "relay/known.h"
+#include "relay/listening.h"
 #include "relay/notifier.h"
 #include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/session.h"
 
-/* More than this is sent before more is gathered. */
-enum { GATHER_MAX = 16 * 1024 };
-
 enum { LISTENING_HINTS = SQL_LISTENS | SQL_UNLISTENS };
 
 #define SETTLE_QUERY "SELECT pg_catalog.pg_listening_channels();UNLISTEN *"
-
-/* ---- a client's side ---- */
-
-static struct listening *listening_of(const struct client *c)
-{
-	bool has_session = c->is_logged_in && c->pool && c->session;
-
-	return has_session ? c->session->listening : NULL;
-}
-
-/* In which names and payloads come to it. */
-static struct slice encoding_of(const struct client *c)
-{
-	struct slice name = slice_of_text("client_encoding"), value;
-	const struct params *welcome = known_of(c->pool)->welcome;
-
-	if (params_find(c->params, name, &value) ||
-	    (welcome && params_find(welcome, name, &value)))
-		return value;
-	return slice_of_text("");
-}
-
-static struct listening *make_listening(struct client *c)
-{
-	struct session *session = session_get(c);
-	struct listening *l = session ? calloc(1, sizeof(*l)) : NULL;
-
-	if (!l)
-		return NULL;
-	l->client = c;
-	l->notifier = notifier_hold(c->dispatcher, c->pool, encoding_of(c));
-	if (!l->notifier) {
-		free(l);
-		return NULL;
-	}
-	listener_init(&l->listener);
-	session->listening = l;
-	return l;
-}
-
-static void leave(struct listening *l, struct member *m)
-{
-	channels_leave(&l->notifier->channels, m);
-	notifier_changed(l->notifier);
-}
-
-void notify_free(struct client *c)
-{
-	struct listening *l = c->session ? c->session->listening : NULL;
-
-	if (!l)
-		return;
-	while (!TAILQ_EMPTY(&l->listener.channels))
-		leave(l, TAILQ_FIRST(&l->listener.channels));
-	notifier_release(l->notifier);
-	listener_fini(&l->listener);
-	c->session->listening = NULL;
-	free(l);
-}
-
-/* ---- passing on ---- */
-
-/* As PostgreSQL: not in a transaction, not while a query is answered. What the socket
- * does not take now is kept here, where many share it. */
-static bool may_hear(const struct client *c)
-{
-	const struct server *s = c->server;
-
-	if (c->closing != CLOSE_NOT || c->stream.is_blocked)
-		return false;
-	return !s || (s->query_us == 0 && s->transaction_us == 0 &&
-		      (s->rest == 0 || s->rest_is != REST_FORWARD));
-}
-
-static void pass_on(struct client *c, const struct notification *n)
-{
-	struct buffer *out = stream_cork_buffer(&c->stream);
-
-	if (!buffer_append(out, slice_of(n->bytes, n->len))) {
-		client_close(c, CLOSE_OUT_OF_MEMORY);
-		return;
-	}
-	if (buffer_len(out) > GATHER_MAX)
-		stream_write(&c->stream, slice_of(NULL, 0));
-	else
-		stream_corked(&c->stream);
-}
-
-static void deliver(struct listening *l)
-{
-	const struct notification *n;
-
-	while ((n = listener_next(&l->listener)) && may_hear(l->client)) {
-		pass_on(l->client, n);
-		listener_drop(&l->listener);
-	}
-}
-
-void notify_deliver(struct client *c)
-{
-	struct listening *l = listening_of(c);
-
-	if (l)
-		deliver(l);
-}
-
-void notify_arrived(struct listening *l, struct member *m, struct notification *n)
-{
-	struct client *c = l->client;
-	uint64_t most = c->dispatcher->config->settings.max_notify_queue;
-
-	if (c->closing != CLOSE_NOT)
-		return;
-	if (!listener_keep(&l->listener, m, n)) {
-		client_close(c, CLOSE_OUT_OF_MEMORY);
-		return;
-	}
-	deliver(l);
-	if (most > 0 && l->listener.kept_len > most)
-		client_close(c, CLOSE_NOTIFY_QUEUE);
-}
-
-void notify_wake(struct listening *l)
-{
-	loop_post(l->client->dispatcher->loop, &l->client->pump);
-}
 
 /* ---- what it says ---- */
 
@@ -212,7 +81,7 @@ static enum text_verdict judge_member(struct listening *l, struct member *m,
 	if (is_refused) {
 		*out = notifier_failure(l->notifier);
 		if (!m->is_certain)
-			leave(l, m);
+			listening_leave(l, m);
 		return TEXT_IS_REFUSED;
 	}
 	/* One that listens already misses nothing by this. */
@@ -231,7 +100,7 @@ static enum text_verdict judge_listen(struct client *c, struct slice written,
 	if (len == 0)
 		return TEXT_GOES;
 	if (!l)
-		l = make_listening(c);
+		l = listening_make(c);
 	if (!l)
 		return refuse(out, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 	struct member *m = listener_find(&l->listener, slice_of(name, len));
@@ -407,7 +276,7 @@ void notify_note_ready(struct server *s, uint8_t status)
 	if (l->has_unlistened_surely)
 		begin_leaving(l);
 	l->has_unlistened_surely = false;
-	deliver(l);
+	listening_pass_on(l);
 }
 
 /* ---- settling ---- */
@@ -455,7 +324,7 @@ static void note_there(struct client *c, struct slice name)
 	struct listening *l = listening_of(c);
 
 	if (!l)
-		l = make_listening(c);
+		l = listening_make(c);
 	struct member *m = l ? join(l, name) : NULL;
 	if (!m) {
 		client_close(c, CLOSE_OUT_OF_MEMORY);
@@ -486,7 +355,7 @@ static void end_members(struct listening *l, bool has_answer)
 	for (m = TAILQ_FIRST(&l->listener.channels); m; m = next) {
 		next = TAILQ_NEXT(m, in_listener);
 		if (m->is_asked && has_answer && !m->is_there) {
-			leave(l, m);
+			listening_leave(l, m);
 			continue;
 		}
 		m->is_certain = m->is_certain || m->is_asked;
@@ -507,9 +376,9 @@ void notify_settled(struct server *s)
 		reset_mark(s, RESET_LISTEN);
 	if (l) {
 		end_members(l, !s->task_failed);
-		deliver(l);
+		listening_pass_on(l);
 		if (l->listener.count == 0 && l->listener.kept_len == 0)
-			notify_free(c);
+			listening_free(c);
 	}
 	clean_release_if_done(s);
 }

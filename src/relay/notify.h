@@ -7,31 +7,15 @@
  * goes, the listening connection listens, so that nothing is missed. When the transaction
  * is over and the server is about to be released, the server is asked to what it listens:
  * that is what was LISTENed to for certain; then it is told to UNLISTEN.
- *
- * A client that listens to something costs a struct beside its session; others nothing.
  */
 #ifndef POOLER_RELAY_NOTIFY_H
 #define POOLER_RELAY_NOTIFY_H
 
-#include "pool/channels.h"
 #include "relay/text.h"
 
 struct client;
 struct notice;
-struct notifier;
 struct server;
-
-/* A client's side; hangs off its session. */
-struct listening {
-	struct listener listener;
-	struct client *client;
-	struct notifier *notifier;
-	bool has_uncertain;  /* members of which nobody knows yet what becomes of them */
-	bool has_unlistened; /* in the transaction that is open */
-	bool has_unlistened_surely; /* in one that was committed */
-	bool has_failed;            /* something, since the server was last ready */
-	bool has_missed; /* something may have been lost, and it was not told */
-};
 
 /* ---- what a client says, and is told ---- */
 
@@ -62,20 +46,5 @@ void notify_settled(struct server *s);
 /* The server has gone. Whether the client lacks nothing but that answer: then it counts
  * as listening to all that it may listen to, and can go on with another server. */
 bool notify_settle_lost(struct server *s);
-
-/* ---- its end ---- */
-
-/* It listens to nothing any more. Harmless when it never did. */
-void notify_free(struct client *c);
-
-/* ---- what comes for it ---- */
-
-/* Passes on what was kept, if it may hear it now. Harmless on any client. */
-void notify_deliver(struct client *c);
-
-/* For the notifier: this is for it, by that membership (NULL: by none). */
-void notify_arrived(struct listening *l, struct member *m, struct notification *n);
-/* The message that it waits with can go, or will be refused. */
-void notify_wake(struct listening *l);
 
 #endif

@@ -16,6 +16,7 @@
 #include "relay/known.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/listening.h"
 #include "relay/notify.h"
 #include "relay/private.h"
 #include "relay/replication.h"
@@ -55,7 +56,7 @@ static void release_client(struct client *c)
 	loop_unpost(d->loop, &c->pump);
 	replication_give_up(c);
 	if (has_entered)
-		notify_free(c);
+		listening_free(c);
 	leave_pool(c);
 	cancel_forget_requester(c);
 	link_forget_client(c);

@@ -19,7 +19,7 @@ struct session {
 				   is something else; counted; NULL before */
 	struct client_statements statements; /* the names it has prepared */
 	struct buffer unnamed; /* tail of its unnamed Parse, for servers that lack it */
-	struct listening *listening; /* see notify.h; NULL: it listens to nothing */
+	struct listening *listening; /* see listening.h; NULL: it listens to nothing */
 	uint32_t hints; /* enum sql_hint of what was sent since the server was last
 			   asked what is left in it */
 	/* The rest is settle's and pin's. */
