@@ -64,6 +64,7 @@ struct member {
 			    */
 	bool is_waiting;   /* the relay's: until the connection listens to the channel */
 	bool is_refused;   /* the relay's: the connection cannot */
+	bool is_moved;     /* the relay's: the listener still hears it elsewhere */
 };
 TAILQ_HEAD(members, member);
 

@@ -36,6 +36,7 @@ static void go_on(struct member *m)
 	if (m->is_waiting)
 		listening_wake(listening_by(m));
 	m->is_waiting = false;
+	listening_admitted(listening_by(m));
 }
 
 void audience_admit(struct channel *channel, void *context)

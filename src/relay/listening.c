@@ -35,10 +35,9 @@ static struct slice encoding_of(const struct client *c)
 	return slice_of_text("");
 }
 
-struct listening *listening_make(struct client *c)
+static struct listening *create(struct client *c)
 {
-	struct session *session = session_get(c);
-	struct listening *l = session ? calloc(1, sizeof(*l)) : NULL;
+	struct listening *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
@@ -49,14 +48,46 @@ struct listening *listening_make(struct client *c)
 		return NULL;
 	}
 	listener_init(&l->listener);
-	session->listening = l;
 	return l;
+}
+
+struct listening *listening_make(struct client *c)
+{
+	struct session *session = session_get(c);
+
+	if (session)
+		session->listening = create(c);
+	return session ? session->listening : NULL;
+}
+
+static struct slice name_of(const struct member *m)
+{
+	return slice_of(m->channel->name, m->channel->name_len);
+}
+
+static void leave(struct listening *l, struct member *m)
+{
+	channels_leave(&l->notifier->channels, m);
+	notifier_changed(l->notifier);
 }
 
 void listening_leave(struct listening *l, struct member *m)
 {
-	channels_leave(&l->notifier->channels, m);
-	notifier_changed(l->notifier);
+	struct member *same =
+	    l->old ? listener_find(&l->old->listener, name_of(m)) : NULL;
+
+	if (same)
+		leave(l->old, same);
+	leave(l, m);
+}
+
+static void destroy(struct listening *l)
+{
+	while (!TAILQ_EMPTY(&l->listener.channels))
+		leave(l, TAILQ_FIRST(&l->listener.channels));
+	notifier_release(l->notifier);
+	listener_fini(&l->listener);
+	free(l);
 }
 
 void listening_free(struct client *c)
@@ -65,12 +96,96 @@ void listening_free(struct client *c)
 
 	if (!l)
 		return;
-	while (!TAILQ_EMPTY(&l->listener.channels))
-		listening_leave(l, TAILQ_FIRST(&l->listener.channels));
-	notifier_release(l->notifier);
-	listener_fini(&l->listener);
+	if (l->old)
+		destroy(l->old);
+	destroy(l);
 	c->session->listening = NULL;
-	free(l);
+}
+
+/* ---- another encoding ---- */
+
+static bool is_ascii(struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+static bool has_plain_names(const struct listening *l)
+{
+	const struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		if (!is_ascii(name_of(m)))
+			return false;
+	return true;
+}
+
+/* False when memory is short. */
+static bool join_all(struct listening *next, const struct listening *l)
+{
+	struct channels *channels = &next->notifier->channels;
+	const struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener) {
+		struct member *own = channels_join(channels, &next->listener, name_of(m));
+		if (!own)
+			return false;
+		own->is_certain = true;
+		own->is_moved = true;
+		channels_touch(channels, own->channel);
+	}
+	notifier_changed(next->notifier);
+	return true;
+}
+
+void listening_follow(struct client *c)
+{
+	struct listening *l = listening_of(c), *next;
+
+	if (!l || l->old || l->has_uncertain || l->listener.count == 0 ||
+	    notifier_is_in(l->notifier, encoding_of(c)) || !has_plain_names(l))
+		return;
+	/* Without memory it goes on as before, and the next time is another try. */
+	next = create(c);
+	if (!next)
+		return;
+	if (!join_all(next, l)) {
+		destroy(next);
+		return;
+	}
+	next->old = l;
+	c->session->listening = next;
+}
+
+/* What has come by the old connection goes first. */
+static bool may_part(const struct listening *l)
+{
+	const struct member *m;
+
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		if (m->is_moved && !m->is_admitted)
+			return false;
+	return l->old->listener.kept_len == 0;
+}
+
+static void part_if_done(struct listening *l)
+{
+	struct member *m;
+
+	if (!l->old || !may_part(l))
+		return;
+	TAILQ_FOREACH (m, &l->listener.channels, in_listener)
+		m->is_moved = false;
+	l->has_missed = l->has_missed || l->old->has_missed;
+	destroy(l->old);
+	l->old = NULL;
+}
+
+void listening_admitted(struct listening *l)
+{
+	part_if_done(l);
 }
 
 /* ---- passing on ---- */
@@ -105,6 +220,10 @@ void listening_pass_on(struct listening *l)
 {
 	const struct notification *n;
 
+	if (l->old) {
+		listening_pass_on(l->old);
+		part_if_done(l);
+	}
 	while ((n = listener_next(&l->listener)) && may_hear(l->client)) {
 		pass_on(l->client, n);
 		listener_drop(&l->listener);
@@ -113,8 +232,11 @@ void listening_pass_on(struct listening *l)
 
 void listening_deliver(struct client *c)
 {
-	struct listening *l = listening_of(c);
+	struct listening *l;
 
+	if (may_hear(c))
+		listening_follow(c);
+	l = listening_of(c);
 	if (l)
 		listening_pass_on(l);
 }
@@ -124,7 +246,7 @@ void listening_hears(struct listening *l, struct member *m, struct notification 
 	struct client *c = l->client;
 	uint64_t most = c->dispatcher->config->settings.max_notify_queue;
 
-	if (c->closing != CLOSE_NOT)
+	if (c->closing != CLOSE_NOT || (m && m->is_moved))
 		return;
 	if (!listener_keep(&l->listener, m, n)) {
 		client_close(c, CLOSE_OUT_OF_MEMORY);

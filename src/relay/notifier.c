@@ -362,15 +362,21 @@ static struct notifier *make(struct dispatcher *d, struct pool *pool)
 	return n;
 }
 
+bool notifier_is_in(const struct notifier *n, struct slice encoding)
+{
+	char name[NOTIFIER_ENCODING_LEN];
+
+	text_copy(name, sizeof(name), encoding);
+	return text_equal_nocase(n->encoding, name);
+}
+
 static struct notifier *get(struct dispatcher *d, struct pool *pool,
 			    struct slice encoding)
 {
-	char name[NOTIFIER_ENCODING_LEN];
 	struct notifier *n;
 
-	text_copy(name, sizeof(name), encoding);
 	LIST_FOREACH(n, &known_of(pool)->notifiers, place)
-	if (text_equal_nocase(n->encoding, name))
+	if (notifier_is_in(n, encoding))
 		return n;
 	n = make(d, pool);
 	if (n)

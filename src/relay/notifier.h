@@ -49,6 +49,9 @@ struct notifier *notifier_hold(struct dispatcher *d, struct pool *pool,
 
 void notifier_release(struct notifier *n);
 
+/* Whether names and payloads come in this encoding. */
+bool notifier_is_in(const struct notifier *n, struct slice encoding);
+
 /* Members have come or gone. */
 void notifier_changed(struct notifier *n);
 

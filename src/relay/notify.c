@@ -276,7 +276,7 @@ void notify_note_ready(struct server *s, uint8_t status)
 	if (l->has_unlistened_surely)
 		begin_leaving(l);
 	l->has_unlistened_surely = false;
-	listening_pass_on(l);
+	listening_deliver(s->client);
 }
 
 /* ---- settling ---- */

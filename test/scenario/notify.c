@@ -715,6 +715,97 @@ static void each_encoding_has_a_connection_of_its_own(void **state)
 	world_end(&at.w);
 }
 
+/* An encoding is set; the server reports it. */
+static struct actor *set_latin1(struct scene *at)
+{
+	say(at->c, "Q[set client_encoding = 'LATIN1']");
+	ASSERT_HEARS(at->s, "Q[set client_encoding = 'LATIN1']");
+	say(at->s, "S[client_encoding=LATIN1] C[SET] Z[I]");
+	assert_string_not_equal(heard(at->s), "");
+	say(at->s, "C[SELECT 0] Z[I]");
+	assert_non_null(strstr(heard(at->c), "C[SET] Z[I]"));
+	struct actor *n = world_server(&at->w, 3);
+	assert_non_null(n);
+	assert_non_null(strstr(n->startup, "client_encoding=LATIN1"));
+	return n;
+}
+
+static void who_sets_an_encoding_is_moved_when_the_other_connection_listens(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	listen_to_a(&at);
+	struct actor *second = set_latin1(&at);
+	/* Until then the old one counts, and the new one not. */
+	say(at.n, "A[a]");
+	ASSERT_HEARS(at.c, "A[a]");
+	assert_string_not_equal(heard(second), "");
+	say(second, "C[SELECT 1] Z[I]");
+	ASSERT_HEARS(second, "Q[LISTEN \"a\";]");
+	say(second, "A[a]");
+	ASSERT_HEARS(at.c, "");
+	say(second, "C[LISTEN] Z[I]");
+	say(second, "A[a]");
+	ASSERT_HEARS(at.c, "A[a]");
+	/* Nobody is left on the old one. */
+	ASSERT_HEARS(at.n, "Q[UNLISTEN \"a\";]");
+	say(at.n, "A[a] C[UNLISTEN] Z[I]");
+	ASSERT_HEARS(at.c, "");
+	world_end(&at.w);
+}
+
+static void what_the_old_connection_has_said_comes_first(void **state)
+{
+	struct scene at;
+
+	(void)state;
+	begin(&at, "");
+	listen_to_a(&at);
+	struct actor *second = set_latin1(&at);
+	heard(second);
+	say(second, "C[SELECT 1] Z[I]");
+	heard(second);
+	say(at.c, "Q[begin]");
+	heard(at.s);
+	say(at.s, "C[BEGIN] Z[T]");
+	heard(at.c);
+	say(at.n, "A[a]");
+	say(second, "C[LISTEN] Z[I]");
+	say(second, "A[a]");
+	say(at.n, "A[a]");
+	ASSERT_HEARS(at.c, "");
+	say(at.c, "Q[commit]");
+	heard(at.s);
+	say(at.s, "C[COMMIT] Z[I]");
+	ASSERT_HEARS(at.c, "C[COMMIT] Z[I] A[a] A[a]");
+	say(at.n, "A[a]");
+	ASSERT_HEARS(at.c, "");
+	say(second, "A[a]");
+	ASSERT_HEARS(at.c, "A[a]");
+	world_end(&at.w);
+}
+
+static void who_moves_may_go_at_any_time(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct scene at;
+		begin(&at, "");
+		listen_to_a(&at);
+		struct actor *second = set_latin1(&at);
+		if (i == 0)
+			leave(at.c);
+		else if (i == 1)
+			break_off(second);
+		else
+			break_off(at.n);
+		world_pass(&at.w, USEC_PER_SEC / 10);
+		world_end(&at.w);
+	}
+}
+
 static void in_session_mode_all_passes_through(void **state)
 {
 	struct world w;
@@ -738,6 +829,10 @@ int main(void)
 	    cmocka_unit_test(what_comes_in_a_transaction_waits_for_its_end),
 	    cmocka_unit_test(nothing_comes_into_the_middle_of_a_message),
 	    cmocka_unit_test(a_rollback_undoes_a_listen),
+	    cmocka_unit_test(
+		who_sets_an_encoding_is_moved_when_the_other_connection_listens),
+	    cmocka_unit_test(what_the_old_connection_has_said_comes_first),
+	    cmocka_unit_test(who_moves_may_go_at_any_time),
 	    cmocka_unit_test(what_comes_before_the_commit_is_not_for_the_client),
 	    cmocka_unit_test(commit_and_chain_commits_a_listen),
 	    cmocka_unit_test(unlisten_counts_when_it_is_committed),
