@@ -205,7 +205,7 @@ static bool next_memory(struct show *show, struct row *row)
 	const struct statements *s = &d->statements;
 	size_t step = show->step++;
 
-	if (step >= 4)
+	if (step >= 5)
 		return false;
 	row_begin(row);
 	if (step == 0)
@@ -215,8 +215,10 @@ static bool next_memory(struct show *show, struct row *row)
 	else if (step == 2)
 		show_bytes(row, "prepared_statements", s->count,
 			   s->bytes - s->server_bytes);
-	else
+	else if (step == 3)
 		show_bytes(row, "server_statements", s->server_count, s->server_bytes);
+	else
+		show_bytes(row, "parameters", d->params.count, d->params.bytes);
 	row_end(row);
 	return true;
 }

@@ -24,6 +24,9 @@ struct params_store {
 	struct params *empty;
 	size_t count; /* distinct sets alive */
 	size_t bytes; /* of all sets and pairs */
+	/* The owner's to set, and its users' to heed; 0 = no limit: */
+	size_t max_bytes;        /* when there is so much, clients get no more */
+	size_t max_client_bytes; /* what the set of one may cost */
 };
 
 int params_store_init(struct params_store *store); /* 0 or -ENOMEM */

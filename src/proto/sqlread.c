@@ -454,9 +454,12 @@ bool sqlscan_next(struct slice *rest, struct sql_statement *out)
 	if (!scan_statement(&s))
 		return false;
 	if (s.lex.doubts) {
-		/* Nobody knows where it ends. */
+		/* Nobody knows where it ends. The name of a SET stands before any
+		 * string. */
+		if (!(s.out.hints & SQL_SETS))
+			s.out.name = (struct slice){0};
 		s.out.hints = sqlread_all_ways(*rest) & ~(uint32_t)SQL_IS_MANY;
-		s.out.name = (struct slice){0};
+		s.out.is_doubtful = true;
 		s.lex.rest = slice_after(*rest, rest->len);
 	}
 	*rest = s.lex.rest;

@@ -59,6 +59,8 @@ struct sql_statement {
 			      PREPARE, EXECUTE and DEALLOCATE (ALL too), what DISCARD
 			      discards, the channel of LISTEN and UNLISTEN (or *); empty
 			      where there is none, or where it may be read in two ways */
+	bool is_doubtful;  /* nobody but the server knows how a string in it ends: the
+			      hints are of all the rest, the name that of its SET */
 };
 
 /* The statement in front of *rest, which then stands behind it; false at the end. Where

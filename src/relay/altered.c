@@ -11,6 +11,8 @@ enum {
 	NAMES_MAX = 16 * 1024,
 	FLAG_SET = 's',
 	FLAG_RESET = 'r',
+	LEN_LEN = sizeof(uint32_t),
+	FRONT_LEN = 1 + LEN_LEN,
 };
 
 static bool is_ascii(struct slice name)
@@ -44,23 +46,50 @@ bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
 	if (*at >= rest.len)
 		return false;
 	rest = slice_after(rest, *at);
-	size_t len = strnlen((const char *)rest.data + 1, rest.len - 1);
+	size_t len = strnlen((const char *)rest.data + FRONT_LEN, rest.len - FRONT_LEN);
 	*out_is_reset = rest.data[0] == FLAG_RESET;
-	*out_name = slice_of(rest.data + 1, len);
-	*at += len + 2;
+	*out_name = slice_of(rest.data + FRONT_LEN, len);
+	*at += FRONT_LEN + len + 1;
 	return true;
+}
+
+/* It stands in front of the name. */
+size_t altered_value_len(struct slice name)
+{
+	uint32_t len;
+
+	memcpy(&len, name.data - LEN_LEN, LEN_LEN);
+	return len;
+}
+
+/* Finds the name, as it is kept. */
+static bool find(const struct altered *a, struct slice name, bool is_reset,
+		 struct slice *out)
+{
+	size_t at = 0;
+	bool was_reset;
+
+	while (altered_next(a, &at, out, &was_reset))
+		if (was_reset == is_reset && name_equal(*out, name))
+			return true;
+	return false;
 }
 
 static bool has(const struct altered *a, struct slice name, bool is_reset)
 {
 	struct slice known;
-	size_t at = 0;
-	bool was_reset;
 
-	while (altered_next(a, &at, &known, &was_reset))
-		if (was_reset == is_reset && name_equal(known, name))
-			return true;
-	return false;
+	return find(a, name, is_reset, &known);
+}
+
+bool altered_has_value(const struct altered *a, struct slice name, size_t *out_len)
+{
+	struct slice known;
+
+	if (!find(a, name, false, &known))
+		return false;
+	*out_len = altered_value_len(known);
+	return true;
 }
 
 bool altered_has_reset(const struct altered *a, struct slice name)
@@ -68,25 +97,56 @@ bool altered_has_reset(const struct altered *a, struct slice name)
 	return a->resets_all || (a->resets && has(a, name, true));
 }
 
-void altered_add(struct altered *a, struct slice name, bool is_reset)
+static bool append(struct altered *a, uint8_t flag, uint32_t len, struct slice name)
 {
-	uint8_t flag = is_reset ? FLAG_RESET : FLAG_SET;
 	size_t before = buffer_len(&a->names);
 
+	if (buffer_append(&a->names, slice_of(&flag, 1)) &&
+	    buffer_append(&a->names, slice_of(&len, LEN_LEN)) &&
+	    buffer_append(&a->names, name) && buffer_append(&a->names, slice_of("", 1)))
+		return true;
+	buffer_truncate(&a->names, before);
+	return false;
+}
+
+static void add(struct altered *a, uint8_t flag, struct slice name, uint32_t value_len)
+{
+	size_t len = buffer_len(&a->names) + FRONT_LEN + name.len + 1;
+
+	/* Other bytes mean what the client_encoding of that moment made of them. */
+	if (is_ascii(name) && len <= NAMES_MAX && append(a, flag, value_len, name))
+		a->values_len += value_len;
+	else
+		a->all = a->is_beyond = true;
+}
+
+void altered_add(struct altered *a, struct slice name, bool is_reset)
+{
 	if (is_reset)
 		a->all = a->resets = true;
-	if (name.len == 0 || has(a, name, is_reset))
-		return;
-	/* Other bytes mean what the client_encoding of that moment made of them. */
-	if (!is_ascii(name) || before + name.len + 2 > NAMES_MAX) {
-		a->all = a->is_beyond = true;
+	if (name.len > 0 && !has(a, name, is_reset))
+		add(a, is_reset ? FLAG_RESET : FLAG_SET, name, 0);
+}
+
+/* Of a name as it is kept. */
+static void set_len(struct altered *a, struct slice known, uint32_t len)
+{
+	memcpy(a->names.data + (known.data - a->names.data) - LEN_LEN, &len, LEN_LEN);
+}
+
+void altered_add_value(struct altered *a, struct slice name, size_t value_len)
+{
+	uint32_t len = value_len < UINT32_MAX ? (uint32_t)value_len : UINT32_MAX;
+	struct slice known;
+
+	if (name.len > 0 && !find(a, name, false, &known)) {
+		add(a, FLAG_SET, name, len);
 		return;
 	}
-	if (buffer_append(&a->names, slice_of(&flag, 1)) &&
-	    buffer_append(&a->names, name) && buffer_append(&a->names, slice_of("", 1)))
+	if (name.len == 0 || altered_value_len(known) >= len)
 		return;
-	buffer_truncate(&a->names, before);
-	a->all = a->is_beyond = true;
+	a->values_len += len - altered_value_len(known);
+	set_len(a, known, len);
 }
 
 /* ---- SET and RESET ---- */
@@ -149,8 +209,17 @@ static struct slice behind_name(struct slice name, struct slice rest)
 	return slice_of(name.data + name.len, (size_t)(rest.data - name.data) - name.len);
 }
 
+static void note_name(struct altered *a, struct slice name, bool is_reset,
+		      size_t value_len)
+{
+	if (is_reset)
+		altered_add(a, name, true);
+	else
+		altered_add_value(a, name, value_len);
+}
+
 static void note_names(struct altered *a, const struct sql_statement *statement,
-		       bool is_reset)
+		       bool is_reset, size_t value_len)
 {
 	char scratch[SQL_NAME_LEN];
 	const char *name;
@@ -163,7 +232,7 @@ static void note_names(struct altered *a, const struct sql_statement *statement,
 		return;
 	}
 	while ((name = sqlscan_parameter(statement->name, i++, scratch))) {
-		altered_add(a, slice_of_text(name), is_reset);
+		note_name(a, slice_of_text(name), is_reset, value_len);
 		/* A new user has no role. */
 		if (strcmp(name, "session_authorization") == 0)
 			altered_add(a, slice_of_text("role"), is_reset);
@@ -172,19 +241,24 @@ static void note_names(struct altered *a, const struct sql_statement *statement,
 		a->all = a->is_beyond = true;
 }
 
-static void note_statements(struct altered *a, struct slice text)
+static void note_statements(struct altered *a, const struct sql_text *t)
 {
+	struct slice text = t->text;
 	struct sql_statement statement;
 
 	while (sqlscan_next(&text, &statement)) {
+		struct slice behind = behind_name(statement.name, text);
+		size_t unseen = text.len == 0 ? t->unseen : 0;
+
+		if (statement.is_doubtful)
+			a->all = a->is_beyond = true;
 		if (statement.hints & SQL_DISCARDS)
 			a->all = a->resets = a->resets_all = true;
 		else if (statement.hints & SQL_RESETS)
-			note_names(a, &statement, true);
+			note_names(a, &statement, true, 0);
 		else if (statement.hints & SQL_SETS)
-			note_names(a, &statement,
-				   is_default(statement.name,
-					      behind_name(statement.name, text)));
+			note_names(a, &statement, is_default(statement.name, behind),
+				   behind.len + unseen);
 	}
 }
 
@@ -201,8 +275,9 @@ static const uint8_t *find_word(struct slice text, const char *word)
 	return NULL;
 }
 
-/* The name in "('name'," in front; empty when that is not what stands there. */
-static struct slice literal_name(struct slice text)
+/* The name in "('name'," in front; empty when that is not what stands there. What stands
+ * behind goes to *out_rest. */
+static struct slice literal_name(struct slice text, struct slice *out_rest)
 {
 	text = skip_blanks(text);
 	if (text.len == 0 || text.data[0] != '(')
@@ -217,32 +292,50 @@ static struct slice literal_name(struct slice text)
 	struct slice name = slice_first(text, (size_t)(end - text.data));
 	text = skip_blanks(slice_after(text, name.len + 1));
 	bool is_all = text.len > 0 && text.data[0] == ',';
+	*out_rest = slice_after(text, is_all);
 	return is_all && !memchr(name.data, '\\', name.len) ? name : slice_of(NULL, 0);
 }
 
-static void note_calls(struct altered *a, struct slice text)
+/* Of the literal in front, quotes in it and all; 0 where there is none. */
+static size_t literal_len(struct slice text, size_t unseen)
+{
+	text = skip_blanks(text);
+	if (text.len == 0 || text.data[0] != '\'')
+		return 0;
+	for (size_t i = 1; i < text.len; i++) {
+		if (text.data[i] != '\'')
+			continue;
+		if (i + 1 == text.len || text.data[i + 1] != '\'')
+			return i - 1;
+		i++;
+	}
+	return text.len + unseen;
+}
+
+static void note_calls(struct altered *a, const struct sql_text *t)
 {
 	static const char word[] = "set_config";
+	struct slice text = t->text, value;
 	const uint8_t *at;
 
 	while ((at = find_word(text, word))) {
 		text = slice_after(text, (size_t)(at - text.data) + sizeof(word) - 1);
-		struct slice name = literal_name(text);
+		struct slice name = literal_name(text, &value);
 		if (name.len == 0)
 			a->all = a->is_beyond = true;
 		else
-			altered_add(a, name, false);
+			altered_add_value(a, name, literal_len(value, t->unseen));
 	}
 }
 
-void altered_note(struct altered *a, struct slice text, uint32_t hints)
+void altered_note(struct altered *a, const struct sql_text *t)
 {
-	if (hints & (SQL_RUNS_CODE | SQL_EXECUTES))
+	if (t->hints & (SQL_RUNS_CODE | SQL_EXECUTES))
 		a->all = a->is_beyond = true;
-	if (hints & (SQL_SETS | SQL_RESETS | SQL_DISCARDS))
-		note_statements(a, text);
-	if (hints & (SQL_CONFIGURES | SQL_RUNS_CODE))
-		note_calls(a, text);
+	if (t->hints & (SQL_SETS | SQL_RESETS | SQL_DISCARDS))
+		note_statements(a, t);
+	if (t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE))
+		note_calls(a, t);
 }
 
 /* ---- as a whole ---- */
@@ -259,7 +352,7 @@ void altered_move(struct altered *from, struct altered *to)
 	bool is_reset;
 
 	while (altered_next(from, &at, &name, &is_reset))
-		altered_add(to, name, is_reset);
+		note_name(to, name, is_reset, altered_value_len(name));
 	to->all |= from->all;
 	to->resets |= from->resets;
 	to->resets_all |= from->resets_all;
@@ -276,7 +369,7 @@ void altered_drop_resets(struct altered *a)
 	bool is_reset;
 
 	while (altered_next(a, &at, &name, &is_reset))
-		altered_add(&rest, name, false);
+		altered_add_value(&rest, name, altered_value_len(name));
 	*a = rest;
 	buffer_fini(&names);
 }

@@ -8,20 +8,30 @@
 
 #include "base/buffer.h"
 
+/* A text of SQL, as much of it as has arrived. */
+struct sql_text {
+	struct slice text;
+	size_t unseen;  /* bytes behind it, still to come */
+	uint32_t hints; /* enum sql_hint */
+};
+
 /* Zero is valid: none. */
 struct altered {
-	struct buffer names; /* of each: a flag, the name, a NUL */
+	struct buffer names; /* of each: a flag, a length, the name, a NUL */
+	size_t values_len;   /* bytes that the values of the names may have, added */
 	bool all;            /* what else is set nobody knows: ask for everything */
 	bool resets;         /* something goes back to what the session began with... */
 	bool resets_all;     /* ...and that is everything */
 	bool is_beyond;      /* there may be names that cannot be asked for */
 };
 
-/* Adds what a text of these hints (enum sql_hint) may alter. */
-void altered_note(struct altered *a, struct slice text, uint32_t hints);
+/* Adds what a text may alter. */
+void altered_note(struct altered *a, const struct sql_text *t);
 
 /* Adds one name, as PostgreSQL knows it. */
 void altered_add(struct altered *a, struct slice name, bool is_reset);
+/* One that gets a value of no more than this many bytes; of several times the longest. */
+void altered_add_value(struct altered *a, struct slice name, size_t value_len);
 
 bool altered_is_empty(const struct altered *a);
 
@@ -29,6 +39,12 @@ bool altered_is_empty(const struct altered *a);
  * borrowed. */
 bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
 		  bool *out_is_reset);
+/* Of such a name: how long its value may be; 0 when it is not known. */
+size_t altered_value_len(struct slice name);
+
+/* Whether the name is among those that got a value; how long that may be, 0 when it is
+ * not known. */
+bool altered_has_value(const struct altered *a, struct slice name, size_t *out_len);
 
 /* Whether this name goes back to what the session began with. */
 bool altered_has_reset(const struct altered *a, struct slice name);

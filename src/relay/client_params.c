@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "relay/allowance.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 
@@ -95,6 +96,16 @@ static bool add_host_to_name(const struct login *l)
 	return add_parameter(l, name, slice_of_text(value));
 }
 
+static bool has_room(struct client *c)
+{
+	if (!allowance_is_passed(c))
+		return true;
+	client_close_saying(c, CLOSE_PARAMETERS_FULL, NULL, NULL,
+			    "Ask for less in the startup packet, or raise "
+			    "max_client_parameter_memory or max_parameter_memory.");
+	return false;
+}
+
 bool client_params_read(const struct login *l)
 {
 	struct slice params = l->startup.params, name, value;
@@ -105,5 +116,5 @@ bool client_params_read(const struct login *l)
 	while (startup_next_param(&params, &name, &value))
 		if (!is_own_parameter(name) && !add_parameter(l, name, value))
 			return false;
-	return add_host_to_name(l);
+	return add_host_to_name(l) && has_room(l->client);
 }

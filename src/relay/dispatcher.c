@@ -52,6 +52,8 @@ void dispatcher_take_settings(struct dispatcher *d)
 	d->statements.max_bytes = settings->max_statement_memory;
 	d->statements.max_client_bytes = settings->max_client_statement_memory;
 	memory_take_settings(d);
+	d->params.max_bytes = settings->max_parameter_memory;
+	d->params.max_client_bytes = settings->max_client_parameter_memory;
 	if (d->resolver)
 		resolver_set_ttl(d->resolver, settings->dns_max_ttl,
 				 settings->dns_nxdomain_ttl);
@@ -76,6 +78,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	pools_init(&d->pools, d->config, dispatcher_now(d));
 	statements_init(&d->statements);
 	memory_init(&d->memory);
+	bool has_params = params_store_init(&d->params) == 0;
 	dispatcher_take_settings(d);
 	d->expiry.on_due = d->ops->pools_due;
 	loop_set_reaper(d->loop, d->ops->reap, d);
@@ -86,8 +89,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 				       .keyring = ground->keyring,
 				       .on_displaced = d->ops->displace_login};
 	int err = logins_init(&d->logins, &logins);
-	if (params_store_init(&d->params) < 0 || cancels_init(&d->cancels) < 0 ||
-	    !d->has_expiry)
+	if (!has_params || cancels_init(&d->cancels) < 0 || !d->has_expiry)
 		return -ENOMEM;
 	return err;
 }

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "proto/frame.h"
 #include "proto/params.h"
+#include "relay/allowance.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
@@ -40,15 +41,45 @@ void findings_expect(struct client *c)
 
 /* ---- rows ---- */
 
-static bool put(struct client *c, struct params **set, const struct answer *answer)
+static bool has(const struct params *set, struct slice name)
 {
-	struct params *more =
-	    params_with(&c->dispatcher->params, *set, answer->name, answer->value);
+	struct slice value;
+
+	return params_find(set, name, &value);
+}
+
+/* There is no room for its value. It stays where it is; what is reported is known, if it
+ * is that. */
+static void leave_there(struct client *c, struct slice name)
+{
+	if (!has(c->server->base, name))
+		altered_add(&c->session->overlong, name, false);
+}
+
+static bool is_left_there(const struct session *session, struct slice name)
+{
+	size_t len;
+
+	return altered_has_value(&session->overlong, name, &len);
+}
+
+static bool put(struct client *c, struct params **set, struct slice name,
+		struct slice value)
+{
+	struct params *more = params_with(&c->dispatcher->params, *set, name, value);
 
 	if (!more)
 		return false;
 	params_unref(&c->dispatcher->params, *set);
 	*set = more;
+	return true;
+}
+
+static bool put_value(struct client *c, struct params **set, const struct answer *answer)
+{
+	if (allowance_may_gather(c, *set, answer->name, answer->value))
+		return put(c, set, answer->name, answer->value);
+	leave_there(c, answer->name);
 	return true;
 }
 
@@ -70,14 +101,20 @@ static bool take_answer(struct client *c, enum answer_kind kind,
 		session->found = (uint8_t)answer->reasons;
 		return true;
 	case ANSWER_TIMEOUT:
-		return put(c, &session->told, answer) && put(c, &session->set, answer);
+		return put_value(c, &session->told, answer) &&
+		       put_value(c, &session->set, answer);
 	case ANSWER_NAMED:
 		return !answer->has_value || is_passing(session, answer->name) ||
-		       put(c, &session->told, answer);
+		       put_value(c, &session->told, answer);
 	case ANSWER_SET:
-		return is_passing(session, answer->name) || put(c, &session->set, answer);
+		return is_passing(session, answer->name) ||
+		       put_value(c, &session->set, answer);
 	case ANSWER_DEFAULT:
-		return put(c, &session->unset, answer);
+		return put(c, &session->unset, answer->name, slice_of(NULL, 0));
+	case ANSWER_LONG:
+		if (!is_passing(session, answer->name))
+			leave_there(c, answer->name);
+		return true;
 	case ANSWER_BAD:
 		return false;
 	}
@@ -99,13 +136,6 @@ void findings_row(struct server *s, const struct frame *row)
 }
 
 /* ---- values ---- */
-
-static bool has(const struct params *set, struct slice name)
-{
-	struct slice value;
-
-	return params_find(set, name, &value);
-}
 
 static bool is_custom(struct slice name)
 {
@@ -137,6 +167,18 @@ static void go_back(struct server *s, struct slice name)
 		prepare_returned(s, name, NULL);
 }
 
+static void learn(struct server *s, struct slice name, struct slice value)
+{
+	struct client *c = s->client;
+
+	if (is_left_there(c->session, name))
+		return;
+	if (!has(s->base, name) && !allowance_has_room(c, name, value))
+		leave_there(c, name);
+	else
+		prepare_learned(s, name, value);
+}
+
 static void take_named(struct server *s, struct slice name, struct slice value)
 {
 	const struct client *c = s->client;
@@ -150,7 +192,7 @@ static void take_named(struct server *s, struct slice name, struct slice value)
 		 !has(regain_startup(c), name))
 		prepare_returned(s, name, NULL);
 	else
-		prepare_learned(s, name, value);
+		learn(s, name, value);
 }
 
 /* Asked for by name, and there is no such parameter (any more). */
@@ -163,7 +205,7 @@ static void take_missing(struct server *s)
 
 	while (altered_next(&session->asked, &at, &name, &is_reset))
 		if (!has(session->told, name) && !has(s->base, name) &&
-		    !is_passing(session, name))
+		    !is_left_there(session, name) && !is_passing(session, name))
 			prepare_returned(s, name, NULL);
 }
 
@@ -189,8 +231,9 @@ static void take_unset(struct server *s, struct slice name, struct slice value)
 	if (!altered_has_reset(&session->asked, name) &&
 	    params_find(s->base, name, &base) && slice_equal(base, value))
 		return;
-	if (has(session->set, name) || !params_is_settable(name) || is_custom(name) ||
-	    slice_is_text(name, "role") || slice_is_text(name, "session_authorization"))
+	if (has(session->set, name) || is_left_there(session, name) ||
+	    !params_is_settable(name) || is_custom(name) || slice_is_text(name, "role") ||
+	    slice_is_text(name, "session_authorization"))
 		return;
 	go_back(s, name);
 }
@@ -207,7 +250,7 @@ void findings_take(struct server *s)
 	each(session->told, s, take_named);
 	take_missing(s);
 	if (session->asked.all) {
-		each(session->set, s, prepare_learned);
+		each(session->set, s, learn);
 		each(had, s, take_unset);
 		/* What it has no more at all. */
 		for (size_t i = 0; startup && i < params_count(startup); i++) {

@@ -44,6 +44,7 @@ static const struct {
      "session."},
     {PIN_SEQUENCES, 0, "sequences", NULL, NULL},
     {PIN_UNKNOWN, 0, "unknown", NULL, NULL},
+    {PIN_PARAMETERS, 0, "parameters", NULL, NULL},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -18,13 +18,14 @@ struct server;
 
 /* What stands in a server; bits. */
 enum pin_reason {
-	PIN_TEMPORARY = 1,  /* temporary tables and the like */
-	PIN_CURSORS = 2,    /* WITH HOLD */
-	PIN_PREPARED = 4,   /* by PREPARE */
-	PIN_LOCKS = 8,      /* advisory locks of the session */
-	PIN_LOADED = 16,    /* a library: nothing takes it out again */
-	PIN_SEQUENCES = 32, /* what currval() and lastval() tell */
-	PIN_UNKNOWN = 64,   /* the server cannot be asked what it is */
+	PIN_TEMPORARY = 1,    /* temporary tables and the like */
+	PIN_CURSORS = 2,      /* WITH HOLD */
+	PIN_PREPARED = 4,     /* by PREPARE */
+	PIN_LOCKS = 8,        /* advisory locks of the session */
+	PIN_LOADED = 16,      /* a library: nothing takes it out again */
+	PIN_SEQUENCES = 32,   /* what currval() and lastval() tell */
+	PIN_UNKNOWN = 64,     /* the server cannot be asked what it is */
+	PIN_PARAMETERS = 128, /* values too long to be kept elsewhere */
 };
 
 /* "temporary, locks"; returns out. */

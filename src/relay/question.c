@@ -23,16 +23,27 @@ static const char pressing[] = "SHOW statement_timeout;SET LOCAL statement_timeo
 static const char isolating[] = "SET LOCAL transaction_isolation = 'read committed';";
 
 /* clang-format off */
-static const char named_begin[] =
-    "SELECT 'n', " HEX("n") ", " HEX("pg_catalog.current_setting(n, true)")
-    " FROM (VALUES ('role'::pg_catalog.text)";
-static const char named_end[] = ") AS v(n);";
+/* Each in three parts, with a number between. */
+#define SELECT_KIND "SELECT CASE WHEN pg_catalog.octet_length(v) OPERATOR(pg_catalog.>) "
+#define NAME_AND_VALUE                                                                   \
+	" END, " HEX("n") ", CASE WHEN pg_catalog.octet_length(v) "                      \
+	"OPERATOR(pg_catalog.<=) "
+#define THEN_VALUE " THEN " HEX("v") " END"
 
-static const char everything[] =
-    "SELECT CASE WHEN source OPERATOR(pg_catalog.=) 'session' THEN 's' ELSE 'd' END, "
-    HEX("name") ", " HEX("pg_catalog.current_setting(name)")
-    " FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'"
-    " OR pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0;";
+static const char *const named_begin[] = {
+    SELECT_KIND, " THEN 'l' ELSE 'n'" NAME_AND_VALUE,
+    THEN_VALUE " FROM (SELECT n, pg_catalog.current_setting(n, true) AS v"
+    " FROM (VALUES ('role'::pg_catalog.text)"};
+static const char named_end[] = ") AS names(n) OFFSET 0) AS named;";
+
+static const char *const everything[] = {
+    "SELECT CASE WHEN NOT is_set THEN 'd' WHEN pg_catalog.octet_length(v) "
+    "OPERATOR(pg_catalog.>) ",
+    " THEN 'l' ELSE 's'" NAME_AND_VALUE,
+    THEN_VALUE " FROM (SELECT name AS n, pg_catalog.current_setting(name) AS v,"
+    " source OPERATOR(pg_catalog.=) 'session' AS is_set FROM pg_catalog.pg_settings"
+    " WHERE source OPERATOR(pg_catalog.=) 'session'"
+    " OR pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0 OFFSET 0) AS every;"};
 /* clang-format on */
 
 /* 2615 is the oid of pg_namespace: whatever is in the schema of temporary objects depends
@@ -63,6 +74,19 @@ static void sql_text(struct sql *sql, const char *text)
 {
 	if (!buffer_append(sql->out, slice_of_text(text)))
 		sql->failed = true;
+}
+
+/* Three parts, with the number between. */
+static void sql_parts(struct sql *sql, const char *const parts[3], size_t number)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%zu", number);
+	sql_text(sql, parts[0]);
+	sql_text(sql, digits);
+	sql_text(sql, parts[1]);
+	sql_text(sql, digits);
+	sql_text(sql, parts[2]);
 }
 
 static void sql_name(struct sql *sql, struct slice name)
@@ -100,7 +124,7 @@ static void write_named(struct sql *sql, const struct question *q)
 	size_t at = 0;
 	bool is_reset;
 
-	sql_text(sql, named_begin);
+	sql_parts(sql, named_begin, q->longest);
 	while (altered_next(q->altered, &at, &name, &is_reset))
 		sql_name(sql, name);
 	/* The table of all does not show what no extension has claimed. */
@@ -137,7 +161,7 @@ bool question_write(const struct question *q, struct buffer *out)
 	if (!altered_is_empty(q->altered))
 		write_named(&sql, q);
 	if (q->altered->all)
-		sql_text(&sql, everything);
+		sql_parts(&sql, everything, q->longest);
 	if (q->reasons)
 		write_states(&sql, q->reasons);
 	return !sql.failed;
@@ -199,6 +223,8 @@ static enum answer_kind kind_of(struct slice word)
 		return ANSWER_SET;
 	case 'd':
 		return ANSWER_DEFAULT;
+	case 'l':
+		return ANSWER_LONG;
 	case 'k':
 		return ANSWER_STATE;
 	default:

@@ -20,6 +20,7 @@ struct question {
 	const struct altered *altered; /* parameters: these by name, or all */
 	const struct params *known; /* with all: parts of extensions among these, too */
 	const char *extra;          /* comma-separated names, too */
+	size_t longest;             /* no values of more bytes than that */
 	unsigned reasons;           /* enum pin_reason: which of these there are */
 	bool is_pressed; /* against a statement_timeout that may be too short for it */
 };
@@ -31,6 +32,7 @@ enum answer_kind {
 	ANSWER_NAMED,   /* a value asked for by name; without one: there is no such */
 	ANSWER_SET,     /* a value that was set in this session */
 	ANSWER_DEFAULT, /* of an extension: not set in this session */
+	ANSWER_LONG,    /* a value of more than `longest` bytes: of either kind above */
 	ANSWER_TIMEOUT, /* the statement_timeout, when pressed */
 	ANSWER_STATE,   /* the reasons that there are */
 	ANSWER_BAD,

@@ -104,7 +104,7 @@ bool regain_note_text(struct client *c, const struct frame *f)
 
 	if (!hints && is_whole)
 		return true;
-	altered_note(&altered, text, hints);
+	altered_note(&altered, &(struct sql_text){.text = text, .hints = hints});
 	if (!altered.resets && is_whole) {
 		altered_clear(&altered);
 		return true;

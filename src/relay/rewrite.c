@@ -55,15 +55,24 @@ static bool is_void(const struct message *m, uint32_t hints)
 	       message_is_in_failed_transaction(m);
 }
 
+/* Only in front of these two the text is that of the message. */
+static size_t unseen_of(const struct frame *f)
+{
+	bool is_text = f->letter == 'Q' || f->letter == 'P';
+
+	return is_text ? f->total_len - FRAME_HEADER_LEN - f->body.len : 0;
+}
+
 /* REWRITE_NOT when the text may go. */
 static enum rewritten judge_text(const struct message *m, struct slice text,
 				 uint32_t hints)
 {
+	struct sql_text t = {.text = text, .unseen = unseen_of(m->frame), .hints = hints};
 	struct notice notice = {.severity = "ERROR"};
 
 	if ((hints & ~SQL_COMMON) == 0 || is_void(m, hints))
 		return REWRITE_NOT;
-	switch (text_judge(m->client, text, hints, &notice)) {
+	switch (text_judge(m->client, &t, &notice)) {
 	case TEXT_GOES:
 		return REWRITE_NOT;
 	case TEXT_WAITS:

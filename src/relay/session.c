@@ -41,6 +41,7 @@ void session_free(struct client *c)
 	params_unref(&d->params, session->unset);
 	altered_clear(&session->altered);
 	altered_clear(&session->asked);
+	altered_clear(&session->overlong);
 	buffer_fini(&session->unnamed);
 	free(session);
 	c->session = NULL;

@@ -23,8 +23,10 @@ struct session {
 	uint32_t hints; /* enum sql_hint of what was sent since the server was last
 			   asked what is left in it */
 	/* The rest is settle's and pin's. */
-	struct altered altered; /* parameters, by these texts */
-	struct altered asked;   /* the same, of the question under way */
+	struct altered altered;  /* parameters, by these texts */
+	struct altered asked;    /* the same, of the question under way */
+	struct altered overlong; /* those of its values that are too long to be kept here:
+				    they stay in its server, and it with them */
 	uint32_t asked_hints;
 	struct params *told, *set, *unset; /* its answer: values asked for by name, those
 					      set in the session, those of extensions that

@@ -13,6 +13,7 @@
 #include "proto/notice.h"
 #include "proto/params.h"
 #include "proto/sqlscan.h"
+#include "relay/allowance.h"
 #include "relay/clean.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -51,29 +52,41 @@ static void go_on(struct client *c)
 
 /* ---- before a text goes ---- */
 
-bool settle_refuses(struct client *c, struct slice text, uint32_t hints,
-		    struct notice *out)
+static bool refuses_values(struct client *c, const struct sql_text *t, struct notice *out)
 {
-	if (hints & SQL_CURRENTS && policy_of(c) != STATE_ALLOW &&
-	    sequences_refuse(c, hints, out))
-		return true;
-	if (pin_refuses(c, text, hints, out))
-		return true;
-	if (!c->session || !c->session->may_execute_more)
-		hints &= ~(uint32_t)SQL_EXECUTES;
-	if (!(hints & SQL_ALTERS))
-		return false;
 	struct session *session = session_get(c);
+	struct altered more = {0};
+
 	if (!session) {
 		*out = (struct notice){.severity = "ERROR",
 				       .sqlstate = SQLSTATE_OUT_OF_MEMORY,
 				       .message = "out of memory"};
 		return true;
 	}
-	if (hints & SQL_CONFIGURES)
+	if (t->hints & SQL_CONFIGURES)
 		session->may_execute_more = true;
-	altered_note(&session->altered, text, hints);
+	altered_note(&more, t);
+	if (allowance_refuses(c, &more, out)) {
+		altered_clear(&more);
+		return true;
+	}
+	altered_move(&more, &session->altered);
 	return false;
+}
+
+bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *out)
+{
+	struct sql_text of_values = *t;
+	uint32_t hints = t->hints;
+
+	if (hints & SQL_CURRENTS && policy_of(c) != STATE_ALLOW &&
+	    sequences_refuse(c, hints, out))
+		return true;
+	if (pin_refuses(c, t->text, hints, out))
+		return true;
+	if (!c->session || !c->session->may_execute_more)
+		of_values.hints &= ~(uint32_t)SQL_EXECUTES;
+	return of_values.hints & SQL_ALTERS && refuses_values(c, &of_values, out);
 }
 
 /* ---- tags ---- */
@@ -136,16 +149,21 @@ static bool may_stand(const struct client *c, uint32_t hints)
 	return policy_of(c) != STATE_ALLOW && pin_reasons_of(hints) != 0;
 }
 
+static bool may_alter(const struct session *session)
+{
+	return !altered_is_empty(&session->altered) ||
+	       session->hints & (SQL_ALTERS & ~SQL_EXECUTES);
+}
+
 static bool must_ask(const struct client *c)
 {
 	const struct session *session = c->session;
 	uint32_t hints = session->hints;
 
 	if ((session->pins & ~(unsigned)PIN_SEQUENCES) == 0)
-		return !altered_is_empty(&session->altered) ||
-		       hints & (SQL_ALTERS & ~SQL_EXECUTES) || may_stand(c, hints) ||
-		       session->has_loaded;
+		return may_alter(session) || may_stand(c, hints) || session->has_loaded;
 	return session->pins & PIN_UNKNOWN || pin_may_end(hints) ||
+	       (session->pins & PIN_PARAMETERS && may_alter(session)) ||
 	       session->altered.resets || hints & (SQL_RESETS | SQL_DISCARDS);
 }
 
@@ -154,6 +172,7 @@ static void set_aside(struct session *session)
 	session->asked_hints |= session->hints & ~(uint32_t)SQL_OF_OTHERS;
 	session->hints &= SQL_OF_OTHERS;
 	altered_move(&session->altered, &session->asked);
+	altered_move(&session->overlong, &session->asked);
 	/* Somebody says so who has not read the text. */
 	if (session->asked_hints & (SQL_ALTERS & ~SQL_EXECUTES) &&
 	    altered_is_empty(&session->asked))
@@ -172,6 +191,7 @@ static void ask(struct server *s)
 	struct question q = {.altered = &session->asked,
 			     .known = c->params,
 			     .extra = settings->track_extra_parameters,
+			     .longest = allowance_longest(c),
 			     .is_pressed = session->tries > 0};
 	if (policy_of(c) != STATE_ALLOW)
 		q.reasons = pin_reasons_of(session->asked_hints) | session->pins;
@@ -192,6 +212,7 @@ static void on_discarded(struct server *s)
 
 	findings_take_back(s);
 	altered_clear(&session->altered);
+	altered_clear(&session->overlong);
 	session->hints &= SQL_OF_OTHERS;
 	pin_set(c, session->has_loaded ? PIN_LOADED : 0);
 	if (session->pins != 0)
@@ -234,6 +255,7 @@ static unsigned reset_of(unsigned reasons)
 	       (reasons & PIN_CURSORS ? RESET_CURSORS : 0) |
 	       (reasons & PIN_PREPARED ? RESET_PREPARED : 0) |
 	       (reasons & PIN_LOCKS ? RESET_LOCKS : 0) |
+	       (reasons & PIN_PARAMETERS ? RESET_PARAMS : 0) |
 	       (reasons & PIN_UNKNOWN ? RESET_ALL : 0);
 }
 
@@ -245,6 +267,9 @@ static unsigned pins_after(struct server *s)
 
 	if (session->has_loaded)
 		pins |= PIN_LOADED;
+	/* Whatever the policy is: nobody could have known before. */
+	if (!altered_is_empty(&session->overlong))
+		pins |= PIN_PARAMETERS;
 	if (policy_of(c) == STATE_PIN)
 		return pins | session->found;
 	if (session->found)

@@ -18,12 +18,11 @@ struct buffer;
 struct client;
 struct notice;
 struct server;
+struct sql_text;
 
-/* A text with these hints (enum sql_hint) is about to go to the client's server. Notes
- * what it may alter; true, with *out the reason, when it must not go. More than once for
- * the same text is no harm. */
-bool settle_refuses(struct client *c, struct slice text, uint32_t hints,
-		    struct notice *out);
+/* A text is about to go to the client's server. Notes what it may alter; true, with *out
+ * the reason, when it must not go. More than once for the same text is no harm. */
+bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *out);
 
 /* A CommandComplete for the server's client, other than the common ones. */
 void settle_note_tag(struct server *s, struct slice tag);

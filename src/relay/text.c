@@ -18,13 +18,13 @@
 /* When a batch is done, it is known what it dropped. */
 #define UNTIL_SYNC UINT64_MAX
 
-enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
+enum text_verdict text_judge(struct client *c, const struct sql_text *t,
 			     struct notice *out)
 {
-	if (settle_refuses(c, text, hints, out))
+	if (settle_refuses(c, t, out))
 		return TEXT_IS_REFUSED;
-	if (hints & (SQL_LISTENS | SQL_UNLISTENS))
-		return notify_judge(c, text, hints, out);
+	if (t->hints & (SQL_LISTENS | SQL_UNLISTENS))
+		return notify_judge(c, t->text, t->hints, out);
 	return TEXT_GOES;
 }
 

@@ -13,6 +13,7 @@
 
 struct client;
 struct server;
+struct sql_text;
 
 /* Beside enum sql_hint: the text drops all prepared statements. */
 enum { TEXT_FORGETS = 1 << 30 };
@@ -23,9 +24,9 @@ enum text_verdict {
 	TEXT_IS_REFUSED,
 };
 
-/* Whether a text with these hints (enum sql_hint) may go to the client's server; the
- * reason if not. Has no effect but that what it waits for is under way. */
-enum text_verdict text_judge(struct client *c, struct slice text, uint32_t hints,
+/* Whether a text may go to the client's server; the reason if not. Has no effect but that
+ * what it waits for is under way. */
+enum text_verdict text_judge(struct client *c, const struct sql_text *t,
 			     struct notice *out);
 
 /* A text with these hints is about to be sent to the client's server, in a Query or for

@@ -108,6 +108,7 @@ def show(wire, name):
     ("set time zone 'Asia/Tokyo'", "timezone", "Asia/Tokyo"),
     ("set my.var = 'a''b\\c'", "my.var", "a'b\\c"),
     ("set my.var = ''", "my.var", ""),
+    ("set my.var = 'ends in \\'", "my.var", "ends in \\"),
     ("set \"My\".\"Var\" = 'x'", "my.var", "x"),
     ("set search_path = \"$user\", public, \"odd \"\"name\"\", x\", 'quoted'", "search_path",
      '"$user", public, "odd ""name"", x", quoted'),
@@ -719,3 +720,136 @@ def test_who_never_sets_anything_is_never_asked_for(make, cluster):
     finally:
         cluster.sql("alter system reset log_statement")
         cluster.sql("select pg_reload_conf()")
+
+
+# ---- how much a client's values may take ----
+
+def long_set(n=0, length=40000):
+    return f"set my.long{n} = '{'x' * length}'"
+
+
+def test_a_client_cannot_set_more_than_is_kept_for_it(make):
+    pooler = make(max_client_parameter_memory="100kB")
+    wire, other = pooler.login(), pooler.login()
+    ok(wire, long_set(1))
+    ok(wire, long_set(2))
+    error = wire.ask(long_set(3)).error
+    assert (error["S"], error["C"]) == ("ERROR", "53400") and "RESET" in error["H"], error
+    assert wire.ask(f"select set_config('my.long3', '{'x' * 40000}', false)").error["C"] == "53400"
+    wire.send(parse(long_set(3)) + bind(()) + execute() + sync())
+    assert wire.until("Z").error["C"] == "53400"
+    wire.send(parse(long_set(3), name="named") + bind((), "named") + execute() + sync())
+    assert wire.until("Z").error["C"] == "53400"
+    # What makes nothing longer goes, and others have their own.
+    ok(wire, long_set(2))
+    ok(wire, "set work_mem = '3MB'")
+    ok(other, long_set(1))
+    # As PostgreSQL's own errors do it ends the transaction.
+    ok(wire, "begin; set my.long2 = 'short'")
+    assert wire.ask(long_set(3)).error["C"] == "53400"
+    assert wire.ask("select 1").error["C"] == "25P02"
+    ok(wire, "rollback")
+    ok(wire, f"begin; set local my.long3 = '{'x' * 40000}'; commit")
+    ok(wire, "reset my.long2")
+    ok(wire, long_set(3))
+    for _ in range(2):
+        swap(pooler, wire)
+        assert len(show(wire, "my.long1")) == len(show(wire, "my.long3")) == 40000
+        assert show(wire, "work_mem") == "3MB"
+
+
+def test_setting_one_value_again_and_again_takes_the_room_of_one(make):
+    wire = make(max_client_parameter_memory="100kB").login()
+    ok(wire, "begin")
+    for n in range(10):
+        ok(wire, f"set my.var = '{str(n) * 40000}'")
+    ok(wire, "commit")
+    assert show(wire, "my.var") == "9" * 40000
+
+
+@pytest.mark.parametrize("sql", [
+    "select set_config('my.var', repeat('x', 200000), false)",
+    "select set_config('my.var', repeat('x', 40000), false), "
+    "set_config('my.var2', repeat('x', 40000), false), set_config('my.var3', repeat('x', 40000), false)",
+    "do $$begin perform set_config('my.var', repeat('x', 200000), false); end$$",
+])
+@pytest.mark.parametrize("server_state", ["pin", "allow"])
+def test_what_nobody_could_foresee_keeps_its_client(make, sql, server_state):
+    pooler = make(max_client_parameter_memory="100kB", server_state=server_state)
+    wire, other = pooler.login(), pooler.login()
+    ok(wire, "set my.var = 'before'")
+    ok(wire, sql)
+    wait_until(lambda: [pin["reasons"] for pin in pooler.show("PINS")] == ["parameters"], 5)
+    pid, length = pid_of(wire), len(show(wire, "my.var"))
+    assert length >= 40000
+    for _ in range(3):
+        ok(other, "begin")
+        assert pid_of(other) != pid == pid_of(wire)
+        ok(other, "commit")
+    ok(wire, "set work_mem = '3MB'")
+    ok(wire, "begin; set my.var = 'short'; rollback")
+    assert len(show(wire, "my.var")) == length
+    ok(wire, "set my.var = 'short'")
+    for name in ("my.var2", "my.var3"):
+        ok(wire, f"reset {name}")
+    wait_until(lambda: pooler.show("PINS") == [], 5)
+    swap(pooler, wire)
+    assert show(wire, "my.var") == "short" and show(wire, "work_mem") == "3MB"
+    ok(wire, sql)
+    wire.close()
+    wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
+    assert everywhere(pooler, "select coalesce(current_setting('my.var', true), '')") == ""
+
+
+def test_what_nobody_could_foresee_is_reset_like_anything_else(make):
+    pooler = make(max_client_parameter_memory="100kB")
+    for resets in ("reset all", "discard all", "reset my.var",
+                   "do $$begin reset my.var; end$$"):
+        wire = pooler.login()
+        ok(wire, "select set_config('my.var', repeat('x', 200000), false)")
+        wait_until(lambda: len(pooler.show("PINS")) == 1, 5)
+        ok(wire, resets)
+        wait_until(lambda: pooler.show("PINS") == [], 5)
+        swap(pooler, wire)
+        assert not show(wire, "my.var")
+        wire.close()
+
+
+def test_values_of_all_clients_are_bounded(make):
+    pooler = make(max_parameter_memory="200kB")
+    wires = [pooler.login() for _ in range(6)]
+    errors = []
+    for n, wire in enumerate(wires):
+        errors.append(wire.ask(long_set(n)).errors)
+        ok(wire, "select 1")  # by now the value is known
+    assert not errors[0] and errors[5]
+    assert {error["C"] for listed in errors for error in listed} == {"53400"}
+    assert "max_parameter_memory" in errors[5][0]["H"]
+    (row,) = (row for row in pooler.show("MEM") if row["name"] == "parameters")
+    assert 40000 < int(row["memtotal"]) < 220000
+    # Who has little is not refused for what others have.
+    ok(wires[5], "set my.var = 'little'")
+    wires[0].close()
+    wait_until(lambda: not wires[5].ask(long_set(5)).errors, 5)
+
+
+def test_bounds_of_values_change_at_a_reload(make):
+    pooler = make()
+    wire = pooler.login()
+    ok(wire, long_set())
+    ok(wire, "select 1")  # by now the value is known
+    pooler.reload(max_client_parameter_memory="10kB")
+    # What it has it keeps.
+    ok(wire, "do $$begin perform 1; end$$")
+    swap(pooler, wire)
+    assert len(show(wire, "my.long0")) == 40000
+    assert wire.ask(long_set(1)).error["C"] == "53400"
+    pooler.reload(max_client_parameter_memory=0)
+    ok(wire, long_set(1))
+
+
+def test_a_startup_packet_cannot_ask_for_more_than_is_kept(make):
+    pooler = make(max_client_parameter_memory="10kB")
+    with pytest.raises(Exception, match="startup parameters would take too much memory"):
+        pooler.connect(options="-c my.var=" + "x" * 20000)
+    pooler.connect(options="-c my.var=" + "x" * 2000).close()

@@ -3,6 +3,7 @@
  */
 #include "relay/settle.h"
 #include "proto/writer.h"
+#include "relay/pin.h"
 #include "relay/session.h"
 #include "scenario/world.h"
 
@@ -94,6 +95,72 @@ static void a_value_that_was_set_is_asked_for_once_and_follows(void **state)
 	ASSERT_HEARS(s2, "Q[two]");
 	say(s2, "I Z[I]");
 	ASSERT_HEARS(s2, "");
+	world_end(&w);
+}
+
+#define LITTLE TWO "max_client_parameter_memory = 1000\n"
+
+static void what_would_take_too_much_is_refused_beforehand(void **state)
+{
+	struct world w;
+	char text[1200];
+
+	(void)state;
+	world_begin(&w, LITTLE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	snprintf(text, sizeof(text), "Q[SET my.var = '%01000d']", 1);
+	say(a, text);
+	/* It fails as the server's own errors do, and what comes next goes on. */
+	assert_string_not_equal(heard(s), text);
+	say(s, "E[ERROR 26000 x] Z[I]");
+	ASSERT_HEARS(a, "E[ERROR 53400] Z[I]");
+	assert_null(client_of(a)->server);
+	say(a, "Q[SET my.var = '1']");
+	ASSERT_HEARS(s, "Q[SET my.var = '1']");
+	world_end(&w);
+}
+
+static void a_value_too_long_to_be_kept_pins_until_it_is_gone(void **state)
+{
+	struct world w;
+	struct slice value;
+
+	(void)state;
+	world_begin(&w, LITTLE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[select set_config('my.var', repeat('x', 2000), false)]");
+	heard(s);
+	say(s, "D[x] Z[I]");
+	is_asked(s, "('my.var')", "1000");
+	push_row(s, "l", "my.var", NULL);
+	say(s, "C[SELECT 1] Z[I]");
+	heard(a);
+	assert_int_equal(client_of(a)->session->pins, PIN_PARAMETERS);
+	/* What alters nothing asks nothing. */
+	say(a, "Q[one]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	ASSERT_HEARS(s, "");
+	/* Others may have made it shorter: it is asked for by its name. */
+	say(a, "Q[SET work_mem = 1]");
+	ASSERT_HEARS(s, "Q[SET work_mem = 1]");
+	say(s, "C[SET] Z[I]");
+	is_asked(s, "('my.var')", "('work_mem')");
+	push_row(s, "l", "my.var", NULL);
+	push_row(s, "n", "work_mem", "1kB");
+	say(s, "C[SELECT 1] Z[I]");
+	assert_int_equal(client_of(a)->session->pins, PIN_PARAMETERS);
+	say(a, "Q[call f()]");
+	heard(s);
+	say(s, "C[CALL] Z[I]");
+	is_asked(s, "('my.var')", "pg_settings");
+	push_row(s, "n", "my.var", "short");
+	push_row(s, "s", "work_mem", "1kB");
+	say(s, "C[SELECT 1] Z[I]");
+	assert_non_null(strstr(heard(s), "RESET ALL"));
+	assert_null(client_of(a)->server);
+	assert_true(params_find(client_of(a)->params, slice_of_text("my.var"), &value));
+	assert_true(slice_is_text(value, "short"));
 	world_end(&w);
 }
 
@@ -313,6 +380,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_value_that_was_set_is_asked_for_once_and_follows),
+	    cmocka_unit_test(what_would_take_too_much_is_refused_beforehand),
+	    cmocka_unit_test(a_value_too_long_to_be_kept_pins_until_it_is_gone),
 	    cmocka_unit_test(who_sets_nothing_is_not_asked_for),
 	    cmocka_unit_test(what_is_said_meanwhile_goes_behind_the_question),
 	    cmocka_unit_test(an_answer_may_come_in_any_pieces),

@@ -495,6 +495,10 @@ static void statements_come_one_by_one_with_their_names(void **state)
 	     2},
 	    /* Nobody knows where the first ends, so the rest is one. */
 	    {"begin; select 'a\\''; listen a; listen b --'", {{0, ""}, {LISTENS, ""}}, 2},
+	    /* But what it sets stands before. */
+	    {"begin; set a.b = 'c\\''; select 1 --'", {{0, ""}, {SETS, "a.b"}}, 2},
+	    {"set local a.b = 'c\\''; set c = 1 --'", {{SETS, ""}}, 1},
+	    {"set a.b = 'c", {{SETS, "a.b"}}, 1},
 	};
 
 	(void)state;
@@ -507,6 +511,9 @@ static void statements_come_one_by_one_with_their_names(void **state)
 			assert_true(count < cases[i].count);
 			assert_int_equal(s.hints, cases[i].each[count].hints);
 			assert_slice_is(s.name, cases[i].each[count].name);
+			/* No other cases have such a string. */
+			bool has_doubts = strstr(cases[i].text, "\\''") != NULL;
+			assert_int_equal(s.is_doubtful, has_doubts && rest.len == 0);
 		}
 		assert_int_equal(count, cases[i].count);
 		assert_false(sqlscan_next(&rest, &s));

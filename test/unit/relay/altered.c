@@ -65,6 +65,8 @@ static void texts_name_what_they_alter(void **state)
 	    {"do $$begin perform set_config('a.b', 'c', false); end$$", "a.b *?"},
 	    {"call f()", "*?"},
 	    {"set h\xc3\xa4.x = 1", "*?"},
+	    {"set a.b = 'c\\'", "a.b *?"},
+	    {"set a.b = 'c", "a.b "},
 	};
 	char out[512];
 
@@ -73,7 +75,8 @@ static void texts_name_what_they_alter(void **state)
 		struct altered a = {0};
 		struct slice text = slice_of_text(cases[i].text);
 		for (int twice = 0; twice < 2; twice++)
-			altered_note(&a, text, sqlscan(text));
+			altered_note(
+			    &a, &(struct sql_text){.text = text, .hints = sqlscan(text)});
 		if (strcmp(tell(&a, out), cases[i].expected) != 0)
 			fail_msg("%s: \"%s\"", cases[i].text, out);
 		altered_clear(&a);
@@ -93,8 +96,10 @@ static void texts_may_be_cut_anywhere(void **state)
 		uint8_t *copy = malloc(len + 1);
 		assert_non_null(copy);
 		memcpy(copy, text, len);
-		altered_note(&a, slice_of(copy, len),
-			     SQL_SETS | SQL_RESETS | SQL_CONFIGURES);
+		struct sql_text t = {.text = slice_of(copy, len),
+				     .unseen = sizeof(text) - len,
+				     .hints = SQL_SETS | SQL_RESETS | SQL_CONFIGURES};
+		altered_note(&a, &t);
 		altered_clear(&a);
 		free(copy);
 	}
@@ -135,6 +140,55 @@ static void what_went_back_is_forgotten_but_not_the_names(void **state)
 	altered_clear(&b);
 }
 
+/* Of "x.y"; 0 also where nothing is known of it. */
+static size_t longest(const struct altered *a)
+{
+	size_t len = 0;
+
+	altered_has_value(a, slice_of_text("X.Y"), &len);
+	return len;
+}
+
+static void texts_tell_how_long_their_values_may_be(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t unseen, least, most;
+	} cases[] = {
+	    {"set x.y = '12345678'", 0, 8, 16},
+	    {"set x.y = '12345678", 100, 108, 116},
+	    {"set a = '12345678901234567890'; set x.y = '12345678'", 0, 8, 16},
+	    {"set x.y = '12345678'; set a = '12345678901234567890'", 100, 8, 16},
+	    {"set x.y = '1'; set x.y = '12345678'; set x.y to 2", 0, 8, 16},
+	    {"set x.y to default", 0, 0, 0},
+	    {"reset x.y", 0, 0, 0},
+	    {"select set_config('x.y', '12345678', false)", 0, 8, 8},
+	    {"select set_config('x.y', '1234''678', false)", 0, 8, 9},
+	    {"select set_config('x.y', '12345678", 100, 108, 116},
+	    {"select set_config('x.y', '12345678'", 100, 8, 8},
+	    {"select set_config('x.y', $1, false), '12345678'", 0, 0, 0},
+	    {"select set_config('x.y', repeat('12345678', 100), false)", 0, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct altered a = {0}, b = {0};
+		struct slice text = slice_of_text(cases[i].text);
+		struct sql_text t = {.text = text,
+				     .unseen = cases[i].unseen,
+				     .hints = sqlscan(text) | SQL_CONFIGURES};
+		altered_note(&a, &t);
+		size_t len = longest(&a);
+		if (len < cases[i].least || len > cases[i].most)
+			fail_msg("%s: %zu", cases[i].text, len);
+		assert_true(a.values_len >= len);
+		altered_add_value(&b, slice_of_text("x.y"), 3);
+		altered_move(&a, &b);
+		assert_int_equal(longest(&b), len > 3 ? len : 3);
+		altered_clear(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +196,7 @@ int main(void)
 	    cmocka_unit_test(texts_may_be_cut_anywhere),
 	    cmocka_unit_test(too_many_names_are_all_names),
 	    cmocka_unit_test(what_went_back_is_forgotten_but_not_the_names),
+	    cmocka_unit_test(texts_tell_how_long_their_values_may_be),
 	};
 
 	return cmocka_run_group_tests_name("altered", tests, NULL, NULL);

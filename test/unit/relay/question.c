@@ -40,8 +40,11 @@ static void only_what_is_of_interest_is_asked_for(void **state)
 	assert_non_null(strstr(sql, "pg_catalog.pg_locks"));
 	assert_null(strstr(sql, "pg_cursors"));
 	buffer_fini(&out);
-	q = (struct question){.altered = &all, .extra = "", .is_pressed = true};
+	q = (struct question){
+	    .altered = &all, .extra = "", .longest = 4711, .is_pressed = true};
 	sql = ask(&q, &out);
+	assert_non_null(strstr(sql, "OPERATOR(pg_catalog.>) 4711 "));
+	assert_null(strstr(strstr(sql, "pg_settings"), "4711"));
 	assert_non_null(strstr(sql, "pg_catalog.pg_settings"));
 	assert_int_equal(strncmp(sql, "SHOW statement_timeout;", 23), 0);
 	buffer_fini(&out);
@@ -100,6 +103,7 @@ static void rows_are_read_at_any_length(void **state)
 	    {3, {"d", "61", "00"}, ANSWER_DEFAULT, "a", NULL, 0},
 	    {1, {"5ms"}, ANSWER_TIMEOUT, "statement_timeout", "5ms", 0},
 	    {3, {"k", NULL, "ltx"}, ANSWER_STATE, NULL, NULL, PIN_LOCKS | PIN_TEMPORARY},
+	    {3, {"l", "61", NULL}, ANSWER_LONG, "a", NULL, 0},
 	    {3, {"k", NULL, ""}, ANSWER_STATE, NULL, NULL, 0},
 	    {3, {"x", "61", "61"}, ANSWER_BAD, NULL, NULL, 0},
 	    {3, {"n", "6g", "61"}, ANSWER_BAD, NULL, NULL, 0},
