@@ -19,6 +19,7 @@
 enum effect {
 	NAMED,
 	UNNAMED,
+	FORGOTTEN, /* a name that is gone for good, for errors about it */
 	PREPARED,
 	CLOSED,
 	REFUSED,
@@ -75,6 +76,18 @@ bool journal_named(struct server *s, struct client_statement *named)
 bool journal_unnamed(struct server *s, struct client_statement *named)
 {
 	return add_named(s, UNNAMED, named);
+}
+
+bool journal_forgotten(struct server *s, struct client_statement *named)
+{
+	struct journal_entry *e = add(s, FORGOTTEN);
+
+	if (!e)
+		return false;
+	/* All that was asked already may be about it. */
+	e->question--;
+	e->named = named;
+	return true;
 }
 
 static bool add_statement(struct server *s, enum effect effect,
@@ -207,6 +220,7 @@ static void settle(struct server *s, struct journal_entry *e)
 	case LOOKS:
 		break;
 	case UNNAMED:
+	case FORGOTTEN:
 		if (e->named)
 			client_statement_free(store_of(s), e->named);
 		break;
@@ -290,6 +304,7 @@ static void undo(struct server *s, struct journal_entry *e)
 	case CLOSED:
 		doubt_closed(s, e);
 		break;
+	case FORGOTTEN:
 	case REFUSED:
 	case HIDES_TAG:
 	case DESCRIBES:
@@ -354,7 +369,7 @@ struct slice journal_old_name(const struct server *s, uint64_t number)
 	struct journal_entry *e;
 
 	TAILQ_FOREACH (e, &s->journal, place)
-		if (e->effect == UNNAMED && e->named &&
+		if ((e->effect == UNNAMED || e->effect == FORGOTTEN) && e->named &&
 		    statement_number(client_statement_of(e->named)) == number)
 			return client_statement_name(e->named);
 	return slice_of(NULL, 0);
@@ -385,7 +400,7 @@ void journal_forget_client(struct server *s)
 	struct journal_entry *e;
 
 	TAILQ_FOREACH (e, &s->journal, place) {
-		if (e->effect == UNNAMED && e->named)
+		if ((e->effect == UNNAMED || e->effect == FORGOTTEN) && e->named)
 			client_statement_free(store_of(s), e->named);
 		if (e->effect != PREPARED && e->effect != CLOSED && e->effect != REFUSED)
 			e->named = NULL;

@@ -29,6 +29,9 @@ TAILQ_HEAD(journal, journal_entry);
 bool journal_named(struct server *s, struct client_statement *named);
 /* The client has this name no more (it is withdrawn, and the journal's from here on). */
 bool journal_unnamed(struct server *s, struct client_statement *named);
+/* The same by the answer to an earlier question, for good; until all those that were sent
+ * by now are answered their errors may be about it. */
+bool journal_forgotten(struct server *s, struct client_statement *named);
 /* The server counts as having this statement; undone by forgetting that. */
 bool journal_prepared(struct server *s, struct statement *statement);
 /* The server counts as not having it any more; undone, it may or may not have it. */

@@ -100,7 +100,8 @@ static void forget_names(struct server *s)
 			continue;
 		journal_forget_name(s, named);
 		client_statements_withdraw(store, &c->session->statements, named);
-		client_statement_free(store, named);
+		if (!journal_forgotten(s, named))
+			client_statement_free(store, named);
 	}
 }
 

@@ -140,6 +140,22 @@ def test_answers_are_those_of_postgresql(name, turning, cluster):
     assert wire.value("select 'alive'") == "alive"
 
 
+def test_what_a_text_deallocates_at_its_end_is_called_by_its_name(turning):
+    """Longer than what is looked at before it goes, so that all behind it has gone, too."""
+    wire = turning.login()
+    wire.send(prepare("s") + prepare("t", "select 3"))
+    assert not wire.until().errors and not wire.until().errors
+    wire.send(query(f"select length('{'x' * 300000}'); deallocate all"),
+              run("s") + sync(), describe("S", "t") + sync(), prepare("s", "select 2"))
+    assert wire.until().tags == ["SELECT 1", "DEALLOCATE ALL"]
+    for gone in ("s", "t"):
+        assert [(e["C"], e["M"]) for e in wire.until().errors] == [
+            ("26000", f'prepared statement "{gone}" does not exist')]
+    assert not wire.until().errors
+    wire.send(run("s") + sync())
+    assert wire.until().value == "2"
+
+
 def figure(pooler, name, what):
     return int(next(row for row in pooler.show("MEM") if row["name"] == name)[what])
 
