@@ -4,6 +4,7 @@
 #include "config/rules.h"
 
 #include "config/config.h"
+#include "config/value.h"
 
 /* The value of field that comes first, and `common` where neither has its own. */
 #define RESOLVE(field, common)                                                           \
@@ -20,6 +21,16 @@ static enum rules_source max_queue_of(const struct database *database,
 								  : RULES_OF_ALL;
 }
 
+/* The text was checked when it was read. */
+static struct priority_reserve reserve_of(const struct settings *s)
+{
+	struct priority_reserve reserve = {0};
+	char why[VALUE_WHY_MAX];
+
+	priority_reserve_parse(s->priority_reserve, &reserve, why, sizeof(why));
+	return reserve;
+}
+
 void rules_resolve(const struct config *config, const struct database *database,
 		   const struct user_entry *user, struct rules *out)
 {
@@ -32,12 +43,23 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .reserve_pool_size = RESOLVE(reserve_pool_size, s->reserve_pool_size),
 	    .max_queue = RESOLVE(max_queue, s->max_queue),
 	    .max_queue_of = max_queue_of(database, user),
+	    .queue_policy = RESOLVE(queue_policy, s->queue_policy),
+	    .adaptive_pool = RESOLVE(adaptive_pool, s->adaptive_pool),
+	    .priority = RESOLVE(priority, s->priority),
+	    .max_priority = RESOLVE(max_priority, s->max_priority),
+	    .queue_prediction = s->queue_prediction,
+	    .priority_shedding = s->priority_shedding,
+	    .priority_reserve = reserve_of(s),
+	    .queue_target = s->queue_target,
+	    .queue_interval = s->queue_interval,
+	    .priority_target = s->priority_target,
 	    .server_round_robin = s->server_round_robin,
 	    .server_state = RESOLVE(server_state, s->server_state),
 	    .max_pinned = RESOLVE(max_pinned, s->max_pinned),
 	    .pin_timeout = RESOLVE(pin_timeout, s->pin_timeout),
 	    .reserve_pool_timeout = s->reserve_pool_timeout,
 	    .query_wait_timeout = RESOLVE(query_wait_timeout, s->query_wait_timeout),
+	    .max_queue_wait = RESOLVE(max_queue_wait, s->max_queue_wait),
 	    .query_wait_notify = s->query_wait_notify,
 	    .query_timeout = RESOLVE(query_timeout, s->query_timeout),
 	    .idle_transaction_timeout =

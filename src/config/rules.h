@@ -9,6 +9,7 @@
 #ifndef POOLER_CONFIG_RULES_H
 #define POOLER_CONFIG_RULES_H
 
+#include "config/priorities.h"
 #include "config/settings.h"
 
 struct config;
@@ -26,12 +27,19 @@ struct rules {
 	int reserve_pool_size;
 	int max_queue; /* -1: no limit */
 	enum rules_source max_queue_of;
+	enum queue_policy queue_policy;
+	enum trial adaptive_pool;
+	enum priority priority, max_priority;
+	enum trial queue_prediction, priority_shedding;
+	struct priority_reserve priority_reserve;
+	uint64_t queue_target, queue_interval, priority_target;
 	bool server_round_robin;
 	enum state_policy server_state;
 	int max_pinned; /* -1: half of pool_size; see rules_max_pinned() */
 	uint64_t pin_timeout;
 	uint64_t reserve_pool_timeout;
 	uint64_t query_wait_timeout;
+	uint64_t max_queue_wait; /* 0: only query_wait_timeout */
 	uint64_t query_wait_notify;
 	uint64_t query_timeout;
 	uint64_t idle_transaction_timeout;

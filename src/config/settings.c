@@ -117,6 +117,8 @@ static size_t field_len(enum setting_kind kind)
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
 	case SETTING_LDAP_OPTIONS:
+	case SETTING_PRIORITY_RESERVE:
+	case SETTING_APPLICATIONS:
 		return sizeof(const char *);
 	case SETTING_BOOL:
 		return sizeof(bool);
@@ -128,15 +130,15 @@ static size_t field_len(enum setting_kind kind)
 	case SETTING_SIZE:
 		return sizeof(uint64_t);
 	case SETTING_POOL_MODE:
-		return sizeof(enum pool_mode);
 	case SETTING_STATE_POLICY:
-		return sizeof(enum state_policy);
 	case SETTING_AUTH_TYPE:
-		return sizeof(enum auth_type);
 	case SETTING_TLS_MODE:
-		return sizeof(enum tls_mode);
 	case SETTING_SSLNEGOTIATION:
-		return sizeof(enum sslnegotiation);
+	case SETTING_PRIORITY:
+	case SETTING_TRIAL:
+	case SETTING_QUEUE_POLICY:
+	case SETTING_REJECT_ACTION:
+		return sizeof(enum pool_mode); /* all enums are as long */
 	}
 	return 0;
 }

@@ -45,6 +45,20 @@ enum tls_mode {
 
 enum sslnegotiation { SSLNEGOTIATION_POSTGRES, SSLNEGOTIATION_DIRECT };
 
+/* How much a client's work matters: the most comes first. */
+enum priority { PRIORITY_CRITICAL, PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
+enum { PRIORITY_CLASSES = PRIORITY_LOW + 1 };
+
+/* Something that can be tried before it is trusted: LOG says what ON would do. */
+enum trial { TRIAL_OFF, TRIAL_LOG, TRIAL_ON };
+
+/* Who of a line is served and who is rejected on the way; LOG is FIFO, and says whom
+ * CODEL would reject. */
+enum queue_policy { QUEUE_FIFO, QUEUE_LOG, QUEUE_CODEL };
+
+/* What happens to a client whose work is rejected. */
+enum reject_action { REJECT_ERROR, REJECT_CLOSE };
+
 /* What a value can be, and the C type of its field. */
 enum setting_kind {
 	SETTING_TEXT,
@@ -61,7 +75,13 @@ enum setting_kind {
 	SETTING_STATE_POLICY,
 	SETTING_AUTH_TYPE,
 	SETTING_TLS_MODE,
-	SETTING_SSLNEGOTIATION
+	SETTING_SSLNEGOTIATION,
+	SETTING_PRIORITY,
+	SETTING_TRIAL,
+	SETTING_QUEUE_POLICY,
+	SETTING_REJECT_ACTION,
+	SETTING_PRIORITY_RESERVE, /* text; see priorities.h */
+	SETTING_APPLICATIONS      /* text; see priorities.h */
 };
 
 #define SETTING_TYPE_TEXT const char *
@@ -79,6 +99,12 @@ enum setting_kind {
 #define SETTING_TYPE_AUTH_TYPE enum auth_type
 #define SETTING_TYPE_TLS_MODE enum tls_mode
 #define SETTING_TYPE_SSLNEGOTIATION enum sslnegotiation
+#define SETTING_TYPE_PRIORITY enum priority
+#define SETTING_TYPE_TRIAL enum trial
+#define SETTING_TYPE_QUEUE_POLICY enum queue_policy
+#define SETTING_TYPE_REJECT_ACTION enum reject_action
+#define SETTING_TYPE_PRIORITY_RESERVE const char *
+#define SETTING_TYPE_APPLICATIONS const char *
 
 struct settings {
 #define SETTING(name, kind, ...) SETTING_TYPE_##kind name;
@@ -138,14 +164,9 @@ int settings_copy(struct settings *to, const struct settings *from, size_t i,
 
 /* The words of the enums, as they are written in the file. */
 const char *pool_mode_name(enum pool_mode mode);
-const char *state_policy_name(enum state_policy policy);
 const char *auth_type_name(enum auth_type type);
 const char *tls_mode_name(enum tls_mode mode);
-const char *sslnegotiation_name(enum sslnegotiation negotiation);
-bool pool_mode_parse(const char *text, enum pool_mode *out);
-bool state_policy_parse(const char *text, enum state_policy *out);
-bool auth_type_parse(const char *text, enum auth_type *out);
-bool tls_mode_parse(const char *text, enum tls_mode *out);
-bool sslnegotiation_parse(const char *text, enum sslnegotiation *out);
+const char *priority_name(enum priority priority);
+bool priority_parse(const char *text, enum priority *out);
 
 #endif

@@ -13,55 +13,8 @@
 #include "base/text.h"
 #include "config/hint.h"
 #include "config/mask.h"
-
-struct word {
-	const char *name;
-	int value;
-};
-
-static const struct word pool_modes[] = {
-    {"session", POOL_MODE_SESSION},
-    {"transaction", POOL_MODE_TRANSACTION},
-    {"statement", POOL_MODE_STATEMENT},
-    {NULL, 0},
-};
-
-static const struct word state_policies[] = {
-    {"pin", STATE_PIN},
-    {"error", STATE_ERROR},
-    {"allow", STATE_ALLOW},
-    {NULL, 0},
-};
-
-static const struct word auth_types[] = {
-    {"any", AUTH_TYPE_ANY},
-    {"trust", AUTH_TYPE_TRUST},
-    {"plain", AUTH_TYPE_PLAIN},
-    {"md5", AUTH_TYPE_MD5},
-    {"scram-sha-256", AUTH_TYPE_SCRAM},
-    {"cert", AUTH_TYPE_CERT},
-    {"peer", AUTH_TYPE_PEER},
-    {"hba", AUTH_TYPE_HBA},
-    {"pam", AUTH_TYPE_PAM},
-    {"ldap", AUTH_TYPE_LDAP},
-    {NULL, 0},
-};
-
-static const struct word tls_modes[] = {
-    {"disable", TLS_MODE_DISABLE},
-    {"allow", TLS_MODE_ALLOW},
-    {"prefer", TLS_MODE_PREFER},
-    {"require", TLS_MODE_REQUIRE},
-    {"verify-ca", TLS_MODE_VERIFY_CA},
-    {"verify-full", TLS_MODE_VERIFY_FULL},
-    {NULL, 0},
-};
-
-static const struct word sslnegotiations[] = {
-    {"postgres", SSLNEGOTIATION_POSTGRES},
-    {"direct", SSLNEGOTIATION_DIRECT},
-    {NULL, 0},
-};
+#include "config/priorities.h"
+#include "config/words.h"
 
 __attribute__((format(printf, 3, 4))) static bool refuse(char *why, size_t cap,
 							 const char *format, ...)
@@ -72,24 +25,6 @@ __attribute__((format(printf, 3, 4))) static bool refuse(char *why, size_t cap,
 	vsnprintf(why, cap, format, args);
 	va_end(args);
 	return false;
-}
-
-static bool find_word(const struct word *words, const char *text, int *out)
-{
-	for (; words->name; words++) {
-		if (!text_equal_nocase(words->name, text))
-			continue;
-		*out = words->value;
-		return true;
-	}
-	return false;
-}
-
-static const char *word_of(const struct word *words, int value)
-{
-	while (words->name && words->value != value)
-		words++;
-	return words->name;
 }
 
 /* "x" is none of a, b, c; did you mean "b"? */
@@ -228,7 +163,7 @@ static bool parse_dheparams(const char *text, const char **out, char *why, size_
 	static const struct word words[] = {{"auto", 0}, {"none", 1}, {NULL, 0}};
 	int value;
 
-	if (find_word(words, text, &value)) {
+	if (words_find(words, text, &value)) {
 		*out = words[value].name;
 		return true;
 	}
@@ -245,6 +180,45 @@ static bool parse_ldap_options(const char *text, const char **out, char *why, si
 	if (strstr(text, SECRET_SHOWN))
 		return refuse(why, cap, "%s", SECRET_SHOWN_WHY);
 	return parse_text(text, out, why, cap);
+}
+
+/* Every enum of the kinds that are words is as long as an int. */
+static bool parse_word(enum setting_kind kind, const char *text, void *field, char *why,
+		       size_t cap)
+{
+	int value;
+
+	if (!words_find(words_of(kind), text, &value))
+		return refuse_word(words_of(kind), text, why, cap);
+	memcpy(field, &value, sizeof(value));
+	return true;
+}
+
+static int word_in(const void *field)
+{
+	int value;
+
+	memcpy(&value, field, sizeof(value));
+	return value;
+}
+
+static bool parse_priority_reserve(const char *text, const char **out, char *why,
+				   size_t cap)
+{
+	struct priority_reserve reserve;
+
+	if (!priority_reserve_parse(text, &reserve, why, cap))
+		return false;
+	*out = text;
+	return true;
+}
+
+static bool parse_applications(const char *text, const char **out, char *why, size_t cap)
+{
+	if (!priorities_check(text, why, cap))
+		return false;
+	*out = text;
+	return true;
 }
 
 bool value_parse(const struct value_rule *rule, const char *text, void *field, char *why,
@@ -271,21 +245,20 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field, c
 		return parse_duration(rule, USEC_PER_MSEC, text, field, why, why_cap);
 	case SETTING_SIZE:
 		return parse_size(rule, text, field, why, why_cap);
+	case SETTING_PRIORITY_RESERVE:
+		return parse_priority_reserve(text, field, why, why_cap);
+	case SETTING_APPLICATIONS:
+		return parse_applications(text, field, why, why_cap);
 	case SETTING_POOL_MODE:
-		return pool_mode_parse(text, field) ||
-		       refuse_word(pool_modes, text, why, why_cap);
 	case SETTING_STATE_POLICY:
-		return state_policy_parse(text, field) ||
-		       refuse_word(state_policies, text, why, why_cap);
 	case SETTING_AUTH_TYPE:
-		return auth_type_parse(text, field) ||
-		       refuse_word(auth_types, text, why, why_cap);
 	case SETTING_TLS_MODE:
-		return tls_mode_parse(text, field) ||
-		       refuse_word(tls_modes, text, why, why_cap);
 	case SETTING_SSLNEGOTIATION:
-		return sslnegotiation_parse(text, field) ||
-		       refuse_word(sslnegotiations, text, why, why_cap);
+	case SETTING_PRIORITY:
+	case SETTING_TRIAL:
+	case SETTING_QUEUE_POLICY:
+	case SETTING_REJECT_ACTION:
+		return parse_word(rule->kind, text, field, why, why_cap);
 	}
 	return false;
 }
@@ -302,6 +275,8 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 	case SETTING_TEXT:
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
+	case SETTING_PRIORITY_RESERVE:
+	case SETTING_APPLICATIONS:
 		snprintf(out, cap, "%s", *(const char *const *)field);
 		break;
 	case SETTING_LDAP_OPTIONS:
@@ -326,21 +301,15 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 		snprintf(out, cap, "%" PRIu64, *(const uint64_t *)field);
 		break;
 	case SETTING_POOL_MODE:
-		snprintf(out, cap, "%s", pool_mode_name(*(const enum pool_mode *)field));
-		break;
 	case SETTING_STATE_POLICY:
-		snprintf(out, cap, "%s",
-			 state_policy_name(*(const enum state_policy *)field));
-		break;
 	case SETTING_AUTH_TYPE:
-		snprintf(out, cap, "%s", auth_type_name(*(const enum auth_type *)field));
-		break;
 	case SETTING_TLS_MODE:
-		snprintf(out, cap, "%s", tls_mode_name(*(const enum tls_mode *)field));
-		break;
 	case SETTING_SSLNEGOTIATION:
-		snprintf(out, cap, "%s",
-			 sslnegotiation_name(*(const enum sslnegotiation *)field));
+	case SETTING_PRIORITY:
+	case SETTING_TRIAL:
+	case SETTING_QUEUE_POLICY:
+	case SETTING_REJECT_ACTION:
+		snprintf(out, cap, "%s", words_name(words_of(kind), word_in(field)));
 		break;
 	}
 	return out;
@@ -353,6 +322,8 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
 	case SETTING_LDAP_OPTIONS:
+	case SETTING_PRIORITY_RESERVE:
+	case SETTING_APPLICATIONS:
 		return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
 	case SETTING_BOOL:
 		return *(const bool *)a == *(const bool *)b;
@@ -364,15 +335,15 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 	case SETTING_SIZE:
 		return *(const uint64_t *)a == *(const uint64_t *)b;
 	case SETTING_POOL_MODE:
-		return *(const enum pool_mode *)a == *(const enum pool_mode *)b;
 	case SETTING_STATE_POLICY:
-		return *(const enum state_policy *)a == *(const enum state_policy *)b;
 	case SETTING_AUTH_TYPE:
-		return *(const enum auth_type *)a == *(const enum auth_type *)b;
 	case SETTING_TLS_MODE:
-		return *(const enum tls_mode *)a == *(const enum tls_mode *)b;
 	case SETTING_SSLNEGOTIATION:
-		return *(const enum sslnegotiation *)a == *(const enum sslnegotiation *)b;
+	case SETTING_PRIORITY:
+	case SETTING_TRIAL:
+	case SETTING_QUEUE_POLICY:
+	case SETTING_REJECT_ACTION:
+		return word_in(a) == word_in(b);
 	}
 	return false;
 }
@@ -380,80 +351,6 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 bool value_is_text(enum setting_kind kind)
 {
 	return kind == SETTING_TEXT || kind == SETTING_FACILITY ||
-	       kind == SETTING_DHEPARAMS || kind == SETTING_LDAP_OPTIONS;
-}
-
-const char *pool_mode_name(enum pool_mode mode)
-{
-	return word_of(pool_modes, (int)mode);
-}
-
-const char *state_policy_name(enum state_policy policy)
-{
-	return word_of(state_policies, (int)policy);
-}
-
-const char *auth_type_name(enum auth_type type)
-{
-	return word_of(auth_types, (int)type);
-}
-
-const char *tls_mode_name(enum tls_mode mode)
-{
-	return word_of(tls_modes, (int)mode);
-}
-
-const char *sslnegotiation_name(enum sslnegotiation negotiation)
-{
-	return word_of(sslnegotiations, (int)negotiation);
-}
-
-bool pool_mode_parse(const char *text, enum pool_mode *out)
-{
-	int value;
-
-	if (!find_word(pool_modes, text, &value))
-		return false;
-	*out = (enum pool_mode)value;
-	return true;
-}
-
-bool state_policy_parse(const char *text, enum state_policy *out)
-{
-	int value;
-
-	if (!find_word(state_policies, text, &value))
-		return false;
-	*out = (enum state_policy)value;
-	return true;
-}
-
-bool auth_type_parse(const char *text, enum auth_type *out)
-{
-	int value;
-
-	if (!find_word(auth_types, text, &value))
-		return false;
-	*out = (enum auth_type)value;
-	return true;
-}
-
-bool tls_mode_parse(const char *text, enum tls_mode *out)
-{
-	int value;
-
-	if (!find_word(tls_modes, text, &value))
-		return false;
-	*out = (enum tls_mode)value;
-	return true;
-}
-
-bool sslnegotiation_parse(const char *text, enum sslnegotiation *out)
-{
-	int value;
-
-	if (!find_word(sslnegotiations, text, &value))
-		return false;
-	*out = (enum sslnegotiation)value;
-	return true;
+	       kind == SETTING_DHEPARAMS || kind == SETTING_LDAP_OPTIONS ||
+	       kind == SETTING_PRIORITY_RESERVE || kind == SETTING_APPLICATIONS;
 }

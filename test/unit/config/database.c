@@ -62,7 +62,10 @@ static void every_key_is_taken(void **state)
 	    "query_timeout=8s idle_transaction_timeout=9min transaction_timeout=10h "
 	    "client_idle_timeout=11ms server_lifetime=0 server_state=error "
 	    "server_max_transactions=14 "
-	    "pin_timeout=12 max_pinned=13 password='p w' auth_user=au "
+	    "pin_timeout=12 max_pinned=13 client_write_timeout=15 max_queue_wait=14 "
+	    "queue_policy=codel "
+	    "priority=low max_priority=critical adaptive_pool=on password='p w' "
+	    "auth_user=au "
 	    "auth_query='select $1' auth_dbname=ad tls_sslmode=verify-full "
 	    "tls_key_file=k TLS_cert_file=c tls_ca_file=ca tls_crl_file=crl "
 	    "tls_protocols=tlsv1.3 tls_ciphers=x tls13_ciphers=y "
@@ -109,6 +112,11 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(d.over.server_state, STATE_ERROR);
 	assert_int_equal(d.over.pin_timeout, 12000000);
 	assert_int_equal(d.over.max_pinned, 13);
+	assert_int_equal(d.over.max_queue_wait, 14000000);
+	assert_int_equal(d.over.queue_policy, QUEUE_CODEL);
+	assert_int_equal(d.over.priority, PRIORITY_LOW);
+	assert_int_equal(d.over.max_priority, PRIORITY_CRITICAL);
+	assert_int_equal(d.over.adaptive_pool, TRIAL_ON);
 	arena_fini(&strings);
 }
 

@@ -91,6 +91,23 @@ static void a_bad_value_leaves_a_key_unset(void **state)
 	assert_int_equal(o.max_queue, -1);
 }
 
+static const char *a_value(enum override_key key)
+{
+	static const struct {
+		enum override_key key;
+		const char *value;
+	} words[] = {
+	    {OVERRIDE_pool_mode, "statement"}, {OVERRIDE_server_state, "error"},
+	    {OVERRIDE_queue_policy, "codel"},  {OVERRIDE_priority, "low"},
+	    {OVERRIDE_max_priority, "normal"}, {OVERRIDE_adaptive_pool, "log"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].key == key)
+			return words[i].value;
+	return "17";
+}
+
 static void every_key_prints_what_it_was_set_to(void **state)
 {
 	struct overrides o = {0};
@@ -99,9 +116,7 @@ static void every_key_prints_what_it_was_set_to(void **state)
 	(void)state;
 	for (unsigned i = 0; i < OVERRIDE_COUNT; i++) {
 		enum override_key key = (enum override_key)i;
-		const char *value = key == OVERRIDE_pool_mode      ? "statement"
-				    : key == OVERRIDE_server_state ? "error"
-								   : "17";
+		const char *value = a_value(key);
 
 		assert_true(overrides_set(&o, key, value, why, sizeof(why)));
 		assert_string_equal(overrides_print(&o, key, text, sizeof(text)), value);

@@ -15,6 +15,10 @@
 	"max_user_connections = 1\nmax_user_client_connections = 1\n"                    \
 	"reserve_pool_timeout = 4\nquery_wait_notify = 5\nserver_idle_timeout = 6\n"     \
 	"server_round_robin = on\npin_timeout = 1\nmax_pinned = 1\n"                     \
+	"max_queue_wait = 1\nqueue_policy = fifo\npriority = critical\n"                 \
+	"max_priority = high\nadaptive_pool = off\npriority_reserve = low=7\n"           \
+	"queue_prediction = log\npriority_shedding = off\nqueue_target = 8\n"            \
+	"queue_interval = 9\npriority_target = 10\n"                                     \
 	"client_write_timeout = 1\n"                                                     \
 	"[databases]\nplain =\n"                                                         \
 	"own = pool_mode=transaction pool_size=2 min_pool_size=2 reserve_pool_size=2 "   \
@@ -22,6 +26,8 @@
 	"transaction_timeout=2 client_idle_timeout=2 server_lifetime=2 "                 \
 	"server_max_transactions=2 "                                                     \
 	"server_state=error pin_timeout=2 max_pinned=2 "                                 \
+	"max_queue_wait=2 queue_policy=log priority=high max_priority=normal "           \
+	"adaptive_pool=log "                                                             \
 	"max_db_connections=2 max_db_client_connections=2 client_write_timeout=2\n"      \
 	"zero = query_timeout=0 max_db_connections=0 max_queue=0\n"                      \
 	"[users]\nplain =\n"                                                             \
@@ -29,6 +35,8 @@
 	"max_queue=3 query_wait_timeout=3 query_timeout=3 idle_transaction_timeout=3 "   \
 	"transaction_timeout=3 client_idle_timeout=3 max_user_connections=3 "            \
 	"server_state=allow pin_timeout=3 max_pinned=3 "                                 \
+	"max_queue_wait=3 queue_policy=codel priority=normal max_priority=low "          \
+	"adaptive_pool=on "                                                              \
 	"max_user_client_connections=3 client_write_timeout=3\n"                         \
 	"zero = query_timeout=0 max_user_connections=0\n"
 
@@ -62,6 +70,17 @@ static void expect_rules(struct rules r, int mine, int other)
 	assert_int_equal(r.server_state, (int)STATE_PIN + mine - 1);
 	assert_int_equal(r.pin_timeout, mine_us);
 	assert_int_equal(r.max_pinned, mine);
+	assert_int_equal(r.max_queue_wait, mine_us);
+	assert_int_equal(r.queue_policy, (int)QUEUE_FIFO + mine - 1);
+	assert_int_equal(r.priority, (int)PRIORITY_CRITICAL + mine - 1);
+	assert_int_equal(r.max_priority, (int)PRIORITY_HIGH + mine - 1);
+	assert_int_equal(r.adaptive_pool, (int)TRIAL_OFF + mine - 1);
+	assert_int_equal(r.queue_prediction, TRIAL_LOG);
+	assert_int_equal(r.priority_shedding, TRIAL_OFF);
+	assert_int_equal(r.priority_reserve.percent[PRIORITY_LOW], 7);
+	assert_int_equal(r.queue_target, 8000000);
+	assert_int_equal(r.queue_interval, 9000000);
+	assert_int_equal(r.priority_target, 10000000);
 	assert_int_equal(r.server_lifetime, (uint64_t)other * 1000000);
 	assert_int_equal(r.server_max_transactions, other);
 	assert_int_equal(r.server_memory_limit, 7 * 1024);

@@ -60,7 +60,7 @@ static void every_default_prints_as_the_table_writes_it(void **state)
 static void every_row_has_a_name_of_its_own_and_one_sentence(void **state)
 {
 	(void)state;
-	assert_int_equal(settings_count(), 118);
+	assert_int_equal(settings_count(), 132);
 	for (size_t i = 0; i < settings_count(); i++) {
 		struct settings_info info = settings_info(i);
 		size_t len = strlen(info.sentence);
@@ -402,8 +402,9 @@ static void texts_have_a_limit(void **state)
 static void set_something_else(struct settings_fixture *f, size_t i)
 {
 	static const char *const values[] = {
-	    "other", "local3", "7",    "0123",    "1025",   "statement", "1",
-	    "0",     "any",    "none", "require", "direct", "error"};
+	    "other", "local3", "7",     "0123",    "1025",   "statement", "1",
+	    "0",     "any",    "none",  "require", "direct", "error",     "low",
+	    "log",   "codel",  "close", "low=7",   "x=high"};
 	struct settings before = f->settings;
 
 	for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {

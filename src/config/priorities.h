@@ -1,0 +1,28 @@
+/*
+ * The lists in which classes of priority are given something: priority_reserve, a share
+ * of the servers for each, and priority_applications, what application_name says.
+ */
+#ifndef POOLER_CONFIG_PRIORITIES_H
+#define POOLER_CONFIG_PRIORITIES_H
+
+#include "base/slice.h"
+#include "config/settings.h"
+
+struct priority_reserve {
+	uint8_t percent[PRIORITY_CLASSES]; /* of a pool's servers; 100 at most in all */
+};
+
+/* Reads "low=5, normal=20": classes that are not named get nothing. False, with the
+ * reason in why and *out untouched, when it is not such a list. */
+bool priority_reserve_parse(const char *text, struct priority_reserve *out, char *why,
+			    size_t why_cap);
+
+/* Whether it is a list of "pattern=class" with commas between them, where * in a pattern
+ * stands for any text and ? for one character. False with the reason in why. */
+bool priorities_check(const char *list, char *why, size_t why_cap);
+
+/* The class that the first matching pattern of a checked list gives to the name; false
+ * when none matches. */
+bool priorities_match(const char *list, struct slice name, enum priority *out);
+
+#endif
