@@ -90,14 +90,19 @@ static uint64_t reserve_due(const struct pool *p)
 
 static unsigned room_in_size(const struct pool *p)
 {
-	if (p->rules.pool_size == 0)
+	unsigned limit = pool_working_limit(p);
+
+	if (p->rules.pool_size == 0 && limit == UINT_MAX)
 		return UINT_MAX;
-	return minus((unsigned)p->rules.pool_size, p->total);
+	if (p->rules.pool_size > 0)
+		limit = at_most(limit, (unsigned)p->rules.pool_size);
+	return minus(limit, p->total);
 }
 
 static unsigned room_for_line(const struct pool *p, uint64_t now_us)
 {
-	if (p->rules.pool_size == 0 || now_us < reserve_due(p))
+	if (p->rules.pool_size == 0 || p->rules.adaptive_pool == TRIAL_ON ||
+	    now_us < reserve_due(p))
 		return room_in_size(p);
 	return minus((unsigned)p->rules.pool_size + (unsigned)p->rules.reserve_pool_size,
 		     p->total);

@@ -15,6 +15,7 @@ enum {
 	REST_MIN = 16,  /* windows from one trial to the next, */
 	REST_MAX = 128, /* longer each time that nothing new was learnt */
 	REST_SLOW = 3,  /* when times have grown a lot */
+	UNUSUAL = 32,   /* times the mean: that is not load */
 };
 
 static const double smoothing = 0.2; /* what a new limit counts for */
@@ -244,6 +245,12 @@ bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_fli
 	}
 	note(&g->window, first_byte_us, in_flight);
 	return is_due;
+}
+
+bool gradient_is_unusual(const struct gradient *g, uint64_t first_byte_us)
+{
+	return g->window.samples >= ENOUGH_SAMPLES &&
+	       (double)first_byte_us > mean_us(&g->window) * UNUSUAL;
 }
 
 void gradient_freeze(struct gradient *g)

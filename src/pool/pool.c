@@ -89,6 +89,8 @@ static void slot_move(struct pool *p, struct slot *slot, enum slot_state next,
 	CHECK((may_become[slot->state] & TO(next)) != 0);
 	leave_state(p, slot);
 	slot->since_us = now_us;
+	if (slot->taken_us != 0 && (next == SLOT_IDLE || next == SLOT_OUTSIDE))
+		pool_end_work(p, slot, now_us);
 	enter_state(p, slot, next);
 	CHECK_SLOW(pool_is_sound(p));
 }
@@ -107,7 +109,7 @@ void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us
 	};
 	for (int state = 0; state < SLOT_STATES; state++)
 		TAILQ_INIT(&p->slots[state]);
-	admission_init(&p->line, ground->rules->max_queue);
+	pool_line_init(p);
 	opening_init(&p->opening);
 	renewal_init(&p->renewal);
 	tally_init(&p->tally, now_us, ground->stats_period_us);
@@ -116,7 +118,8 @@ void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us
 
 void pool_fini(struct pool *p)
 {
-	CHECK(pool_is_unused(p) && p->line.count == 0);
+	CHECK(pool_is_unused(p));
+	pool_line_fini(p);
 	TAILQ_REMOVE(&p->database_usage->pools, p, in_database);
 	demand_withdraw(p);
 	free(p->waits);
@@ -145,44 +148,17 @@ void pool_set_rules(struct pool *p, const struct rules *rules)
 	    rules->server_max_transactions != p->rules.server_max_transactions;
 
 	p->rules = *rules;
-	p->line.max = rules->max_queue;
+	pool_line_set_rules(p);
 	p->hides_memory = false;
 	if (is_other_life || is_other_use)
 		renew_lives(p, is_other_life, is_other_use);
 }
 
-/* ---- clients ask ---- */
-
-bool pool_is_paused(const struct pool *p)
-{
-	return *p->paused_all != 0 || p->database_usage->gate.is_paused;
-}
-
-static bool is_down(const struct pool *p, uint64_t now_us)
-{
-	return p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening) &&
-	       now_us < p->opening.not_before_us;
-}
-
-enum pool_answer pool_ask(const struct pool *p, uint64_t now_us)
-{
-	/* Who waits already is not overtaken, even if a server is idle at the moment. */
-	if (!pool_is_paused(p) && p->line.count == 0) {
-		if (pool_usable(p) > 0)
-			return POOL_TAKE;
-		if (is_down(p, now_us))
-			return POOL_DOWN;
-	}
-	/* What is on its way matters only to a line that is full without it. */
-	if (!admission_is_full(&p->line, 0) ||
-	    !admission_is_full(&p->line, demand_servers_coming(p, now_us)))
-		return POOL_WAIT;
-	return POOL_FULL;
-}
+/* ---- servers are handed out ---- */
 
 static struct slot *first_usable(const struct pool *p)
 {
-	if (pool_usable(p) == 0)
+	if (p->counts[SLOT_IDLE] == p->leaving)
 		return NULL;
 	if (!p->rules.server_round_robin)
 		return TAILQ_FIRST(&p->slots[SLOT_IDLE]);
@@ -190,51 +166,18 @@ static struct slot *first_usable(const struct pool *p)
 				: TAILQ_LAST(&p->slots[SLOT_IDLE], slots);
 }
 
-struct slot *pool_take(struct pool *p, uint64_t now_us)
+struct slot *pool_hand_out(struct pool *p, struct slot *slot, uint64_t now_us)
 {
-	struct slot *slot = first_usable(p);
-
-	CHECK(slot && !slot->retire);
-	pool_take_slot(p, slot, now_us);
-	return slot;
-}
-
-void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us)
-{
-	CHECK(slot->state == SLOT_IDLE && !slot->retire);
+	if (!slot)
+		slot = first_usable(p);
+	CHECK(slot && slot->state == SLOT_IDLE && !slot->retire);
 	slot->was_used = true;
 	slot->may_have_grown = true;
 	slot_move(p, slot, SLOT_BUSY, now_us);
+	slot->taken_us = now_us;
+	forecast_taken(&p->forecast, now_us);
 	tally_at(&p->tally, now_us)->server_assignment_count++;
-}
-
-void pool_join(struct pool *p, struct waiter *w, uint64_t now_us)
-{
-	admission_join(&p->line, w, now_us);
-}
-
-static void count_wait(struct pool *p, uint64_t waited_us, uint64_t now_us)
-{
-	tally_at(&p->tally, now_us)->wait_time_us += waited_us;
-	if (!p->waits)
-		p->waits = calloc(1, sizeof(*p->waits));
-	/* Without memory a wait is missing in the picture, and nothing else. */
-	if (p->waits)
-		histogram_add(p->waits, waited_us);
-}
-
-bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
-		struct waiter **out_waiter)
-{
-	struct waiter *first = admission_first(&p->line);
-
-	if (!first || pool_usable(p) == 0 || pool_is_paused(p))
-		return false;
-	admission_leave(first);
-	count_wait(p, clock_since(now_us, first->since_us), now_us);
-	*out_waiter = first;
-	*out_slot = pool_take(p, now_us);
-	return true;
+	return slot;
 }
 
 /* ---- servers come and go ---- */
@@ -255,6 +198,8 @@ static void begin_slot(struct pool *p, struct slot *slot)
 	slot->transactions = slot->transactions_max = 0;
 	slot->retire = slot->was_used = false;
 	slot->may_have_grown = slot->is_bloated = slot->is_worn = false;
+	slot->taken_us = 0;
+	slot->work = (struct work){0};
 }
 
 void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
@@ -346,7 +291,7 @@ void pool_retire_all(struct pool *p)
 {
 	struct slot *slot;
 
-	while (pool_usable(p) > 0)
+	while (p->counts[SLOT_IDLE] > p->leaving)
 		pool_retire(p, TAILQ_FIRST(&p->slots[SLOT_IDLE]));
 	for (int state = 0; state < SLOT_STATES; state++)
 		TAILQ_FOREACH (slot, &p->slots[state], place)
@@ -356,11 +301,6 @@ void pool_retire_all(struct pool *p)
 bool pool_is_unused(const struct pool *p)
 {
 	return p->clients == 0 && p->total == 0 && p->counts[SLOT_PRIVATE] == 0;
-}
-
-uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
-{
-	return admission_longest_wait(&p->line, now_us);
 }
 
 /* ---- soundness ---- */

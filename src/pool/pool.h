@@ -9,14 +9,29 @@
 #include "base/deadlines.h"
 #include "config/rules.h"
 #include "pool/admission.h"
+#include "pool/forecast.h"
+#include "pool/gradient.h"
 #include "pool/opening.h"
 #include "pool/renewal.h"
 #include "pool/slot.h"
+#include "pool/threshold.h"
 #include "pool/usage.h"
 #include "stats/histogram.h"
 #include "stats/tally.h"
 
 struct database;
+
+/* Why work is not taken on. */
+enum refusal_reason {
+	REFUSAL_FULL,      /* the line is as long as it may be */
+	REFUSAL_TOO_LONG,  /* it would wait for longer than it may */
+	REFUSAL_SHED,      /* its class is not let in while the line is slow */
+	REFUSAL_DISPLACED, /* it was in line, and had to make room for others */
+	REFUSAL_LATE,      /* it has waited for too long in a line that does not get
+			      shorter */
+	REFUSAL_TIMEOUT,   /* it has waited for as long as it may */
+};
+enum { REFUSAL_REASONS = REFUSAL_TIMEOUT + 1 };
 
 struct pool {
 	UT_hash_handle hh;               /* in pools, by key */
@@ -48,6 +63,11 @@ struct pool {
 	unsigned clients;           /* logged in to this pool */
 	unsigned pinned;            /* of these: kept at their servers, or about to be */
 	struct admission line;
+	struct forecast forecast;
+	struct gradient gradient;    /* of rules.adaptive_pool */
+	struct threshold *threshold; /* NULL before anybody had to wait */
+	uint64_t refusals[REFUSAL_REASONS];
+	uint64_t spared[REFUSAL_REASONS]; /* that would have been, by what is on trial */
 	struct opening opening;
 	struct renewal renewal;
 	struct deadline deadline; /* the dispatcher's: reserve, retry, minimum */
@@ -81,43 +101,87 @@ void pool_fini(struct pool *p);
 /* Other sizes and timeouts; servers that are there already live by the new ones. */
 void pool_set_rules(struct pool *p, const struct rules *rules);
 
-/* ---- clients ask ---- */
+/* ---- clients ask: line.c ---- */
 
 /* Whether PAUSE keeps clients and servers of this pool apart. */
 bool pool_is_paused(const struct pool *p);
 
-/* Idle servers that may be handed out. */
-static inline unsigned pool_usable(const struct pool *p)
+/* Servers that clients have, or that are made fit for the next. */
+static inline unsigned pool_at_work(const struct pool *p)
 {
-	return p->counts[SLOT_IDLE] - p->leaving;
+	return p->counts[SLOT_BUSY] + p->counts[SLOT_CLEANING];
 }
 
+/* How many servers may be at work: what rules.adaptive_pool has found, or UINT_MAX. */
+unsigned pool_working_limit(const struct pool *p);
+
+/* Idle servers that may be handed out. */
+unsigned pool_usable(const struct pool *p);
+
+/* Whether a client gets a server without waiting: one is free, and nobody is before him.
+ */
+bool pool_may_take(const struct pool *p);
+
 enum pool_answer {
-	POOL_TAKE, /* a server is free: pool_take() */
-	POOL_WAIT, /* join the line: pool_join() */
-	POOL_FULL, /* the line is as long as it may be */
-	POOL_DOWN, /* no server, and the last attempt to open one failed a moment ago */
+	POOL_TAKE,   /* a server is free: pool_take() */
+	POOL_WAIT,   /* join the line: pool_join() */
+	POOL_REFUSE, /* it is not taken on: `reason` */
+	POOL_DOWN,   /* no server, and the last attempt to open one failed a moment ago */
 };
 
-/* What a client that needs a server now may do. Changes nothing. */
-enum pool_answer pool_ask(const struct pool *p, uint64_t now_us);
+struct pool_ruling {
+	enum pool_answer answer;
+	enum refusal_reason reason; /* of POOL_REFUSE */
+	bool is_on_trial;           /* POOL_WAIT, but for trials it would be refused, for
+				       this reason */
+	uint64_t expected_us;       /* the wait that was predicted */
+	struct waiter *displaced;   /* POOL_WAIT: who has to be refused for it; or NULL */
+};
 
-/* After POOL_TAKE: the server, now busy. Here and in pool_match() the pool's tally counts
- * the assignment. */
-struct slot *pool_take(struct pool *p, uint64_t now_us);
+/* What a client that needs a server now may do. Counts what was asked, and refusals;
+ * otherwise changes nothing. */
+struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t now_us);
+
+/* After POOL_TAKE: the server, now busy for somebody of that class. Here and in
+ * pool_match() the pool's tally counts the assignment. */
+struct slot *pool_take(struct pool *p, uint8_t class, uint64_t now_us);
 
 /* The same for one that is idle and usable, whichever it is. */
-void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us);
+void pool_take_slot(struct pool *p, struct slot *slot, uint8_t class, uint64_t now_us);
 
-/* After POOL_WAIT. */
-void pool_join(struct pool *p, struct waiter *w, uint64_t now_us);
+/* After POOL_WAIT, with the expectation of the ruling. The waiter's owner is set. */
+void pool_join(struct pool *p, struct waiter *w, const struct asker *asker,
+	       uint64_t expected_us, uint64_t now_us);
 
-/* The next waiter and the server for it, now busy and off the line; false when nobody
- * waits, nothing is idle or the gate is shut. To be called again until false after
- * anything that could help: a server freed or opened, RESUME. The wait is counted in the
- * pool's tally and histogram. */
-bool pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
-		struct waiter **out_waiter);
+enum pool_match {
+	POOL_NO_MATCH, /* nobody waits, nothing is idle, or the gate is shut */
+	POOL_MATCHED,  /* the waiter, off the line, and the server for it, now busy */
+	POOL_REJECTED, /* the waiter, off the line, is to be told REFUSAL_LATE */
+};
+
+/* What becomes of the next in line. To be called again until POOL_NO_MATCH after anything
+ * that could help: a server freed or opened, RESUME. The wait of who is served is counted
+ * in the pool's tally and histogram. */
+enum pool_match pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
+			   struct waiter **out_waiter);
+
+/* One who is in line is refused: he leaves it, and is counted. */
+void pool_refuse(struct pool *p, struct waiter *w, enum refusal_reason reason);
+
+/* The wait that is predicted for one who comes now; 0: none, or nothing is known. */
+uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t now_us);
+
+/* A server has begun to answer, so long after it was asked. */
+void pool_note_first_byte(struct pool *p, uint64_t after_us, uint64_t now_us);
+
+/* For line.c and pool.c only. */
+void pool_line_init(struct pool *p);
+void pool_line_fini(struct pool *p); /* nobody may wait */
+void pool_line_set_rules(struct pool *p);
+/* The next idle server (or the one given) is busy from here on. */
+struct slot *pool_hand_out(struct pool *p, struct slot *slot, uint64_t now_us);
+/* It is busy or cleaning no more. */
+void pool_end_work(struct pool *p, struct slot *slot, uint64_t now_us);
 
 /* ---- servers come and go ---- */
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "pool/lane.h"
+
 struct pool;
 struct usage;
 
@@ -37,6 +39,8 @@ struct slot {
 				      counts as a server */
 	uint64_t opened_us;        /* when it was logged in; 0 before */
 	uint64_t since_us;         /* when it came into its state */
+	uint64_t taken_us;         /* when its work began, cleaning included; 0 = none */
+	struct work work;          /* what it owes for that */
 	uint64_t retire_us;        /* when server_lifetime ends, jitter included */
 	uint64_t asked_us;         /* when it last told how much memory it uses */
 	uint32_t transactions;     /* that it has done; the relay counts */

@@ -33,18 +33,18 @@ static void a_client_asks(struct world *w)
 
 	if (w->m.people[person].pool >= 0)
 		return;
-	switch (pool_ask(&w->pools[pool], w->now)) {
+	switch (asked(&w->pools[pool], w->now)) {
 	case POOL_TAKE:
-		assert_ptr_equal(pool_take(&w->pools[pool], w->now), &w->slots[picked]);
+		assert_ptr_equal(take(&w->pools[pool], w->now), &w->slots[picked]);
 		model_take(&w->m, picked, w->now);
 		return;
 	case POOL_WAIT:
-		pool_join(&w->pools[pool], &w->people[person], w->now);
+		stand(&w->pools[pool], &w->people[person], w->now);
 		w->m.people[person] = (struct model_person){
 		    .pool = pool, .since_us = w->now, .ticket = ++w->tickets};
 		world_serve(w, pool);
 		return;
-	case POOL_FULL:
+	case POOL_REFUSE:
 	case POOL_DOWN:
 		return;
 	}

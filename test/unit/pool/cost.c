@@ -59,19 +59,19 @@ static unsigned long steps_of_a_turn(struct pool *p, uint64_t now)
 	struct slot fresh = {0};
 
 	steps = 0;
-	assert_int_equal(pool_ask(p, now), POOL_TAKE);
-	slot = pool_take(p, now);
-	pool_join(p, &first, now);
-	pool_join(p, &second, now);
+	assert_int_equal(asked(p, now), POOL_TAKE);
+	slot = take(p, now);
+	stand(p, &first, now);
+	stand(p, &second, now);
 	assert_true(pool_demand(p, now) > 0);
 	pool_next_look(p, now);
 	pool_give_back(p, slot, now);
 	assert_int_equal(pool_judge_idle(p, slot, now), UPKEEP_KEEP);
 	pool_idle_deadline(p, slot);
-	assert_true(pool_match(p, now, &slot, &waiter));
+	assert_true(matched(p, now, &slot, &waiter));
 	pool_add(p, &fresh, now);
 	pool_opened(p, &fresh, now);
-	assert_true(pool_match(p, now, &opened, &waiter));
+	assert_true(matched(p, now, &opened, &waiter));
 	pool_set_cleaning(p, opened, now);
 	pool_retire(p, opened);
 	pool_give_back(p, opened, now);
@@ -127,8 +127,8 @@ static unsigned long steps_with_idle_servers(unsigned idle, bool round_robin)
 	for (unsigned i = 0; i < idle / 2; i++)
 		pool_retire(&p, &s[i]);
 	steps = 0;
-	assert_int_equal(pool_ask(&p, START), POOL_TAKE);
-	struct slot *taken = pool_take(&p, START);
+	assert_int_equal(asked(&p, START), POOL_TAKE);
+	struct slot *taken = take(&p, START);
 	pool_give_back(&p, taken, START);
 	pool_judge_idle(&p, taken, START);
 	unsigned long count = steps;
@@ -164,12 +164,12 @@ static unsigned long steps_with_waiters(unsigned waiting)
 	add_busy(&p, &s, START);
 	join(&p, w, waiting, START);
 	steps = 0;
-	assert_int_equal(pool_ask(&p, START), POOL_WAIT);
+	assert_int_equal(asked(&p, START), POOL_WAIT);
 	admission_leave(&w[waiting / 2]);
 	pool_demand(&p, START);
 	pool_next_look(&p, START);
 	pool_give_back(&p, &s, START);
-	assert_true(pool_match(&p, START, &slot, &waiter));
+	assert_true(matched(&p, START, &slot, &waiter));
 	unsigned long count = steps;
 	pool_end(&p);
 	ground_end(&g);
@@ -205,7 +205,7 @@ static unsigned long steps_with_blocked(unsigned count)
 	add_busy(&holder, &s, START);
 	for (unsigned i = 0; i < count; i++) {
 		pool_begin(&c.pools[i], &c.g, 0, 0);
-		pool_join(&c.pools[i], &w[i], START);
+		stand(&c.pools[i], &w[i], START);
 		assert_int_equal(pool_demand(&c.pools[i], START), 0);
 	}
 	steps = 0;

@@ -93,7 +93,7 @@ static void a_pool_without_a_database_opens_nothing(void **state)
 	(void)state;
 	ground_begin(&g);
 	pool_begin(&p, &g, 0, 0);
-	pool_join(&p, &w, START);
+	stand(&p, &w, START);
 	p.database = NULL;
 	assert_int_equal(pool_demand(&p, START), 0);
 	assert_int_equal(pool_next_look(&p, START), CLOCK_NEVER);
@@ -116,7 +116,7 @@ static void the_next_look_is_when_reserve_or_pause_is_due(void **state)
 	pool_begin(&p, &g, 0, 0);
 	assert_int_equal(pool_next_look(&p, START), CLOCK_NEVER);
 	add_busy(&p, &s, START);
-	pool_join(&p, &w, START + SECOND);
+	stand(&p, &w, START + SECOND);
 	assert_int_equal(pool_next_look(&p, START + SECOND), START + 6 * SECOND);
 	assert_int_equal(pool_demand(&p, START + 6 * SECOND - 1), 0);
 	assert_int_equal(pool_demand(&p, START + 6 * SECOND), 1);

@@ -46,7 +46,7 @@ static void match(struct simulation *s, struct pool *p)
 	struct slot *slot;
 	struct waiter *waiter;
 
-	while (pool_match(p, s->now, &slot, &waiter)) {
+	while (matched(p, s->now, &slot, &waiter)) {
 		ptrdiff_t at = slot - s->slots;
 		uint64_t *longest = &s->longest_wait_us[p - s->pools];
 		uint64_t waited = s->now - waiter->since_us;
@@ -109,7 +109,7 @@ static void free_slot(struct simulation *s, struct slot *slot)
 
 static void come_back(struct simulation *s, struct client *c)
 {
-	pool_join(&s->pools[c->pool], &c->waiter, s->now);
+	stand(&s->pools[c->pool], &c->waiter, s->now);
 }
 
 static void tick(struct simulation *s)

@@ -80,6 +80,39 @@ static inline void pool_begin(struct pool *p, struct ground *g, int database, in
 	pool_init(p, &ground, START);
 }
 
+/* ---- as somebody of the normal class who would wait for ever ---- */
+
+static inline struct asker somebody(void)
+{
+	return (struct asker){
+	    .weight = 1, .class = PRIORITY_NORMAL, .limit_us = CLOCK_NEVER};
+}
+
+static inline enum pool_answer asked(struct pool *p, uint64_t now_us)
+{
+	struct asker asker = somebody();
+
+	return pool_ask(p, &asker, now_us).answer;
+}
+
+static inline void stand(struct pool *p, struct waiter *w, uint64_t now_us)
+{
+	struct asker asker = somebody();
+
+	pool_join(p, w, &asker, 0, now_us);
+}
+
+static inline struct slot *take(struct pool *p, uint64_t now_us)
+{
+	return pool_take(p, PRIORITY_NORMAL, now_us);
+}
+
+static inline bool matched(struct pool *p, uint64_t now_us, struct slot **out_slot,
+			   struct waiter **out_waiter)
+{
+	return pool_match(p, now_us, out_slot, out_waiter) == POOL_MATCHED;
+}
+
 /* Whatever is left leaves. */
 static inline void pool_end(struct pool *p)
 {
@@ -111,7 +144,7 @@ static inline void add_busy(struct pool *p, struct slot *slot, uint64_t now_us)
 	add_idle(p, slot, now_us);
 	do {
 		assert_true(count < COUNT_OF(taken));
-		taken[count] = pool_take(p, now_us);
+		taken[count] = take(p, now_us);
 	} while (taken[count++] != slot);
 	for (unsigned i = 0; i + 1 < count; i++)
 		pool_give_back(p, taken[i], now_us);
@@ -121,7 +154,7 @@ static inline void join(struct pool *p, struct waiter *waiters, unsigned count,
 			uint64_t now_us)
 {
 	for (unsigned i = 0; i < count; i++)
-		pool_join(p, &waiters[i], now_us);
+		stand(p, &waiters[i], now_us);
 }
 
 #endif

@@ -267,7 +267,7 @@ enum pool_answer model_ask(const struct model *m, int pool, uint64_t now_us)
 	if (p->rules.max_queue < 0)
 		return POOL_WAIT;
 	return line < p->rules.max_queue + coming(m, pool, now_us) ? POOL_WAIT
-								   : POOL_FULL;
+								   : POOL_REFUSE;
 }
 
 /* ---- upkeep ---- */

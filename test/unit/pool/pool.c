@@ -18,27 +18,27 @@ static void the_answer_follows_from_what_there_is(void **state)
 	} cases[] = {
 	    {"an idle server", 2, 0, 1, 1, 0, 0, false, false, POOL_TAKE},
 	    {"an idle one, but others wait", 2, 5, 1, 0, 0, 1, false, false, POOL_WAIT},
-	    {"an idle one, too many wait", 1, 1, 1, 0, 0, 1, false, false, POOL_FULL},
+	    {"an idle one, too many wait", 1, 1, 1, 0, 0, 1, false, false, POOL_REFUSE},
 	    {"room to open", 2, 0, 0, 1, 0, 0, false, false, POOL_WAIT},
 	    {"room to open for as many as wait", 2, 0, 0, 0, 0, 1, false, false,
 	     POOL_WAIT},
-	    {"room to open for those before", 2, 0, 0, 0, 0, 2, false, false, POOL_FULL},
+	    {"room to open for those before", 2, 0, 0, 0, 0, 2, false, false, POOL_REFUSE},
 	    {"no limit to the size", 0, 0, 0, 0, 0, 50, false, false, POOL_WAIT},
 	    {"one is being opened for it", 1, 0, 0, 0, 1, 0, false, false, POOL_WAIT},
 	    {"one is being opened for another", 1, 0, 0, 0, 1, 1, false, false,
-	     POOL_FULL},
-	    {"all busy, never wait", 2, 0, 0, 2, 0, 0, false, false, POOL_FULL},
+	     POOL_REFUSE},
+	    {"all busy, never wait", 2, 0, 0, 2, 0, 0, false, false, POOL_REFUSE},
 	    {"all busy, room in the line", 2, 3, 0, 2, 0, 2, false, false, POOL_WAIT},
-	    {"all busy, line full", 2, 3, 0, 2, 0, 3, false, false, POOL_FULL},
+	    {"all busy, line full", 2, 3, 0, 2, 0, 3, false, false, POOL_REFUSE},
 	    {"all busy, endless line", 2, -1, 0, 2, 0, 50, false, false, POOL_WAIT},
 	    {"paused, idle server", 2, 1, 1, 0, 0, 0, true, false, POOL_WAIT},
-	    {"paused, line full", 2, 1, 1, 0, 0, 1, true, false, POOL_FULL},
-	    {"paused, never wait", 2, 0, 1, 0, 0, 0, true, false, POOL_FULL},
+	    {"paused, line full", 2, 1, 1, 0, 0, 1, true, false, POOL_REFUSE},
+	    {"paused, never wait", 2, 0, 1, 0, 0, 0, true, false, POOL_REFUSE},
 	    {"none, just failed", 2, 5, 0, 0, 0, 0, false, true, POOL_DOWN},
 	    {"none but one being opened", 2, 5, 0, 0, 1, 0, false, true, POOL_DOWN},
 	    {"just failed, some wait on", 2, 5, 0, 0, 0, 1, false, true, POOL_WAIT},
 	    {"just failed, another is busy", 2, 5, 0, 1, 0, 0, false, true, POOL_WAIT},
-	    {"just failed, busy, never wait", 2, 0, 0, 1, 0, 0, false, true, POOL_FULL},
+	    {"just failed, busy, never wait", 2, 0, 0, 1, 0, 0, false, true, POOL_REFUSE},
 	    {"just failed, another is idle", 2, 5, 1, 0, 0, 0, false, true, POOL_TAKE},
 	    {"just failed, paused", 2, 5, 0, 0, 0, 0, true, true, POOL_WAIT},
 	};
@@ -65,12 +65,12 @@ static void the_answer_follows_from_what_there_is(void **state)
 		g.database[0]->gate.is_paused = cases[i].is_paused;
 		if (cases[i].is_failing)
 			pool_open_failed(&p, START, 100 * SECOND);
-		if (pool_ask(&p, START) != cases[i].answer)
-			fail_msg("%s: %d", cases[i].what, (int)pool_ask(&p, START));
+		if (asked(&p, START) != cases[i].answer)
+			fail_msg("%s: %d", cases[i].what, (int)asked(&p, START));
 		g.database[0]->gate.is_paused = false;
 		/* PAUSE of everything shuts as well. */
 		g.paused_all = cases[i].is_paused;
-		assert_int_equal(pool_ask(&p, START), cases[i].answer);
+		assert_int_equal(asked(&p, START), cases[i].answer);
 		pool_end(&p);
 		ground_end(&g);
 	}
@@ -88,10 +88,10 @@ static void after_the_pause_a_pool_that_failed_is_tried_by_one(void **state)
 	g.rules.max_queue = 0;
 	pool_begin(&p, &g, 0, 0);
 	pool_open_failed(&p, START, 15 * SECOND);
-	assert_int_equal(pool_ask(&p, START + 79 * MSEC), POOL_DOWN);
-	assert_int_equal(pool_ask(&p, START + 121 * MSEC), POOL_WAIT);
-	pool_join(&p, &w, START + 121 * MSEC);
-	assert_int_equal(pool_ask(&p, START + 121 * MSEC), POOL_FULL);
+	assert_int_equal(asked(&p, START + 79 * MSEC), POOL_DOWN);
+	assert_int_equal(asked(&p, START + 121 * MSEC), POOL_WAIT);
+	stand(&p, &w, START + 121 * MSEC);
+	assert_int_equal(asked(&p, START + 121 * MSEC), POOL_REFUSE);
 	assert_int_equal(pool_demand(&p, START + 121 * MSEC), 1);
 	pool_add(&p, &s, START + 121 * MSEC);
 	assert_int_equal(pool_demand(&p, START + 121 * MSEC), 0);
@@ -107,10 +107,10 @@ static void shared_limits_count_when_servers_to_come_are_counted(void **state)
 		enum pool_answer answer;
 	} cases[] = {
 	    {1, 0, 0, 0, POOL_WAIT},
-	    {1, 0, 1, 0, POOL_FULL},
-	    {0, 1, 1, 0, POOL_FULL},
+	    {1, 0, 1, 0, POOL_REFUSE},
+	    {0, 1, 1, 0, POOL_REFUSE},
 	    {2, 2, 1, 0, POOL_WAIT},
-	    {2, 1, 1, 0, POOL_FULL},
+	    {2, 1, 1, 0, POOL_REFUSE},
 	    /* It can be evicted. */
 	    {1, 0, 0, 1, POOL_WAIT},
 	    {2, 0, 1, 1, POOL_WAIT},
@@ -132,7 +132,7 @@ static void shared_limits_count_when_servers_to_come_are_counted(void **state)
 			add_busy(&other, &slots[k], START);
 		for (unsigned k = 0; k < cases[i].idle_elsewhere; k++)
 			add_idle(&other, &slots[cases[i].busy_elsewhere + k], START);
-		assert_int_equal(pool_ask(&p, START), cases[i].answer);
+		assert_int_equal(asked(&p, START), cases[i].answer);
 		pool_end(&other);
 		pool_end(&p);
 		ground_end(&g);
@@ -164,7 +164,7 @@ static void the_latest_used_is_taken_first_or_the_longest_idle_in_turns(void **s
 		pool_give_back(&p, &s[2], START + 2);
 		pool_give_back(&p, &s[0], START + 3);
 		for (int k = 0; k < 3; k++)
-			assert_ptr_equal(pool_take(&p, START + 4), &s[cases[i].order[k]]);
+			assert_ptr_equal(take(&p, START + 4), &s[cases[i].order[k]]);
 		assert_int_equal(p.tally.now.server_assignment_count, 6);
 		pool_end(&p);
 		ground_end(&g);
@@ -194,9 +194,9 @@ static void retired_servers_are_never_handed_out(void **state)
 		assert_true(pool_is_sound(&p));
 		assert_int_equal(pool_usable(&p), 1);
 		assert_int_equal(g.database[0]->leaving, 3);
-		assert_int_equal(pool_ask(&p, START + 9), POOL_TAKE);
-		assert_ptr_equal(pool_take(&p, START + 9), &s[3]);
-		assert_int_equal(pool_ask(&p, START + 9), POOL_WAIT);
+		assert_int_equal(asked(&p, START + 9), POOL_TAKE);
+		assert_ptr_equal(take(&p, START + 9), &s[3]);
+		assert_int_equal(asked(&p, START + 9), POOL_WAIT);
 		for (int k = 0; k < 3; k++) {
 			struct slot *retired = p.first_retired;
 
@@ -251,20 +251,20 @@ static void waiters_are_served_in_order_of_arrival(void **state)
 	(void)state;
 	ground_begin(&g);
 	pool_begin(&p, &g, 0, 0);
-	assert_false(pool_match(&p, START, &slot, &waiter));
+	assert_false(matched(&p, START, &slot, &waiter));
 	join(&p, w, 3, START);
-	assert_false(pool_match(&p, START, &slot, &waiter));
+	assert_false(matched(&p, START, &slot, &waiter));
 	add_idle(&p, &s[0], START + 5 * MSEC);
 	add_idle(&p, &s[1], START + 5 * MSEC);
 	for (int i = 0; i < 2; i++) {
-		assert_true(pool_match(&p, START + 5 * MSEC, &slot, &waiter));
+		assert_true(matched(&p, START + 5 * MSEC, &slot, &waiter));
 		assert_ptr_equal(waiter, &w[i]);
 		assert_null(waiter->line);
 		assert_int_equal(slot->state, SLOT_BUSY);
 	}
-	assert_false(pool_match(&p, START + 5 * MSEC, &slot, &waiter));
+	assert_false(matched(&p, START + 5 * MSEC, &slot, &waiter));
 	pool_give_back(&p, &s[0], START + 9 * MSEC);
-	assert_true(pool_match(&p, START + 9 * MSEC, &slot, &waiter));
+	assert_true(matched(&p, START + 9 * MSEC, &slot, &waiter));
 	assert_ptr_equal(waiter, &w[2]);
 	assert_int_equal(p.tally.now.wait_time_us, 19 * MSEC);
 	assert_int_equal(p.tally.now.server_assignment_count, 3);
@@ -283,17 +283,17 @@ static void a_pause_keeps_servers_and_waiters_apart(void **state)
 	(void)state;
 	ground_begin(&g);
 	pool_begin(&p, &g, 0, 0);
-	pool_join(&p, &w, START);
+	stand(&p, &w, START);
 	g.database[0]->gate.is_paused = true;
 	assert_int_equal(pool_demand(&p, START), 0);
 	assert_int_equal(pool_next_look(&p, START), CLOCK_NEVER);
 	add_idle(&p, &s, START);
-	assert_false(pool_match(&p, START, &slot, &waiter));
+	assert_false(matched(&p, START, &slot, &waiter));
 	g.database[0]->gate.is_paused = false;
 	g.paused_all = 1;
-	assert_false(pool_match(&p, START, &slot, &waiter));
+	assert_false(matched(&p, START, &slot, &waiter));
 	g.paused_all = 0;
-	assert_true(pool_match(&p, START, &slot, &waiter));
+	assert_true(matched(&p, START, &slot, &waiter));
 	pool_end(&p);
 	ground_end(&g);
 }
@@ -366,7 +366,7 @@ static void a_slot_can_be_used_again(void **state)
 	pool_remove(&p, &s, START);
 	add_idle(&p, &s, START + 1);
 	assert_int_equal(pool_usable(&p), 1);
-	assert_ptr_equal(pool_take(&p, START + 2), &s);
+	assert_ptr_equal(take(&p, START + 2), &s);
 	pool_end(&p);
 	ground_end(&g);
 }

@@ -61,7 +61,7 @@ static void a_successor_is_ready_before_the_old_one_goes(void **state)
 	ASSERT_STEP(&c, LATE, RENEWAL_WAIT);
 	/* Meanwhile it serves, and is not too many when it comes back; nor is any other.
 	 */
-	assert_ptr_equal(pool_take(&c.p, LATE), &c.s[0]);
+	assert_ptr_equal(take(&c.p, LATE), &c.s[0]);
 	pool_give_back(&c.p, &c.s[0], LATE);
 	assert_false(c.s[0].retire);
 	pool_opened(&c.p, &c.next[0], LATE + MSEC);
@@ -197,7 +197,7 @@ static void what_others_wait_for_is_theirs(void **state)
 	(void)state;
 	begin(&c, 2);
 	c.g.database[0]->max_servers = 2;
-	pool_join(&c.other, &w, LATE);
+	stand(&c.other, &w, LATE);
 	assert_int_equal(pool_demand(&c.other, LATE), 0);
 	c.g.database[0]->max_servers = 3;
 	pool_give_back(&c.p, &c.s[0], LATE);
@@ -246,7 +246,7 @@ static void a_successor_does_not_wait_for_ever(void **state)
 	pool_give_back(&c.p, &c.s[0], LATE);
 	ASSERT_STEP(&c, LATE, RENEWAL_OPEN);
 	pool_add_successor(&c.p, &c.next[0], LATE);
-	pool_take(&c.p, LATE);
+	take(&c.p, LATE);
 	pool_opened(&c.p, &c.next[0], LATE);
 	assert_int_equal(pool_next_look(&c.p, LATE), end_us);
 	ASSERT_STEP(&c, end_us - 1, RENEWAL_WAIT);
@@ -344,7 +344,7 @@ static void servers_that_were_used_are_asked_now_and_then(void **state)
 	assert_false(pool_wants_to_ask(&c.p, &c.s[0], due - 1));
 	assert_true(pool_wants_to_ask(&c.p, &c.s[0], due));
 	/* Those who wait come first, but not for ever. */
-	pool_join(&c.p, &w, START);
+	stand(&c.p, &w, START);
 	assert_false(pool_wants_to_ask(&c.p, &c.s[0], due));
 	assert_true(pool_wants_to_ask(&c.p, &c.s[0], due + 60 * SECOND));
 	admission_leave(&w);
@@ -356,7 +356,7 @@ static void servers_that_were_used_are_asked_now_and_then(void **state)
 	pool_note_memory(&c.p, &c.s[0], 10, due);
 	assert_int_equal(pool_idle_deadline(&c.p, &c.s[0]), c.s[0].retire_us);
 	/* Used again, it is asked again; unless servers of the pool do not tell. */
-	pool_take(&c.p, due);
+	take(&c.p, due);
 	assert_true(pool_wants_to_ask(&c.p, &c.s[0], due + 60 * SECOND));
 	pool_note_memory_hidden(&c.p);
 	assert_false(pool_wants_to_ask(&c.p, &c.s[0], due + 60 * SECOND));

@@ -195,7 +195,7 @@ static void the_longest_idle_of_another_pool_is_evicted(void **state)
 	admission_leave(&c.w[2][0]);
 	pool_give_back(&c.p[1], &c.s[3], START + 1);
 	pool_give_back(&c.p[0], &c.s[1], START + 2);
-	pool_join(&c.p[2], &c.w[2][0], START + 3);
+	stand(&c.p[2], &c.w[2][0], START + 3);
 	assert_int_equal(pool_demand(&c.p[2], START + 3), 0);
 	assert_ptr_equal(pool_eviction_for(&c.p[2]), &c.s[3]);
 	/* While one is leaving, no other has to. */
@@ -231,7 +231,7 @@ static void nothing_is_evicted_where_another_limit_forbids_opening(void **state)
 		add_busy(&of_user, &s[1], START);
 		if (cases[i].idle_of_user)
 			pool_give_back(&of_user, &s[1], START);
-		pool_join(&p, &w, START);
+		stand(&p, &w, START);
 		assert_int_equal(pool_demand(&p, START), 0);
 		assert_ptr_equal(p.blocked_by, g.database[0]);
 		assert_ptr_equal(pool_eviction_for(&p),
@@ -411,12 +411,12 @@ static void room_is_not_kept_for_long_and_not_soon_again(void **state)
 	pool_add(&q.of_database, &q.s[0], now);
 	pool_opened(&q.of_database, &q.s[0], now);
 	for (int i = 1; i < 30; i++) {
-		pool_take(&q.of_database, now);
+		take(&q.of_database, now);
 		now += SECOND;
 		pool_give_back(&q.of_database, &q.s[0], now);
 		assert_false(q.s[0].retire);
 	}
-	pool_take(&q.of_database, now);
+	take(&q.of_database, now);
 	now += SECOND;
 	/* Its place in turn moves when the other limit is looked at. */
 	pool_give_back(&q.of_user, &q.s[1], now);

@@ -184,7 +184,7 @@ static void a_server_for_a_single_use_is_kept_until_it_is_used(void **state)
 	pool_set_cleaning(&p, &s, START);
 	pool_give_back(&p, &s, START);
 	assert_false(s.retire);
-	pool_take(&p, START);
+	take(&p, START);
 	pool_set_cleaning(&p, &s, START);
 	pool_give_back(&p, &s, START);
 	assert_int_equal(pool_judge_idle(&p, &s, START), UPKEEP_CLOSE_RETIRED);

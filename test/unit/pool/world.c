@@ -19,9 +19,9 @@ static void slot_agrees(const struct world *w, int i)
 	assert_int_equal(s->retire_us, m->retire_us);
 }
 
-static void pool_agrees(const struct world *w, int i)
+static void pool_agrees(struct world *w, int i)
 {
-	const struct pool *p = &w->pools[i];
+	struct pool *p = &w->pools[i];
 	const struct model_pool *m = &w->m.pools[i];
 	int first = model_first_person(&w->m, i);
 	int limit = model_blocked_by(&w->m, i);
@@ -39,10 +39,10 @@ static void pool_agrees(const struct world *w, int i)
 	assert_int_equal(p->opening.failures, m->failures);
 	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
 	assert_int_equal(p->tally.now.wait_time_us, m->waited_us);
-	assert_int_equal(pool_ask(p, w->now), model_ask(&w->m, i, w->now));
+	assert_int_equal(asked(p, w->now), model_ask(&w->m, i, w->now));
 }
 
-static void limit_agrees(const struct world *w, int i)
+static void limit_agrees(struct world *w, int i)
 {
 	const struct usage *u = w->limits[i];
 	const struct pool *p;
@@ -58,7 +58,7 @@ static void limit_agrees(const struct world *w, int i)
 	assert_int_equal(n, w->m.limits[i].line_len);
 }
 
-void world_agrees(const struct world *w)
+void world_agrees(struct world *w)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++)
 		slot_agrees(w, i);
@@ -185,7 +185,7 @@ static void match(struct world *w, int pool)
 	struct slot *slot;
 	struct waiter *waiter;
 
-	while (pool_match(&w->pools[pool], w->now, &slot, &waiter)) {
+	while (matched(&w->pools[pool], w->now, &slot, &waiter)) {
 		int person = model_first_person(&w->m, pool);
 		int picked = model_pick(&w->m, pool);
 

@@ -26,7 +26,7 @@ struct world {
 };
 
 /* Insists that everything is the same in both. */
-void world_agrees(const struct world *w);
+void world_agrees(struct world *w);
 
 /* The dispatcher; to reap is to remove what is closing. */
 void world_close_slot(struct world *w, int slot);

@@ -1,0 +1,298 @@
+/*
+ * What becomes of a client that needs a server: it gets one, waits for one, or is told at
+ * once that there will be none in time. The line itself is admission.c; here it meets the
+ * servers and the clock.
+ */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "pool/demand.h"
+#include "pool/pool.h"
+
+enum {
+	/* Servers that must have come free before waits are predicted. */
+	EVIDENCE = 8,
+	/* The bound of what is learned in a pool without a size. */
+	GRADIENT_MOST = 1000,
+};
+
+/* ---- beginning and end ---- */
+
+static unsigned most_at_work(const struct rules *rules)
+{
+	return rules->pool_size > 0 ? (unsigned)rules->pool_size : GRADIENT_MOST;
+}
+
+static unsigned least_at_work(const struct rules *rules)
+{
+	unsigned least = rules->min_pool_size > 0 ? (unsigned)rules->min_pool_size : 1;
+
+	return least < most_at_work(rules) ? least : most_at_work(rules);
+}
+
+void pool_line_set_rules(struct pool *p)
+{
+	p->line.max = p->rules.max_queue;
+	gradient_set_bounds(&p->gradient, least_at_work(&p->rules),
+			    most_at_work(&p->rules));
+}
+
+void pool_line_init(struct pool *p)
+{
+	admission_init(&p->line, p->rules.max_queue);
+	forecast_init(&p->forecast);
+	gradient_init(&p->gradient, least_at_work(&p->rules), most_at_work(&p->rules));
+}
+
+void pool_line_fini(struct pool *p)
+{
+	admission_fini(&p->line);
+	free(p->threshold);
+	p->threshold = NULL;
+}
+
+/* ---- what may be had at once ---- */
+
+bool pool_is_paused(const struct pool *p)
+{
+	return *p->paused_all != 0 || p->database_usage->gate.is_paused;
+}
+
+unsigned pool_working_limit(const struct pool *p)
+{
+	return p->rules.adaptive_pool == TRIAL_ON ? gradient_limit(&p->gradient)
+						  : UINT_MAX;
+}
+
+unsigned pool_usable(const struct pool *p)
+{
+	unsigned idle = p->counts[SLOT_IDLE] - p->leaving;
+	unsigned at_work = pool_at_work(p), limit = pool_working_limit(p);
+
+	if (at_work >= limit)
+		return 0;
+	return idle < limit - at_work ? idle : limit - at_work;
+}
+
+/* Who waits already is not overtaken, even if a server is idle at the moment. */
+bool pool_may_take(const struct pool *p)
+{
+	return p->line.count == 0 && pool_usable(p) > 0 && !pool_is_paused(p);
+}
+
+struct slot *pool_take(struct pool *p, uint8_t class, uint64_t now_us)
+{
+	struct slot *slot = pool_hand_out(p, NULL, now_us);
+
+	admission_serve_at_once(&p->line, class, &slot->work);
+	if (p->threshold)
+		threshold_waited(p->threshold, 0);
+	return slot;
+}
+
+void pool_take_slot(struct pool *p, struct slot *slot, uint8_t class, uint64_t now_us)
+{
+	pool_hand_out(p, slot, now_us);
+	admission_serve_at_once(&p->line, class, &slot->work);
+	if (p->threshold)
+		threshold_waited(p->threshold, 0);
+}
+
+/* ---- who is let in ---- */
+
+static bool is_down(const struct pool *p, uint64_t now_us)
+{
+	return !pool_is_paused(p) && p->line.count == 0 &&
+	       p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening) &&
+	       now_us < p->opening.not_before_us;
+}
+
+/* How many servers work through the line. */
+static unsigned servers_for_line(const struct pool *p)
+{
+	unsigned limit = pool_working_limit(p);
+
+	return p->total < limit ? p->total : limit;
+}
+
+uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t now_us)
+{
+	unsigned ahead = admission_ahead(&p->line, asker);
+	unsigned coming = demand_servers_coming(p, now_us);
+
+	/* Those who get one of the servers on their way wait for nobody. Of a pool that
+	 * is paused only RESUME knows. */
+	if (pool_is_paused(p) || p->forecast.samples < EVIDENCE || ahead < coming)
+		return 0;
+	return forecast_wait(&p->forecast, ahead - coming, servers_for_line(p), now_us);
+}
+
+/* The most important class has the highest levels there. */
+static unsigned level_of(const struct asker *asker)
+{
+	return (unsigned)(PRIORITY_LOW - asker->class) * THRESHOLD_STEPS + asker->step;
+}
+
+static bool is_shed(struct pool *p, const struct asker *asker, uint64_t now_us)
+{
+	if (p->rules.priority_shedding == TRIAL_OFF)
+		return false;
+	if (!p->threshold)
+		p->threshold = calloc(1, sizeof(*p->threshold));
+	/* Without memory everybody is let in. */
+	return p->threshold && !threshold_arrive(p->threshold, p->rules.priority_target,
+						 level_of(asker), now_us);
+}
+
+static void refuse(struct pool *p, enum trial trial, enum refusal_reason reason,
+		   struct pool_ruling *out)
+{
+	out->reason = reason;
+	if (trial == TRIAL_ON) {
+		out->answer = POOL_REFUSE;
+		p->refusals[reason]++;
+	} else {
+		out->is_on_trial = true;
+		p->spared[reason]++;
+	}
+}
+
+/* What is on its way matters only to a line that is full without it. */
+static bool is_full(const struct pool *p, uint64_t now_us)
+{
+	return admission_is_full(&p->line, 0) &&
+	       admission_is_full(&p->line, demand_servers_coming(p, now_us));
+}
+
+static void judge_length(struct pool *p, const struct asker *asker, uint64_t now_us,
+			 struct pool_ruling *out)
+{
+	if (!is_full(p, now_us))
+		return;
+	out->displaced = admission_yields_to(&p->line, asker);
+	if (!out->displaced)
+		refuse(p, TRIAL_ON, REFUSAL_FULL, out);
+}
+
+struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t now_us)
+{
+	struct pool_ruling out = {.answer = POOL_WAIT};
+
+	if (pool_may_take(p))
+		return (struct pool_ruling){.answer = POOL_TAKE};
+	if (is_down(p, now_us))
+		return (struct pool_ruling){.answer = POOL_DOWN};
+	out.expected_us = pool_expected_wait(p, asker, now_us);
+	if (is_shed(p, asker, now_us))
+		refuse(p, p->rules.priority_shedding, REFUSAL_SHED, &out);
+	if (out.answer == POOL_WAIT && p->rules.queue_prediction != TRIAL_OFF &&
+	    out.expected_us > asker->limit_us)
+		refuse(p, p->rules.queue_prediction, REFUSAL_TOO_LONG, &out);
+	if (out.answer == POOL_WAIT)
+		judge_length(p, asker, now_us, &out);
+	return out;
+}
+
+/* ---- the line ---- */
+
+void pool_join(struct pool *p, struct waiter *w, const struct asker *asker,
+	       uint64_t expected_us, uint64_t now_us)
+{
+	w->asker = *asker;
+	w->since_us = now_us;
+	w->expected_us = expected_us;
+	admission_join(&p->line, w);
+}
+
+void pool_refuse(struct pool *p, struct waiter *w, enum refusal_reason reason)
+{
+	CHECK(w->line == &p->line);
+	admission_leave(w);
+	p->refusals[reason]++;
+}
+
+static void count_wait(struct pool *p, uint64_t waited_us, uint64_t now_us)
+{
+	tally_at(&p->tally, now_us)->wait_time_us += waited_us;
+	if (p->threshold)
+		threshold_waited(p->threshold, waited_us);
+	if (!p->waits)
+		p->waits = calloc(1, sizeof(*p->waits));
+	/* Without memory a wait is missing in the picture, and nothing else. */
+	if (p->waits)
+		histogram_add(p->waits, waited_us);
+}
+
+static struct admission_rules rules_of(const struct pool *p)
+{
+	uint64_t held_us = forecast_held(&p->forecast);
+	uint64_t target_us = p->rules.queue_target;
+
+	return (struct admission_rules){
+	    .policy = p->rules.queue_policy,
+	    .codel = {.target_us = target_us > held_us / 2 ? target_us : held_us / 2,
+		      .interval_us = p->rules.queue_interval},
+	    .round_us = held_us,
+	};
+}
+
+static void serve(struct pool *p, struct waiter *w, struct slot *slot, uint64_t now_us)
+{
+	count_wait(p, clock_since(now_us, w->since_us), now_us);
+	admission_serve(&p->line, w, &p->rules.priority_reserve,
+			forecast_held(&p->forecast), &slot->work);
+}
+
+enum pool_match pool_match(struct pool *p, uint64_t now_us, struct slot **out_slot,
+			   struct waiter **out_waiter)
+{
+	struct admission_rules rules;
+	bool is_late;
+
+	if (p->line.count == 0 || pool_usable(p) == 0 || pool_is_paused(p))
+		return POOL_NO_MATCH;
+	rules = rules_of(p);
+	switch (admission_judge(&p->line, &rules, now_us, out_waiter, &is_late)) {
+	case ADMISSION_NOBODY:
+		return POOL_NO_MATCH;
+	case ADMISSION_REJECT:
+		pool_refuse(p, *out_waiter, REFUSAL_LATE);
+		return POOL_REJECTED;
+	case ADMISSION_SERVE:
+		break;
+	}
+	p->spared[REFUSAL_LATE] += is_late;
+	*out_slot = pool_hand_out(p, NULL, now_us);
+	serve(p, *out_waiter, *out_slot, now_us);
+	return POOL_MATCHED;
+}
+
+uint64_t pool_longest_wait(const struct pool *p, uint64_t now_us)
+{
+	return admission_longest_wait(&p->line, now_us);
+}
+
+/* ---- what is learned ---- */
+
+void pool_end_work(struct pool *p, struct slot *slot, uint64_t now_us)
+{
+	uint64_t held_us = clock_since(now_us, slot->taken_us);
+
+	slot->taken_us = 0;
+	forecast_freed(&p->forecast, held_us, servers_for_line(p), p->line.count > 0,
+		       now_us);
+	admission_served(&p->line, &slot->work, held_us);
+}
+
+void pool_note_first_byte(struct pool *p, uint64_t after_us, uint64_t now_us)
+{
+	struct gradient *g = &p->gradient;
+
+	if (p->rules.adaptive_pool == TRIAL_OFF)
+		return;
+	if (gradient_is_unusual(g, after_us))
+		gradient_freeze(g);
+	else
+		gradient_sample(g, after_us, pool_at_work(p), now_us);
+}
