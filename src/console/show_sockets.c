@@ -110,7 +110,7 @@ static uint64_t client_wait(const struct show *show, const struct client *c)
 {
 	if (c->state == CLIENT_OPENING)
 		return clock_since(show->now_us, c->since_us);
-	return c->state == CLIENT_WAITING ? clock_since(show->now_us, c->waiter.since_us)
+	return c->state == CLIENT_WAITING ? clock_since(show->now_us, c->waiter->since_us)
 					  : 0;
 }
 

@@ -20,6 +20,7 @@
 #include "proto/writer.h"
 #include "relay/dispatcher.h"
 #include "relay/server.h"
+#include "relay/standing.h"
 
 /* Last words may take so long to be read; then the connection is cut. */
 #define LINGER_US (5 * USEC_PER_SEC)
@@ -59,7 +60,7 @@ bool client_is_sound(const struct client *c)
 		return c->closing != CLOSE_NOT;
 	return c->closing == CLOSE_NOT &&
 	       (c->server != NULL) == (c->state == CLIENT_LINKED) &&
-	       (c->waiter.line != NULL) == (c->state == CLIENT_WAITING) &&
+	       (c->waiter != NULL) == (c->state == CLIENT_WAITING) &&
 	       (c->state != CLIENT_OPENING || (c->replication && !c->is_logged_in)) &&
 	       (!c->is_logged_in || c->pool != NULL || c->state == CLIENT_CONSOLE);
 }
@@ -77,8 +78,6 @@ void client_move(struct client *c, enum client_state next)
 	CHECK(states[c->state].may_become & 1u << next);
 	if (c->dispatcher->logs_moves)
 		log_move(c, next);
-	if (c->state == CLIENT_WAITING)
-		c->last_server = NULL;
 	c->state = (uint8_t)next;
 	c->since_us = dispatcher_now(c->dispatcher);
 }
@@ -123,7 +122,7 @@ char *client_prefix(const struct client *c, char out[CLIENT_PREFIX_LEN])
 
 /* With a forced user the pool's rules are those of another user than the one who logged
  * in; then its own are worked out in *own. */
-static const struct rules *rules_of(const struct client *c, struct rules *own)
+const struct rules *client_rules(const struct client *c, struct rules *own)
 {
 	if (c->user == c->pool->user_usage || !c->pool->database)
 		return &c->pool->rules;
@@ -137,9 +136,7 @@ static const struct rules *rules_of(const struct client *c, struct rules *own)
 
 uint64_t client_wait_due(const struct client *c)
 {
-	struct rules own;
-
-	return clock_limit(c->waiter.since_us, rules_of(c, &own)->query_wait_timeout);
+	return standing_due(c, c->waiter->since_us);
 }
 
 /* A login waits no longer than a login may take, and is not spoken to meanwhile. */
@@ -154,7 +151,7 @@ static uint64_t waiting_due(const struct client *c)
 	if (c->was_notified)
 		return due_us;
 	return clock_earlier(
-	    due_us, clock_limit(c->waiter.since_us, settings->query_wait_notify));
+	    due_us, clock_limit(c->waiter->since_us, settings->query_wait_notify));
 }
 
 uint64_t client_write_limit(const struct client *c)
@@ -163,7 +160,7 @@ uint64_t client_write_limit(const struct client *c)
 
 	if (c->replication != STARTUP_REPLICATION_NONE)
 		return 0;
-	return c->pool ? rules_of(c, &own)->client_write_timeout
+	return c->pool ? client_rules(c, &own)->client_write_timeout
 		       : c->dispatcher->config->settings.client_write_timeout;
 }
 
@@ -183,7 +180,7 @@ static uint64_t state_due(const struct client *c)
 	case CLIENT_IDLE:
 		/* It may have asked for something and have been refused. */
 		last_us = c->since_us > c->request_us ? c->since_us : c->request_us;
-		return clock_limit(last_us, rules_of(c, &own)->client_idle_timeout);
+		return clock_limit(last_us, client_rules(c, &own)->client_idle_timeout);
 	case CLIENT_CLOSING:
 		return c->since_us + LINGER_US;
 	case CLIENT_LINKED:
@@ -264,7 +261,7 @@ static void end(struct client *c, enum closing reason, const char *message)
 		d->console_count--;
 	d->client_count--;
 	/* At once, or a server that becomes free in this turn would be given to it. */
-	admission_leave(&c->waiter);
+	dispatcher_leave_line(c);
 	client_move(c, CLIENT_CLOSING);
 	TAILQ_REMOVE(&d->clients, c, place);
 	TAILQ_INSERT_TAIL(&d->closing_clients, c, place);

@@ -17,7 +17,6 @@
 #include "net/address.h"
 #include "net/stream.h"
 #include "pool/cancels.h"
-#include "pool/waiter.h"
 #include "relay/closing.h"
 
 struct console;
@@ -28,7 +27,9 @@ struct params;
 struct pool;
 struct server;
 struct session;
+struct rules;
 struct usage;
+struct waiter;
 
 enum client_state {
 	CLIENT_STARTUP,
@@ -50,11 +51,8 @@ enum client_origin { CLIENT_BY_TCP, CLIENT_BY_UNIX, CLIENT_BY_ADMIN };
 struct client {
 	struct stream stream;
 	TAILQ_ENTRY(client) place; /* in one of the dispatcher's lists of clients */
-	union {
-		struct waiter waiter;
-		struct server *last_server; /* that it used last, if nobody has since;
-					       means nothing while WAITING */
-	};
+	struct waiter *waiter;      /* exactly while WAITING */
+	struct server *last_server; /* that it used last, if nobody has since */
 	struct loop_task pump; /* goes on with what is in the stream's buffer */
 	struct deadline deadline;
 	struct cancel_key cancel;
@@ -82,6 +80,7 @@ struct client {
 	uint8_t closing;     /* enum closing */
 	uint8_t origin;      /* enum client_origin */
 	uint8_t replication; /* enum startup_replication; from OPENING on */
+	uint8_t class;       /* enum priority; as it was when it last waited */
 	bool is_logged_in;
 	bool is_skipping;          /* a refused batch: nothing counts up to its Sync */
 	uint8_t asked;             /* letter of the message that needs a server */
@@ -132,6 +131,10 @@ void client_close_with(struct client *c, enum closing reason,
 void client_notify(struct client *c, const struct notice *notice);
 /* Sends ReadyForQuery 'I'. */
 void client_send_ready(struct client *c);
+
+/* The rules that hold for it: its pool's, or, in *own, others where it has logged in as
+ * somebody else than the pool's user. */
+const struct rules *client_rules(const struct client *c, struct rules *own);
 
 /* When its wait in the line must end; CLOCK_NEVER for never. */
 uint64_t client_wait_due(const struct client *c);

@@ -1,8 +1,6 @@
 /*
- * Carries out what pool/ decides.
- *
- * Granting only queues: a client that gets a server is put on the loop's run queue, and
- * goes on there with what is in its buffer.
+ * Carries out what pool/ decides: servers are opened and closed. Who gets them is
+ * grant.c.
  */
 #include "relay/dispatcher.h"
 
@@ -16,14 +14,9 @@
 #include "proto/notice.h"
 #include "relay/keeper.h"
 #include "relay/known.h"
-#include "relay/link.h"
-#include "relay/pin.h"
 #include "relay/private.h"
 #include "relay/refusal.h"
 #include "relay/renew.h"
-
-/* Within this time a client goes back to the server that it used last. */
-#define AFFINITY_US (5 * USEC_PER_SEC)
 
 /* ---- beginning ---- */
 
@@ -75,6 +68,7 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	TAILQ_INIT(&d->cancel_list);
 	slab_init(&d->client_slab, sizeof(struct client));
 	slab_init(&d->server_slab, sizeof(struct server));
+	slab_init(&d->waiter_slab, sizeof(struct waiter));
 	pools_init(&d->pools, d->config, dispatcher_now(d));
 	statements_init(&d->statements);
 	memory_init(&d->memory);
@@ -134,11 +128,6 @@ void dispatcher_join_pool(struct client *c, struct pool *pool)
 
 /* ---- servers are opened ---- */
 
-static struct client *client_of_waiter(struct waiter *w)
-{
-	return (struct client *)(void *)((char *)w - offsetof(struct client, waiter));
-}
-
 /* Only clients who have waited for long are a reason to go beyond the size. */
 static void log_reserve(const struct pool *pool)
 {
@@ -147,8 +136,7 @@ static void log_reserve(const struct pool *pool)
 
 	if (first && pool->rules.pool_size > 0 &&
 	    pool->total > (unsigned)pool->rules.pool_size)
-		log_write(LOG_LEVEL_WARNING,
-			  client_prefix(client_of_waiter(first), prefix),
+		log_write(LOG_LEVEL_WARNING, client_prefix(first->owner, prefix),
 			  "taking connection from reserve_pool");
 }
 
@@ -196,7 +184,7 @@ static bool open_server(struct dispatcher *d, struct pool *pool)
 	return true;
 }
 
-static void open_wanted(struct dispatcher *d, struct pool *pool)
+void dispatcher_open_wanted(struct dispatcher *d, struct pool *pool)
 {
 	uint64_t now_us = dispatcher_now(d);
 
@@ -223,7 +211,7 @@ void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 	private_serve(d, usage);
 	while ((pool = pool_next_blocked(usage, dispatcher_now(d)))) {
 		unsigned before = usage->servers;
-		open_wanted(d, pool);
+		dispatcher_open_wanted(d, pool);
 		/* It may have moved to the line of its other limit; if not, nothing could
 		 * be started. */
 		if (usage->servers == before && pool->blocked_by == usage)
@@ -246,154 +234,6 @@ void dispatcher_pool_due(struct deadline *due, uint64_t now_us)
 	/* What it had claimed and did not use is for others. */
 	for (int i = 0; i < USAGES_EACH; i++)
 		dispatcher_serve_blocked(d, pool->usages[i]);
-}
-
-/* ---- servers are granted ---- */
-
-static void link_up(struct client *c, struct server *s)
-{
-	struct dispatcher *d = c->dispatcher;
-
-	link_attach(c, s);
-	tally_at(&d->pools.tally, dispatcher_now(d))->server_assignment_count++;
-	d->ops->prepare(c, s);
-}
-
-static bool needs_check(const struct server *s)
-{
-	const struct settings *settings = &s->dispatcher->config->settings;
-
-	return settings->server_check_query[0] &&
-	       clock_since(dispatcher_now(s->dispatcher), s->since_us) >
-		   settings->server_check_delay;
-}
-
-/* A client came to the head of the line and this server is for it. */
-static void grant(struct dispatcher *d, struct server *s, struct client *c)
-{
-	uint64_t now_us = dispatcher_now(d);
-
-	tally_at(&d->pools.tally, now_us)->wait_time_us +=
-	    clock_since(now_us, c->waiter.since_us);
-	c->was_notified = false;
-	if (!c->is_logged_in) {
-		/* It only waited to learn what to be greeted with. */
-		d->ops->welcome(c);
-		loop_post(d->loop, &c->pump);
-		pool_give_back(s->slot.pool, &s->slot, now_us);
-		dispatcher_judge_idle(s);
-		return;
-	}
-	link_up(c, s);
-	loop_post(d->loop, &c->pump);
-}
-
-void dispatcher_serve(struct dispatcher *d, struct pool *pool)
-{
-	struct slot *slot;
-	struct waiter *waiter;
-
-	renew_step(d, pool);
-	while (pool_match(pool, dispatcher_now(d), &slot, &waiter))
-		grant(d, server_of_slot(slot), client_of_waiter(waiter));
-	for (int i = 0; i < USAGES_EACH; i++)
-		private_serve(d, pool->usages[i]);
-	open_wanted(d, pool);
-}
-
-static void join_line(struct client *c)
-{
-	link_forget_client(c);
-	pool_join(c->pool, &c->waiter, dispatcher_now(c->dispatcher));
-	client_move(c, CLIENT_WAITING);
-	client_arm(c);
-}
-
-static enum dispatch wait_in_line(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-
-	if (d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS) {
-		client_close(c, CLOSE_SHUTDOWN);
-		return DISPATCH_REFUSED;
-	}
-	join_line(c);
-	open_wanted(d, c->pool);
-	pin_give_way(c->pool);
-	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
-}
-
-/* The server that the client has just used, if nobody has since: what it has left there
- * without being told apart (the latest values of sequences) is still its own. After a
- * while the one used last is the better choice, so that the others may be closed. */
-static struct server *take_last(struct client *c)
-{
-	struct server *s = c->last_server;
-	uint64_t now_us = dispatcher_now(c->dispatcher);
-
-	if (!s || s->state != SERVER_IDLE || s->slot.retire || s->private ||
-	    s->slot.pool != c->pool || c->pool->rules.server_round_robin ||
-	    clock_since(now_us, s->since_us) > AFFINITY_US)
-		return NULL;
-	pool_take_slot(c->pool, &s->slot, now_us);
-	return s;
-}
-
-static enum dispatch take(struct client *c)
-{
-	struct dispatcher *d = c->dispatcher;
-	struct server *s = take_last(c);
-
-	if (!s)
-		s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
-
-	if (needs_check(s)) {
-		/* It waits for this one: a server that is only checked is no reason to
-		 * open another. If the check fails, the reaper does. */
-		join_line(c);
-		d->ops->check(s);
-		return DISPATCH_WAITING;
-	}
-	link_up(c, s);
-	return DISPATCH_LINKED;
-}
-
-static bool is_worth_waiting(struct client *c)
-{
-	return known_of(c->pool)->failure.is_passing;
-}
-
-enum dispatch dispatcher_ask(struct client *c)
-{
-	if (c->is_logged_in && memory_refuses(c->dispatcher)) {
-		memory_refuse_query(c);
-		return DISPATCH_REFUSED;
-	}
-	switch (pool_ask(c->pool, dispatcher_now(c->dispatcher))) {
-	case POOL_TAKE:
-		return take(c);
-	case POOL_WAIT:
-		return wait_in_line(c);
-	case POOL_FULL:
-		refusal_queue_full(c);
-		return DISPATCH_REFUSED;
-	case POOL_DOWN:
-		if (is_worth_waiting(c))
-			return wait_in_line(c);
-		refusal_server_down(c);
-		return DISPATCH_REFUSED;
-	}
-	return DISPATCH_REFUSED;
-}
-
-void dispatcher_withdraw(struct client *c)
-{
-	if (c->state != CLIENT_WAITING)
-		return;
-	admission_leave(&c->waiter);
-	c->was_notified = false;
-	client_move(c, CLIENT_IDLE);
-	client_arm(c);
 }
 
 /* ---- servers come and go ---- */
@@ -453,7 +293,7 @@ void dispatcher_refuse_line(struct pool *pool)
 	struct waiter *w;
 
 	while ((w = admission_first(&pool->line)))
-		refusal_server_down(client_of_waiter(w));
+		refusal_server_down(w->owner);
 }
 
 void dispatcher_server_failed(struct server *s, const struct notice *notice)
@@ -571,6 +411,7 @@ void dispatcher_fini(struct dispatcher *d)
 	cancels_fini(&d->cancels);
 	params_store_fini(&d->params);
 	statements_fini(&d->statements);
+	slab_fini(&d->waiter_slab);
 	slab_fini(&d->server_slab);
 	slab_fini(&d->client_slab);
 	loop_set_reaper(d->loop, NULL, NULL);

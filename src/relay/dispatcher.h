@@ -74,7 +74,7 @@ struct dispatcher {
 	struct statements statements;
 	struct memory memory;
 	struct logins logins;
-	struct slab client_slab, server_slab;
+	struct slab client_slab, server_slab, waiter_slab;
 	struct clients clients; /* all that are not closing, in order of arrival */
 	struct clients
 	    closing_clients; /* to be released, or freed, at the end of the turn */
@@ -86,7 +86,7 @@ struct dispatcher {
 	struct console_ops console;
 	struct deadline expiry; /* of unused automatic databases */
 	bool has_expiry;        /* there is room for it in the loop */
-	struct log_limit crowded_log, refusal_log;
+	struct log_limit crowded_log, refusal_log, trial_log;
 	size_t client_count;  /* of `clients`; login included */
 	size_t login_count;   /* of these: not logged in yet */
 	size_t console_count; /* of these: on the console */
@@ -134,6 +134,8 @@ enum dispatch {
 };
 enum dispatch dispatcher_ask(struct client *c);
 
+/* Leaves the line it stands in, if it does; its state is the caller's business. */
+void dispatcher_leave_line(struct client *c);
 /* A waiting client leaves the line and is idle (or in its login) again. */
 void dispatcher_withdraw(struct client *c);
 
@@ -161,6 +163,8 @@ void dispatcher_end_linger(struct client *c);
 
 /* After anything that could let a waiter of this pool be served or a server be opened. */
 void dispatcher_serve(struct dispatcher *d, struct pool *pool);
+/* Opens what the pool wants and may have. */
+void dispatcher_open_wanted(struct dispatcher *d, struct pool *pool);
 /* A pool's deadline: its reserve, its pause after a failure, or its end. */
 void dispatcher_pool_due(struct deadline *due, uint64_t now_us);
 /* After a limit may have got room: serves those who wait for it, in turn. */

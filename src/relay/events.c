@@ -171,7 +171,7 @@ static void notify_of_wait(struct client *c)
 static void waiting_due(struct client *c, uint64_t now_us)
 {
 	if (now_us >= client_wait_due(c)) {
-		refusal_wait_timeout(c);
+		refusal_from_line(c, REFUSAL_TIMEOUT);
 		return;
 	}
 	if (!c->is_logged_in) {

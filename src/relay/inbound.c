@@ -467,10 +467,23 @@ static bool pass_step(struct reply *r)
 	return commit(r, &f);
 }
 
+/* What of its answer depends on how busy PostgreSQL is. */
+static void note_first_byte(struct server *s)
+{
+	uint64_t now_us = dispatcher_now(s->dispatcher);
+
+	s->is_silent = false;
+	if (s->query_us != 0 && !s->private)
+		pool_note_first_byte(s->slot.pool, clock_since(now_us, s->query_us),
+				     now_us);
+}
+
 size_t inbound_pump(struct server *s, struct slice bytes)
 {
 	struct reply r = {.server = s, .run.ahead = bytes};
 
+	if (s->is_silent)
+		note_first_byte(s);
 	if (s->rest > 0)
 		reply_pass(&r, s->rest_is, s->rest);
 	while (r.run.ahead.len > 0 && s->closing == CLOSE_NOT)

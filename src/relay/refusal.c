@@ -4,6 +4,7 @@
 #include "relay/refusal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,8 +16,12 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/known.h"
+#include "relay/standing.h"
 
-enum { TEXT_LEN = 256 };
+enum { TEXT_LEN = 512 };
+
+#define RETRY_LEAST_US (10 * USEC_PER_MSEC)
+#define RETRY_MOST_US (60 * USEC_PER_SEC)
 
 static void log_refusal(const struct client *c, const struct notice *notice)
 {
@@ -35,11 +40,26 @@ static void log_refusal(const struct client *c, const struct notice *notice)
 			    skipped);
 }
 
+static bool is_of_limit(const struct notice *notice)
+{
+	return strcmp(notice->sqlstate, SQLSTATE_TOO_MANY_CONNECTIONS) == 0;
+}
+
+/* Whether reject_action ends the session of who is rejected. */
+static bool closes(const struct client *c, const struct notice *notice)
+{
+	return c->dispatcher->config->settings.reject_action == REJECT_CLOSE &&
+	       is_of_limit(notice);
+}
+
 void refusal_tell(struct client *c, const struct notice *notice)
 {
-	if (!c->is_logged_in) {
+	if (!c->is_logged_in || closes(c, notice)) {
 		struct notice fatal = *notice;
 		fatal.severity = "FATAL";
+		/* Clients that know several hosts try the next one on this. */
+		if (!c->is_logged_in && is_of_limit(notice))
+			fatal.sqlstate = SQLSTATE_CANNOT_CONNECT_NOW;
 		client_close_with(c, CLOSE_REFUSED, &fatal);
 		return;
 	}
@@ -55,8 +75,10 @@ void refusal_tell(struct client *c, const struct notice *notice)
 	loop_post(c->stream.loop, &c->pump);
 }
 
+/* ---- what is said of each reason ---- */
+
 /* Which of the limits of that name it was. */
-static void print_limit(const struct pool *p, char out[TEXT_LEN])
+static void print_full(const struct pool *p, char out[TEXT_LEN])
 {
 	switch (p->rules.max_queue_of) {
 	case RULES_OF_USER:
@@ -73,62 +95,209 @@ static void print_limit(const struct pool *p, char out[TEXT_LEN])
 	}
 }
 
-static void print_line(const struct pool *p, uint64_t now_us, char out[TEXT_LEN])
+/* What is known of a wait that is not to be, or has ended. */
+struct wait {
+	enum refusal_reason reason;
+	enum standing_limit limit_of;
+	uint64_t limit_us, expected_us, waited_us;
+	uint8_t class;
+};
+
+static void print_message(const struct pool *p, const struct wait *w, char out[TEXT_LEN])
 {
-	snprintf(
-	    out, TEXT_LEN,
-	    "Clients that wait for a server of database \"%.63s\", user \"%.63s\": %u; "
-	    "limit: %d; the first has waited for %.3f s.",
-	    p->database_name, p->user_name, p->line.count, p->line.max,
-	    (double)pool_longest_wait(p, now_us) / USEC_PER_SEC);
+	switch (w->reason) {
+	case REFUSAL_FULL:
+		print_full(p, out);
+		return;
+	case REFUSAL_TOO_LONG:
+		snprintf(out, TEXT_LEN, "queue is too long (%s)",
+			 standing_limit_name(w->limit_of));
+		return;
+	case REFUSAL_SHED:
+		snprintf(out, TEXT_LEN,
+			 "queue is too slow for class %s (priority_target)",
+			 priority_name((enum priority)w->class));
+		return;
+	case REFUSAL_DISPLACED:
+		snprintf(out, TEXT_LEN, "place in the queue was needed for others");
+		return;
+	case REFUSAL_LATE:
+		snprintf(out, TEXT_LEN, "queue does not get shorter (queue_policy)");
+		return;
+	case REFUSAL_TIMEOUT:
+		snprintf(out, TEXT_LEN, "%s", standing_limit_name(w->limit_of));
+		return;
+	}
 }
 
-void refusal_queue_full(struct client *c)
+static double seconds(uint64_t us)
 {
-	struct dispatcher *d = c->dispatcher;
-	struct pool *p = c->pool;
-	char message[TEXT_LEN], detail[TEXT_LEN];
-	uint64_t now_us = dispatcher_now(d);
-
-	print_limit(p, message);
-	print_line(p, now_us, detail);
-	tally_at(&p->tally, now_us)->rejected_count++;
-	tally_at(&d->pools.tally, now_us)->rejected_count++;
-	refusal_tell(c,
-		     &(struct notice){.severity = "ERROR",
-				      .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-				      .message = message,
-				      .detail = p->line.max == 0
-						    ? "No server is free, and a limit of "
-						      "0 lets no client wait for one."
-						    : detail,
-				      .hint = "Try again later, or raise max_queue or "
-					      "pool_size."});
+	return (double)us / USEC_PER_SEC;
 }
 
-void refusal_wait_timeout(struct client *c)
+static void print_wait(const struct wait *w, char *out, size_t cap)
 {
-	struct dispatcher *d = c->dispatcher;
-	struct pool *p = c->pool;
-	char detail[TEXT_LEN];
-	uint64_t now_us = dispatcher_now(d);
+	switch (w->reason) {
+	case REFUSAL_FULL:
+	case REFUSAL_SHED:
+		snprintf(out, cap, "expected wait: %.3f s", seconds(w->expected_us));
+		return;
+	case REFUSAL_TOO_LONG:
+		snprintf(out, cap, "expected wait: %.3f s, limit: %.3f s",
+			 seconds(w->expected_us), seconds(w->limit_us));
+		return;
+	case REFUSAL_DISPLACED:
+	case REFUSAL_LATE:
+	case REFUSAL_TIMEOUT:
+		snprintf(out, cap, "this one has waited for %.3f s",
+			 seconds(w->waited_us));
+		return;
+	}
+}
 
-	snprintf(
-	    detail, sizeof(detail),
-	    "No server of database \"%.63s\", user \"%.63s\" became free in %.3f s; %u "
-	    "clients are waiting.",
-	    p->database_name, p->user_name,
-	    (double)clock_since(now_us, c->waiter.since_us) / USEC_PER_SEC,
-	    p->line.count);
-	tally_at(&p->tally, now_us)->timeout_count++;
-	tally_at(&d->pools.tally, now_us)->timeout_count++;
-	dispatcher_withdraw(c);
+static void print_line(const struct pool *p, const struct wait *w, uint64_t now_us,
+		       char out[TEXT_LEN])
+{
+	char wait[96], limit[32] = "none";
+
+	if (p->line.max == 0) {
+		snprintf(out, TEXT_LEN,
+			 "No server is free, and a limit of 0 lets no "
+			 "client wait for one.");
+		return;
+	}
+	if (p->line.max > 0)
+		snprintf(limit, sizeof(limit), "%d", p->line.max);
+	print_wait(w, wait, sizeof(wait));
+	snprintf(out, TEXT_LEN,
+		 "Clients that wait for a server of database \"%.63s\", user \"%.63s\": "
+		 "%u; limit: %s; the first has waited for %.3f s; class: %s; %s.",
+		 p->database_name, p->user_name, p->line.count, limit,
+		 seconds(pool_longest_wait(p, now_us)),
+		 priority_name((enum priority)w->class), wait);
+}
+
+/* When it is worth trying again: when the line that is there now has been served, but not
+ * for all at the same time. */
+static uint64_t retry_ms(const struct client *c, const struct wait *w)
+{
+	uint64_t now_us = dispatcher_now(c->dispatcher);
+	uint64_t after_us =
+	    w->expected_us > RETRY_LEAST_US ? w->expected_us : RETRY_LEAST_US;
+
+	if (after_us > RETRY_MOST_US)
+		after_us = RETRY_MOST_US;
+	return standing_spread(after_us, c->id ^ now_us) / USEC_PER_MSEC;
+}
+
+static const char *remedy(const struct wait *w)
+{
+	switch (w->reason) {
+	case REFUSAL_FULL:
+	case REFUSAL_DISPLACED:
+		return "max_queue or pool_size";
+	case REFUSAL_TOO_LONG:
+	case REFUSAL_TIMEOUT:
+		return w->limit_of == STANDING_BY_WAIT_TIMEOUT
+			   ? "query_wait_timeout or pool_size"
+			   : "the limit or pool_size";
+	case REFUSAL_SHED:
+		return "the client's priority or pool_size";
+	case REFUSAL_LATE:
+		return "queue_target or pool_size";
+	}
+	return "";
+}
+
+/* ---- telling ---- */
+
+static void count(struct client *c, enum refusal_reason reason)
+{
+	uint64_t now_us = dispatcher_now(c->dispatcher);
+	struct counters *of_pool = tally_at(&c->pool->tally, now_us);
+	struct counters *of_all = tally_at(&c->dispatcher->pools.tally, now_us);
+
+	if (reason == REFUSAL_TIMEOUT) {
+		of_pool->timeout_count++;
+		of_all->timeout_count++;
+	} else {
+		of_pool->rejected_count++;
+		of_all->rejected_count++;
+	}
+}
+
+static void tell(struct client *c, const struct wait *w)
+{
+	char message[TEXT_LEN], detail[TEXT_LEN], hint[TEXT_LEN];
+
+	count(c, w->reason);
+	print_message(c->pool, w, message);
+	print_line(c->pool, w, dispatcher_now(c->dispatcher), detail);
+	snprintf(hint, sizeof(hint), "Try again in %llu ms, or raise %s.",
+		 (unsigned long long)retry_ms(c, w), remedy(w));
 	refusal_tell(c, &(struct notice){.severity = "ERROR",
 					 .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-					 .message = closing_row(CLOSE_WAIT_TIMEOUT)->text,
+					 .message = message,
 					 .detail = detail,
-					 .hint = "Try again later, or raise "
-						 "query_wait_timeout or pool_size."});
+					 .hint = hint});
+}
+
+static struct wait wait_at_arrival(const struct standing *standing,
+				   const struct pool_ruling *ruling)
+{
+	return (struct wait){.reason = ruling->reason,
+			     .limit_of = standing->limit_of,
+			     .limit_us = standing->asker.limit_us,
+			     .expected_us = ruling->expected_us,
+			     .class = standing->asker.class};
+}
+
+void refusal_at_arrival(struct client *c, const struct standing *standing,
+			const struct pool_ruling *ruling)
+{
+	struct wait w = wait_at_arrival(standing, ruling);
+
+	tell(c, &w);
+}
+
+void refusal_log_trial(struct client *c, const struct standing *standing,
+		       const struct pool_ruling *ruling)
+{
+	struct wait w = wait_at_arrival(standing, ruling);
+	char prefix[CLIENT_PREFIX_LEN], message[TEXT_LEN], detail[TEXT_LEN];
+	unsigned skipped;
+
+	if (!log_limit_may(&c->dispatcher->trial_log, dispatcher_now(c->dispatcher),
+			   &skipped))
+		return;
+	print_message(c->pool, &w, message);
+	print_line(c->pool, &w, dispatcher_now(c->dispatcher), detail);
+	log_write(LOG_LEVEL_LOG, client_prefix(c, prefix), "would be rejected: %s; %s",
+		  message, detail);
+}
+
+void refusal_from_line(struct client *c, enum refusal_reason reason)
+{
+	struct dispatcher *d = c->dispatcher;
+	struct standing standing;
+	struct wait w = {.reason = reason};
+
+	standing_of(c, &standing);
+	w.limit_of = standing.limit_of;
+	w.class = c->waiter->asker.class;
+	w.waited_us = clock_since(dispatcher_now(d), c->waiter->since_us);
+	if (c->waiter->line)
+		pool_refuse(c->pool, c->waiter, reason);
+	dispatcher_withdraw(c);
+	w.expected_us = pool_expected_wait(c->pool, &standing.asker, dispatcher_now(d));
+	tell(c, &w);
+}
+
+void refusal_no_memory(struct client *c)
+{
+	refusal_tell(c, &(struct notice){.severity = "ERROR",
+					 .sqlstate = SQLSTATE_OUT_OF_MEMORY,
+					 .message = "out of memory"});
 }
 
 void refusal_server_down(struct client *c)

@@ -5,13 +5,22 @@
 #ifndef POOLER_RELAY_REFUSAL_H
 #define POOLER_RELAY_REFUSAL_H
 
+#include "pool/pool.h"
+
 struct client;
 struct notice;
+struct standing;
 
-/* The line of its pool is full. */
-void refusal_queue_full(struct client *c);
-/* It has waited for as long as it may. */
-void refusal_wait_timeout(struct client *c);
+/* It is not taken on, and stands in no line: the ruling says why. */
+void refusal_at_arrival(struct client *c, const struct standing *standing,
+			const struct pool_ruling *ruling);
+/* It would not have been, were it not for a setting that is on trial: the log says so. */
+void refusal_log_trial(struct client *c, const struct standing *standing,
+		       const struct pool_ruling *ruling);
+/* It has been in line, and will not be served from there: for this reason. */
+void refusal_from_line(struct client *c, enum refusal_reason reason);
+/* There is no memory for a place in line. */
+void refusal_no_memory(struct client *c);
 /* The pool has no server and the last attempt to open one failed. */
 void refusal_server_down(struct client *c);
 /* Its own cancel request came while it was in the line. */

@@ -163,6 +163,7 @@ void server_begin_query(struct server *s)
 	uint64_t now_us = dispatcher_now(s->dispatcher);
 
 	s->query_us = now_us;
+	s->is_silent = true;
 	s->client->request_us = now_us;
 	if (s->transaction_us == 0)
 		s->transaction_us = now_us;

@@ -117,6 +117,7 @@ struct server {
 	uint8_t purpose;      /* enum server_purpose */
 	uint8_t leaving;      /* enum leaving of leave.h */
 	uint8_t must_reset;   /* bits of enum reset_what of reset.h */
+	bool is_silent;       /* has been asked, and has not begun to answer */
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */
 	bool is_returned;     /* the client it is linked to was its last one, too */

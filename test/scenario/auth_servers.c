@@ -35,14 +35,14 @@ enum { ASKED = 3 };
 
 /* One login, by a client that is logged in with type, list and password, to a server that
  * asks for this. What the client heard in the end. */
-struct trial {
+struct attempt {
 	const char *type, *list, *more; /* configuration */
 	const char *pairs, *password;   /* the client */
 	enum exchange_method method;
 	const char *secret; /* as the server has it */
 };
 
-static void attempt(const struct trial *t, size_t most, const char *expected)
+static void attempt(const struct attempt *t, size_t most, const char *expected)
 {
 	struct world w;
 
@@ -80,7 +80,7 @@ static void a_password_serves_every_method_wherever_it_comes_from(void **state)
 	(void)state;
 	snprintf(list, sizeof(list), "\"anna\" \"%s\"\n",
 		 proving_md5(PASSWORD, "anna", md5));
-	const struct trial trials[] = {
+	const struct attempt trials[] = {
 	    /* of the database */
 	    {"trust", "\"otto\" \"\"\n", forced, "user=otto;database=keyed", "", 0, NULL},
 	    /* of the list, for the forced user */
@@ -94,7 +94,7 @@ static void a_password_serves_every_method_wherever_it_comes_from(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		for (size_t j = 0; j < ASKED; j++) {
 			char verifier[PROVING_TEXT_LEN], hash[PROVING_TEXT_LEN];
-			struct trial t = trials[i];
+			struct attempt t = trials[i];
 			const char *const kinds[] = {
 			    PASSWORD, proving_md5(PASSWORD, users[i], hash),
 			    proving_verifier(PASSWORD, 's', verifier)};
@@ -112,7 +112,7 @@ static void a_password_serves_every_method_wherever_it_comes_from(void **state)
 static void a_server_may_ask_in_pieces_of_any_size(void **state)
 {
 	char verifier[PROVING_TEXT_LEN];
-	struct trial t = {.type = "trust",
+	struct attempt t = {.type = "trust",
 			  .list = "\"otto\" \"\"\n",
 			  .more = forced,
 			  .pairs = "user=otto;database=keyed",
@@ -127,7 +127,7 @@ static void a_server_may_ask_in_pieces_of_any_size(void **state)
 				attempt(&t, most, GREETING);
 		}
 		t.method = EXCHANGE_MD5;
-		struct trial plain = t;
+		struct attempt plain = t;
 		plain.secret = PASSWORD;
 		attempt(&plain, most, GREETING);
 	}
@@ -158,7 +158,7 @@ static void a_hash_serves_only_the_method_it_is_of(void **state)
 	    {"trust", "", EXCHANGE_PLAIN, PASSWORD, "E[FATAL 28000]"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct trial t = {.type = cases[i].type,
+		struct attempt t = {.type = cases[i].type,
 				  .list = list_of("anna", cases[i].stored),
 				  .more = "",
 				  .pairs = ANNA,
@@ -173,7 +173,7 @@ static void a_hash_serves_only_the_method_it_is_of(void **state)
 /* Who stands for a forced user has shown nothing of that user. */
 static void a_clients_password_is_not_the_forced_users(void **state)
 {
-	struct trial t = {.type = "plain",
+	struct attempt t = {.type = "plain",
 			  .list = "\"otto\" \"" PASSWORD "\"\n",
 			  .more = forced,
 			  .pairs = "user=otto;database=forced",

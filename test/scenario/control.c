@@ -218,9 +218,9 @@ static void reload_changes_timeouts_of_who_waits_already(void **state)
 	world_pass(&w, 20 * USEC_PER_SEC);
 	world_reload(&w, "pool_mode = transaction\ndefault_pool_size = 1\n"
 			 "query_wait_timeout = 30\nquery_wait_notify = 0\n");
-	world_pass(&w, 10 * USEC_PER_SEC - 1);
+	world_pass(&w, 4 * USEC_PER_SEC - 1);
 	ASSERT_HEARS(b, "");
-	world_pass(&w, 1);
+	world_pass(&w, 12 * USEC_PER_SEC + 1);
 	ASSERT_HEARS(b, "E[ERROR 53300] Z[I]");
 	world_end(&w);
 }

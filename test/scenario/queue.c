@@ -32,7 +32,8 @@ static void a_full_queue_refuses_a_query_and_the_session_lives_on(void **state)
 	assert_non_null(strstr(heard_field(c, 'M'), "max_queue"));
 	assert_string_equal(heard_field(c, 'D'),
 			    "Clients that wait for a server of database \"app\", user "
-			    "\"anna\": 1; limit: 1; the first has waited for 2.000 s.");
+			    "\"anna\": 1; limit: 1; the first has waited for 2.000 s; "
+			    "class: normal; expected wait: 0.000 s.");
 	assert_true(strlen(heard_field(c, 'H')) > 0);
 	ASSERT_HEARS(c, "E[ERROR 53300] Z[I]");
 	/* Each query of a pipeline is refused for itself. */
@@ -99,7 +100,7 @@ static void a_full_queue_ends_a_login(void **state)
 	world_client(&w, "user=anna;database=app");
 	world_client(&w, "user=anna;database=app");
 	struct actor *c = world_client(&w, "user=anna;database=app");
-	ASSERT_HEARS(c, "E[FATAL 53300]");
+	ASSERT_HEARS(c, "E[FATAL 57P03]");
 	assert_true(is_gone(c));
 	world_end(&w);
 }
@@ -113,18 +114,19 @@ static void waiting_in_vain_keeps_the_session(void **state)
 
 	(void)state;
 	say(b, "Q[from b]");
-	world_pass(&w, 5 * USEC_PER_SEC);
+	world_pass(&w, 6 * USEC_PER_SEC);
 	say(c, "P[from c] B[from c] E S Q[and more]");
-	world_pass(&w, 5 * USEC_PER_SEC - 1);
+	/* Within a fifth of ten seconds. */
+	world_pass(&w, 2 * USEC_PER_SEC - 1);
 	ASSERT_HEARS(b, "");
-	world_pass(&w, 1);
+	world_pass(&w, 4 * USEC_PER_SEC + 1);
 	assert_string_equal(heard_field(b, 'M'), "query_wait_timeout");
 	ASSERT_HEARS(b, "E[ERROR 53300] Z[I]");
 	ASSERT_HEARS(c, "");
-	world_pass(&w, 5 * USEC_PER_SEC);
+	world_pass(&w, 6 * USEC_PER_SEC);
 	/* The query behind the batch begins to wait when its turn comes. */
 	ASSERT_HEARS(c, "E[ERROR 53300] Z[I]");
-	world_pass(&w, 9 * USEC_PER_SEC);
+	world_pass(&w, 4 * USEC_PER_SEC - 1);
 	ASSERT_HEARS(c, "");
 	say(a, "Q[commit]");
 	ASSERT_HEARS(c, "T D[and more] C[SELECT 1] Z[I]");
@@ -141,9 +143,11 @@ static void waiting_in_vain_ends_a_login(void **state)
 	world_begin(&w, "query_wait_timeout = 10\nserver_connect_timeout = 100\n");
 	w.accepts = false;
 	struct actor *c = world_client(&w, "user=anna;database=app");
-	world_pass(&w, 10 * USEC_PER_SEC);
+	world_pass(&w, 8 * USEC_PER_SEC - 1);
+	assert_false(is_gone(c));
+	world_pass(&w, 4 * USEC_PER_SEC + 1);
 	assert_string_equal(heard_field(c, 'M'), "query_wait_timeout");
-	ASSERT_HEARS(c, "E[FATAL 53300]");
+	ASSERT_HEARS(c, "E[FATAL 57P03]");
 	world_end(&w);
 }
 
@@ -256,7 +260,7 @@ static void nobody_waits_behind_a_closed_gate_for_ever(void **state)
 	assert_true(control_is_quiet(&w.dispatcher, NULL));
 	say(a, "Q[one]");
 	ASSERT_HEARS(a, "");
-	world_pass(&w, 10 * USEC_PER_SEC);
+	world_pass(&w, 12 * USEC_PER_SEC);
 	ASSERT_HEARS(a, "N[NOTICE 00000] E[ERROR 53300] Z[I]");
 	say(b, "Q[two]");
 	control_resume(&w.dispatcher, NULL);

@@ -1,0 +1,188 @@
+/*
+ * Worked out when a client has to wait, and at no other time: most never do.
+ */
+#include "relay/standing.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "pool/pool.h"
+#include "proto/params.h"
+#include "relay/client.h"
+#include "relay/dispatcher.h"
+
+enum { VALUE_LEN = 64, JITTER_PERCENT = 20, SPREAD_MASK = 1023 };
+
+/* Steps within a class are dealt anew so often: nobody is always the first to go. */
+#define STEP_US (60 * 60 * USEC_PER_SEC)
+
+/* Spreads numbers that follow each other. */
+static uint64_t scatter(uint64_t n)
+{
+	n = (n ^ n >> 31) * 0x9e3779b97f4a7c15u;
+	return n ^ n >> 29;
+}
+
+static bool find(const struct client *c, const char *name, char out[VALUE_LEN])
+{
+	struct slice value;
+
+	if (!params_find(c->params, slice_of_text(name), &value) ||
+	    value.len >= VALUE_LEN)
+		return false;
+	text_copy(out, VALUE_LEN, value);
+	return true;
+}
+
+/* ---- class ---- */
+
+static bool asks_for_class(const struct client *c, enum priority *out)
+{
+	const struct settings *settings = &c->dispatcher->config->settings;
+	char value[VALUE_LEN];
+
+	if (find(c, "pooler.priority", value) && priority_parse(value, out))
+		return true;
+	return settings->priority_applications[0] != '\0' &&
+	       find(c, "application_name", value) &&
+	       priorities_match(settings->priority_applications, slice_of_text(value),
+				out);
+}
+
+static enum priority class_of(const struct client *c, const struct rules *rules)
+{
+	enum priority highest =
+	    rules->priority < rules->max_priority ? rules->priority : rules->max_priority;
+	enum priority wanted;
+
+	if (!asks_for_class(c, &wanted))
+		return rules->priority;
+	return wanted < highest ? highest : wanted;
+}
+
+/* ---- patience ---- */
+
+/* As PostgreSQL reads a time: without a unit it is milliseconds; 0 is none. */
+static uint64_t find_time(const struct client *c, const char *name)
+{
+	char value[VALUE_LEN];
+	uint64_t time_us;
+
+	if (!find(c, name, value) ||
+	    !text_parse_duration(value, USEC_PER_MSEC, &time_us) || time_us == 0)
+		return CLOCK_NEVER;
+	return time_us;
+}
+
+static void limit(struct standing *s, uint64_t limit_us, enum standing_limit of)
+{
+	if (limit_us >= s->asker.limit_us)
+		return;
+	s->asker.limit_us = limit_us;
+	s->limit_of = of;
+}
+
+static void find_limit(const struct client *c, const struct rules *rules,
+		       struct standing *out)
+{
+	const struct settings *settings = &c->dispatcher->config->settings;
+
+	out->asker.limit_us = CLOCK_NEVER;
+	out->limit_of = STANDING_BY_WAIT_TIMEOUT;
+	if (rules->query_wait_timeout > 0)
+		out->asker.limit_us = rules->query_wait_timeout;
+	if (rules->max_queue_wait > 0)
+		limit(out, rules->max_queue_wait, STANDING_BY_MAX_QUEUE_WAIT);
+	limit(out, find_time(c, "pooler.deadline"), STANDING_BY_DEADLINE);
+	if (settings->queue_honours_statement_timeout)
+		limit(out, find_time(c, "statement_timeout"),
+		      STANDING_BY_STATEMENT_TIMEOUT);
+}
+
+void standing_of(const struct client *c, struct standing *out)
+{
+	struct rules own;
+	const struct rules *rules = client_rules(c, &own);
+	uint64_t hour = dispatcher_now(c->dispatcher) / STEP_US;
+
+	*out = (struct standing){
+	    .asker = {.user = c->user,
+		      .weight = 1,
+		      .class = (uint8_t)class_of(c, rules),
+		      .step = (uint8_t)(scatter(c->id + hour) % THRESHOLD_STEPS)},
+	};
+	find_limit(c, rules, out);
+}
+
+const char *standing_limit_name(enum standing_limit limit)
+{
+	switch (limit) {
+	case STANDING_BY_WAIT_TIMEOUT:
+		return "query_wait_timeout";
+	case STANDING_BY_MAX_QUEUE_WAIT:
+		return "max_queue_wait";
+	case STANDING_BY_DEADLINE:
+		return "pooler.deadline";
+	case STANDING_BY_STATEMENT_TIMEOUT:
+		return "statement_timeout";
+	}
+	return "";
+}
+
+uint64_t standing_spread(uint64_t around_us, uint64_t seed)
+{
+	uint64_t width_us = around_us / 100 * JITTER_PERCENT;
+
+	return around_us - width_us +
+	       (scatter(seed) & SPREAD_MASK) * width_us * 2 / SPREAD_MASK;
+}
+
+uint64_t standing_due(const struct client *c, uint64_t since_us)
+{
+	struct standing s;
+	uint64_t limit_us;
+
+	standing_of(c, &s);
+	limit_us = s.asker.limit_us;
+	if (limit_us == CLOCK_NEVER)
+		return CLOCK_NEVER;
+	if (s.limit_of == STANDING_BY_WAIT_TIMEOUT ||
+	    s.limit_of == STANDING_BY_MAX_QUEUE_WAIT)
+		limit_us = standing_spread(limit_us, c->id ^ since_us);
+	return since_us + limit_us;
+}
+
+/* ---- what it may say ---- */
+
+bool standing_accepts(struct slice name, struct slice value, char why[STANDING_WHY_LEN],
+		      struct notice *out)
+{
+	char text[VALUE_LEN], shown[VALUE_LEN];
+	enum priority class;
+	uint64_t time_us;
+	const char *hint;
+
+	text_copy(text, sizeof(text), value);
+	if (slice_is_text(name, "pooler.priority")) {
+		if (value.len == 0 || priority_parse(text, &class))
+			return true;
+		hint = "Possible are critical, high, normal and low.";
+	} else if (slice_is_text(name, "pooler.deadline")) {
+		if (value.len == 0 || text_parse_duration(text, USEC_PER_MSEC, &time_us))
+			return true;
+		hint = "It is a time such as 250ms or 2s; without a unit it counts in "
+		       "milliseconds.";
+	} else {
+		return true;
+	}
+	snprintf(why, STANDING_WHY_LEN, "invalid value for parameter \"%.*s\": \"%s\"",
+		 (int)name.len, (const char *)name.data,
+		 text_escape(shown, sizeof(shown), value));
+	*out = (struct notice){.severity = "ERROR",
+			       .sqlstate = SQLSTATE_INVALID_PARAMETER,
+			       .message = why,
+			       .hint = hint};
+	return false;
+}
