@@ -12,6 +12,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+/* How long turns stay apart after the last that asked for it. */
+#define GATHER_FOR_US (10 * USEC_PER_MSEC)
+
 /* Deadlines called in one turn: a thousand clients that time out together must not hold
  * up those that do not. */
 enum { DEADLINES_PER_TURN = 128 };
@@ -166,12 +169,21 @@ static void set_wake(struct loop *loop)
 	ev_timer_start(loop->ev, &loop->wake);
 }
 
+static void end_gathering(struct loop *loop)
+{
+	if (loop->gather_until_us == 0 || loop->now_us < loop->gather_until_us)
+		return;
+	loop->gather_until_us = 0;
+	ev_set_io_collect_interval(loop->ev, 0.);
+}
+
 static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	struct loop *loop = w->data;
 
 	(void)ev, (void)revents;
 	end_turn(loop);
+	end_gathering(loop);
 	set_wake(loop);
 }
 
@@ -250,6 +262,15 @@ void loop_run(struct loop *loop)
 	CHECK(loop->ev);
 	ev_run(loop->ev, 0);
 	end_turn(loop); /* libev leaves at once when told to */
+}
+
+void loop_gather(struct loop *loop)
+{
+	if (!loop->ev)
+		return;
+	if (loop->gather_until_us == 0)
+		ev_set_io_collect_interval(loop->ev, LOOP_GATHER_US / 1e6);
+	loop->gather_until_us = loop->now_us + GATHER_FOR_US;
 }
 
 void loop_stop(struct loop *loop)

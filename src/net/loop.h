@@ -101,6 +101,7 @@ struct loop {
 	loop_reap_fn reap;
 	void *reap_context;
 	bool reap_wanted;
+	uint64_t gather_until_us; /* loop_gather(); 0 = not so */
 	struct ledger ledger; /* of what streams hold */
 	uint8_t *scratch;     /* one area into which every stream reads */
 	bool scratch_is_lent;
@@ -130,6 +131,12 @@ uint64_t loop_clock(const struct loop *loop);
 /* The outbox, empty: whoever fills it empties it before returning. NULL when memory is
  * short. */
 uint8_t *loop_outbox(struct loop *loop);
+
+/* For a while turns begin at least LOOP_GATHER_US after each other: so much comes in that
+ * waking up for each of it would cost more than the work itself. Nothing that is ready
+ * waits for longer than that. To be called again while it is so. */
+enum { LOOP_GATHER_US = 300 };
+void loop_gather(struct loop *loop);
 
 /* When the next deadline is due, CLOCK_NEVER for none. */
 uint64_t loop_next_deadline(const struct loop *loop);

@@ -94,6 +94,7 @@ struct dispatcher {
 	size_t cancel_count;
 	size_t notifier_count;
 	size_t client_ceiling; /* what the descriptors allow */
+	uint64_t last_refusal_us; /* of what was refused at arrival */
 	uint64_t last_client_id, last_server_id, last_pool_serial;
 	enum shutdown_mode shutdown;
 	bool logs_moves; /* -vv: every change of state is logged */

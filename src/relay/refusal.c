@@ -20,6 +20,9 @@
 
 enum { TEXT_LEN = 512 };
 
+/* Refusals that are not further apart come in numbers. */
+#define REFUSALS_APART_US USEC_PER_MSEC
+
 #define RETRY_LEAST_US (10 * USEC_PER_MSEC)
 #define RETRY_MOST_US (60 * USEC_PER_SEC)
 
@@ -130,27 +133,31 @@ static void print_message(const struct pool *p, const struct wait *w, char out[T
 	}
 }
 
-static double seconds(uint64_t us)
-{
-	return (double)us / USEC_PER_SEC;
-}
+/* A time as it is printed: whole seconds and milliseconds, which costs less than a
+ * fraction. */
+#define SECONDS_FORMAT "%llu.%03llu s"
+#define SECONDS(us)                                                                      \
+	(unsigned long long)((us) / USEC_PER_SEC),                                       \
+	    (unsigned long long)((us) % USEC_PER_SEC / USEC_PER_MSEC)
 
 static void print_wait(const struct wait *w, char *out, size_t cap)
 {
 	switch (w->reason) {
 	case REFUSAL_FULL:
 	case REFUSAL_SHED:
-		snprintf(out, cap, "expected wait: %.3f s", seconds(w->expected_us));
+		snprintf(out, cap, "expected wait: " SECONDS_FORMAT,
+			 SECONDS(w->expected_us));
 		return;
 	case REFUSAL_TOO_LONG:
-		snprintf(out, cap, "expected wait: %.3f s, limit: %.3f s",
-			 seconds(w->expected_us), seconds(w->limit_us));
+		snprintf(out, cap,
+			 "expected wait: " SECONDS_FORMAT ", limit: " SECONDS_FORMAT,
+			 SECONDS(w->expected_us), SECONDS(w->limit_us));
 		return;
 	case REFUSAL_DISPLACED:
 	case REFUSAL_LATE:
 	case REFUSAL_TIMEOUT:
-		snprintf(out, cap, "this one has waited for %.3f s",
-			 seconds(w->waited_us));
+		snprintf(out, cap, "this one has waited for " SECONDS_FORMAT,
+			 SECONDS(w->waited_us));
 		return;
 	}
 }
@@ -171,9 +178,10 @@ static void print_line(const struct pool *p, const struct wait *w, uint64_t now_
 	print_wait(w, wait, sizeof(wait));
 	snprintf(out, TEXT_LEN,
 		 "Clients that wait for a server of database \"%.63s\", user \"%.63s\": "
-		 "%u; limit: %s; the first has waited for %.3f s; class: %s; %s.",
+		 "%u; limit: %s; the first has waited for " SECONDS_FORMAT
+		 "; class: %s; %s.",
 		 p->database_name, p->user_name, p->line.count, limit,
-		 seconds(pool_longest_wait(p, now_us)),
+		 SECONDS(pool_longest_wait(p, now_us)),
 		 priority_name((enum priority)w->class), wait);
 }
 
@@ -256,7 +264,14 @@ void refusal_at_arrival(struct client *c, const struct standing *standing,
 			const struct pool_ruling *ruling)
 {
 	struct wait w = wait_at_arrival(standing, ruling);
+	struct dispatcher *d = c->dispatcher;
+	uint64_t now_us = dispatcher_now(d);
 
+	/* To say no must cost next to nothing: where it is said all the time, several at
+	 * a time. */
+	if (now_us - d->last_refusal_us < REFUSALS_APART_US)
+		loop_gather(d->loop);
+	d->last_refusal_us = now_us;
 	tell(c, &w);
 }
 

@@ -27,7 +27,8 @@ def release(pooler):
 
 
 def assert_is_limit_error(error, severity="ERROR"):
-    assert error["S"] == error["V"] == severity and error["C"] == "53300"
+    assert error["S"] == error["V"] == severity
+    assert error["C"] == ("53300" if severity == "ERROR" else "57P03")
     assert error["M"] and error["D"] and error["H"]
 
 
@@ -184,7 +185,7 @@ def test_query_wait_timeout_at_login_is_fatal(make_pooler):
     holder = pooler.login(user="alice")
     holder.ask("begin")
     error = pooler.refusal(user="bob")
-    assert error["S"] == "FATAL" and error["C"] == "53300"
+    assert error["S"] == "FATAL" and error["C"] == "57P03"
 
 
 def test_query_wait_timeout_of_database_and_user_beat_the_global_one(make_pooler):
@@ -294,6 +295,6 @@ def test_burst_of_startups_is_served_or_told(make_pooler):
             wire.finish_login()
             served += 1
         except Refused as refused:
-            assert refused.fields["S"] == "FATAL" and refused.fields["C"] == "53300"
+            assert refused.fields["S"] == "FATAL" and refused.fields["C"] == "57P03"
     assert served >= 1
     assert pooler.login().value("select 1") == "1"
