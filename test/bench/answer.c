@@ -42,6 +42,7 @@ static struct answer *answer_create(size_t rows, size_t row_bytes)
 	a->description_len = bytes_len(&a->text);
 	for (size_t i = 0; i < rows; i++)
 		put_row(&a->text, row_bytes);
+	a->rows_end = bytes_len(&a->text);
 	char tag[32];
 	snprintf(tag, sizeof(tag), "SELECT %zu", rows);
 	size_t begun = wire_begin(&a->text, 'C');

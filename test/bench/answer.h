@@ -13,6 +13,7 @@ struct answer {
 	struct answer *next;
 	size_t rows, row_bytes;
 	size_t description_len; /* the rows begin here */
+	size_t rows_end;        /* CommandComplete begins here */
 	struct bytes text;
 };
 

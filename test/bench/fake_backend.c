@@ -3,6 +3,7 @@
  * measured. One process, one epoll; the query's text says what the answer looks like:
  *
  *     rows=N bytes=M     N rows of M bytes (default one row of one byte)
+ *     times=R            all of these rows R times
  *     sleep_ms=T         the answer comes T ms later
  *     FAIL               an error
  *

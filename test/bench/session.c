@@ -167,9 +167,10 @@ static void put_rows(struct session *s, const struct statement *st, bool describ
 	const struct answer *a =
 	    answers_find(&s->world->answers, st->rows, st->row_bytes);
 	size_t from = described ? 0 : a->description_len;
-	if (!s->big && bytes_len(&a->text) > COPIED_MAX) {
+	if (!s->big && (bytes_len(&a->text) > COPIED_MAX || st->times > 1)) {
 		s->big = a;
 		s->big_sent = from;
+		s->big_left = st->times > 0 ? st->times - 1 : 0;
 		return;
 	}
 	bytes_add(out(s), a->text.data + from, bytes_len(&a->text) - from);
@@ -411,6 +412,12 @@ size_t session_feed(struct session *s, const uint8_t *data, size_t len)
 	return taken;
 }
 
+/* Where what is to be sent of the big answer ends for now. */
+static size_t big_end(const struct session *s)
+{
+	return s->big_left > 0 ? s->big->rows_end : bytes_len(&s->big->text);
+}
+
 int session_pieces(struct session *s, struct iovec pieces[SESSION_IOVS])
 {
 	int count = 0;
@@ -419,8 +426,8 @@ int session_pieces(struct session *s, struct iovec pieces[SESSION_IOVS])
 		    (struct iovec){s->head.data + s->head.start, bytes_len(&s->head)};
 	if (s->big)
 		pieces[count++] = (struct iovec){s->big->text.data + s->big_sent,
-						 bytes_len(&s->big->text) - s->big_sent};
-	if (bytes_len(&s->tail) > 0)
+						 big_end(s) - s->big_sent};
+	if (bytes_len(&s->tail) > 0 && !(s->big && s->big_left > 0))
 		pieces[count++] =
 		    (struct iovec){s->tail.data + s->tail.start, bytes_len(&s->tail)};
 	return count;
@@ -437,12 +444,16 @@ void session_sent(struct session *s, size_t len)
 {
 	len = sent_of(&s->head, len);
 	if (s->big) {
-		size_t rest = bytes_len(&s->big->text) - s->big_sent;
+		size_t rest = big_end(s) - s->big_sent;
 		size_t part = len < rest ? len : rest;
 		s->big_sent += part;
 		len -= part;
-		if (part == rest)
+		if (part == rest && s->big_left > 0) {
+			s->big_left--;
+			s->big_sent = s->big->description_len;
+		} else if (part == rest) {
 			s->big = NULL;
+		}
 	}
 	sent_of(&s->tail, len);
 }

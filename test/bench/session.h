@@ -51,6 +51,7 @@ struct session {
 	struct bytes head, tail;
 	const struct answer *big;
 	size_t big_sent;
+	size_t big_left; /* how often its rows come again */
 };
 
 void session_init(struct session *s, struct session_world *world, uint32_t id);

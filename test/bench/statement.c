@@ -6,7 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ROWS_MAX = 1000000, ROW_BYTES_MAX = 64 << 20, ANSWER_BYTES_MAX = 512 << 20 };
+enum {
+	ROWS_MAX = 1000000,
+	ROW_BYTES_MAX = 64 << 20,
+	ANSWER_BYTES_MAX = 512 << 20,
+	TIMES_MAX = 1000000,
+};
 
 static const struct {
 	const char *word;
@@ -105,6 +110,7 @@ static void parse(const char *text, size_t len, struct statement *out)
 	out->row_bytes = number_of(text, len, "bytes=", 1, ROW_BYTES_MAX);
 	size_t most = ANSWER_BYTES_MAX / (out->row_bytes + 16);
 	out->rows = number_of(text, len, "rows=", 1, most < ROWS_MAX ? most : ROWS_MAX);
+	out->times = number_of(text, len, "times=", 1, TIMES_MAX);
 	out->sleep_ms = (unsigned)number_of(text, len, "sleep_ms=", 0, 60000);
 }
 

@@ -10,7 +10,7 @@
 
 enum verb {
 	VERB_EMPTY,
-	VERB_ROWS, /* anything else: rows=N of bytes=M each */
+	VERB_ROWS, /* anything else: rows=N of bytes=M each, T times */
 	VERB_SET,
 	VERB_RESET, /* DISCARD ALL, RESET ALL: the parameters of the login again */
 	VERB_BEGIN,
@@ -23,6 +23,7 @@ struct statement {
 	enum verb verb;
 	const char *tag; /* of CommandComplete; rows make their own */
 	size_t rows, row_bytes;
+	size_t times; /* that the rows are sent; 1: once */
 	unsigned sleep_ms;
 	char name[64], value[64]; /* of SET */
 };
