@@ -121,13 +121,13 @@ class Process:
 class Tool:
     """A program that says `ready`, and for each line it is given prints figures, then `done`."""
 
-    def __init__(self, stage, name, port, args, is_meek=False):
+    def __init__(self, stage, name, port, args, is_meek=False, cpus=None):
         argv = [stage.tool(name), "--target", f"127.0.0.1:{port}", "--sources", "50",
                 "--limit", str(LIMIT_S), *map(str, args)]
         self.name = name
         self.popen = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=in_child(stage.load_cpus, is_meek))
+            preexec_fn=in_child(cpus or stage.load_cpus, is_meek))
         self.figures = {}
         self._read_until("ready")
 
