@@ -59,6 +59,19 @@ void params_at(const struct params *set, size_t i, struct slice *out_name,
 	       struct slice *out_value);
 bool params_find(const struct params *set, struct slice name, struct slice *out_value);
 
+/* The value of a parameter that is known in a session, as one of its own is from the
+ * moment it is named, but has none there: PostgreSQL shows an empty one. No value that
+ * is set is like it; as SQL it is a RESET. */
+static inline struct slice params_no_value(void)
+{
+	return slice_of("", 1);
+}
+
+static inline bool params_is_no_value(struct slice value)
+{
+	return value.len == 1 && value.data[0] == 0;
+}
+
 /* Equal for sets under which a text that is prepared means the same: PostgreSQL reads
  * literals and names at that moment, as search_path, TimeZone, client_encoding and some
  * others say. Borrowed from the set. */

@@ -177,11 +177,11 @@ static void differ_in(struct difference *d, struct slice name)
 
 	if (params_find(d->want, name, &want)) {
 		if (!has || is_lost || !is_same(have, want))
-			sql_set(&d->sql, name, &want);
+			sql_set(&d->sql, name, params_is_no_value(want) ? NULL : &want);
 	} else if (params_find(d->base, name, &want)) {
 		if (is_lost || !is_same(have, want))
 			sql_set(&d->sql, name, &want);
-	} else if (has) {
+	} else if (has && !params_is_no_value(have)) {
 		sql_set(&d->sql, name, NULL);
 	}
 }

@@ -157,12 +157,21 @@ static bool is_back(const struct session *session, struct slice name, struct sli
 	return true;
 }
 
+/* Where the server was not asked, its answer to RESET is right for either. */
+static bool is_of_library(const struct session *session, struct slice name)
+{
+	return session->unset && has(session->unset, name);
+}
+
 static void go_back(struct server *s, struct slice name)
 {
 	struct slice value;
 
 	if (params_find(regain_startup(s->client), name, &value))
 		prepare_returned(s, name, &value);
+	/* One of its own stays known; that of a library is what that makes of it. */
+	else if (is_custom(name) && !is_of_library(s->client->session, name))
+		prepare_learned(s, name, params_no_value());
 	else
 		prepare_returned(s, name, NULL);
 }

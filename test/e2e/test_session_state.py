@@ -20,6 +20,7 @@ create view evil.pg_settings as select 'evil'::text as name, 'session'::text as 
 create domain evil.text as integer;
 """
 OBJECTS = """
+create extension if not exists pg_trgm;
 create role owner; create role reader nologin; grant reader to alice;
 drop table if exists numbered;
 create table numbered(id serial, body text); grant all on numbered, numbered_id_seq to public;
@@ -830,7 +831,9 @@ def test_values_of_all_clients_are_bounded(make):
     # Who has little is not refused for what others have.
     ok(wires[5], "set my.var = 'little'")
     wires[0].close()
-    wait_until(lambda: not wires[5].ask(long_set(5)).errors, 5)
+    wait_until(lambda: pooler.pool()["cl_active"] == 5, 5)
+    everywhere(pooler, "select 1")  # nor do servers have the value of who is gone
+    ok(wires[5], long_set(5))
 
 
 def test_bounds_of_values_change_at_a_reload(make):
@@ -853,3 +856,51 @@ def test_a_startup_packet_cannot_ask_for_more_than_is_kept(make):
     with pytest.raises(Exception, match="startup parameters would take too much memory"):
         pooler.connect(options="-c my.var=" + "x" * 20000)
     pooler.connect(options="-c my.var=" + "x" * 2000).close()
+
+
+# ---- parameters of a client's own, without a value ----
+
+@pytest.mark.parametrize("statements", [
+    ("set my.var = 'a'", "reset my.var"),
+    ("set my.var = 'a'", "set my.var to default"),
+    ("set my.var = 'a'", "reset all"),
+    ("set my.var = 'a'", "discard all"),
+    ("set my.var = 'a'; reset my.var",),
+    ("reset my.var",),
+    ("begin; set my.var = 'a'; rollback",),
+    ("begin; reset my.var; rollback",),
+    ("set my.var = 'a'", "begin; reset all; commit"),
+    ("set my.var = 'a'", "do $$begin reset my.var; end$$"),
+    ("select set_config('my.var', null, false)",),
+    ("set my.var = 'a'", "reset my.var", "discard all", "set work_mem = '3MB'", "reset all"),
+    ("set my.var = 'a'", "reset my.var", "do $$begin perform 1; end$$"),
+])
+def test_a_parameter_of_ones_own_that_was_reset_is_known_and_empty(pooler, cluster, statements):
+    wire, direct = pooler.login(), cluster.connect()
+    for statement in statements:
+        ok(wire, statement)
+        direct.execute(statement)
+    assert direct.execute("show my.var").fetchone()[0] == ""
+    for _ in range(3):
+        swap(pooler, wire)
+        assert wire.value("show my.var") == ""
+    ok(wire, "set my.var = 'b'")
+    swap(pooler, wire)
+    assert wire.value("show my.var") == "b"
+
+
+def test_a_library_s_parameter_that_was_reset_is_the_library_s(pooler):
+    """RESET where the library is not loaded, then a server where it is, which takes no ''."""
+    for back in ("reset pg_trgm.similarity_threshold", "reset all", "discard all"):
+        wire = pooler.login()
+        ok(wire, "set pg_trgm.similarity_threshold = 0.5")
+        ok(wire, back)
+        takers = [pooler.login() for _ in range(2)]
+        for taker in takers:
+            ok(taker, "begin; select show_limit()")
+        for taker in takers:
+            ok(taker, "commit")
+            taker.close()
+        swap(pooler, wire)
+        assert wire.value("show pg_trgm.similarity_threshold") == "0.3"
+        wire.close()

@@ -10,16 +10,18 @@
 #include "unit/base/kit.h"
 #include "unit/proto/failing_memory.h"
 
-/* Takes pairs "a=1", up to a NULL. */
+/* Takes pairs "a=1", up to a NULL; "a=\1" is without a value. */
 static struct params *set_of(struct params_store *store, const char *const *pairs)
 {
 	struct params *set = params_empty(store);
 
 	for (; *pairs; pairs++) {
 		const char *equals = strchr(*pairs, '=');
-		struct params *more =
-		    params_with(store, set, slice_of(*pairs, (size_t)(equals - *pairs)),
-				slice_of_text(equals + 1));
+		struct slice value = slice_of_text(equals + 1);
+		if (equals[1] == 1)
+			value = params_no_value();
+		struct params *more = params_with(
+		    store, set, slice_of(*pairs, (size_t)(equals - *pairs)), value);
 
 		assert_non_null(more);
 		params_unref(store, set);
@@ -192,6 +194,16 @@ static void differences_are_right_sql(void **state)
 	    {{"a=2"}, {"a=1"}, {"a=2"}, "SET \"a\" = '1';"},
 	    {{"a=2"}, {0}, {"a=1"}, "SET \"a\" = '1';"},
 	    {{"a=2"}, {0}, {0}, "RESET \"a\";"},
+	    /* \1 stands for a parameter without a value. */
+	    {{0}, {"my.var=\1"}, {0}, "RESET \"my\".\"var\";"},
+	    {{"my.var="}, {"my.var=\1"}, {0}, "RESET \"my\".\"var\";"},
+	    {{"my.var=\1"}, {"my.var="}, {0}, "SET \"my\".\"var\" = '';"},
+	    {{"my.var=\1"}, {"my.var=\1"}, {0}, ""},
+	    {{"my.var=\1"}, {0}, {0}, ""},
+	    {{0},
+	     {".a=\1"},
+	     {0},
+	     "SELECT FROM pg_catalog.set_config('.a', NULL, false);"},
 	    {{"a=2", "c=3"},
 	     {"b=1", "d=4"},
 	     {"c=4"},
