@@ -121,6 +121,7 @@ extern const struct show_table show_pins;
 extern const struct show_table show_pools;
 extern const struct show_table show_databases, show_users;
 extern const struct show_table show_listeners;
+extern const struct show_table show_queue;
 extern const struct show_table show_hba, show_failed_logins;
 extern const struct show_table show_stats, show_stats_totals, show_stats_averages,
     show_totals;

@@ -10,6 +10,7 @@
 #include "relay/allowance.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
+#include "relay/standing.h"
 
 enum { TEXT_LEN = 256 };
 
@@ -32,6 +33,18 @@ static bool is_ignored(const struct login *l, struct slice name)
 	return config_list_has(settings_of(l)->ignore_startup_parameters, name);
 }
 
+/* Whether the pooler's own parameters say something that it understands. */
+static bool is_acceptable(struct client *c, struct slice name, struct slice value)
+{
+	char why[STANDING_WHY_LEN];
+	struct notice notice;
+
+	if (standing_accepts(name, value, why, &notice))
+		return true;
+	client_close_saying(c, CLOSE_BAD_PARAMETER, notice.message, NULL, notice.hint);
+	return false;
+}
+
 static bool add_parameter(const struct login *l, struct slice name, struct slice value)
 {
 	struct client *c = l->client;
@@ -46,6 +59,8 @@ static bool add_parameter(const struct login *l, struct slice name, struct slice
 				    "ignore_startup_parameters.");
 		return false;
 	}
+	if (!is_acceptable(c, name, value))
+		return false;
 	struct params *more = params_with(store, c->params, name, value);
 	if (!more) {
 		client_close(c, CLOSE_OUT_OF_MEMORY);

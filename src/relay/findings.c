@@ -15,6 +15,7 @@
 #include "relay/regain.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/standing.h"
 
 void findings_forget(struct client *c)
 {
@@ -268,6 +269,7 @@ void findings_take(struct server *s)
 				take_unset(s, name, value);
 		}
 	}
+	standing_warn(c, had);
 	params_unref(&c->dispatcher->params, had);
 	params_unref(&c->dispatcher->params, startup);
 }

@@ -186,3 +186,23 @@ bool standing_accepts(struct slice name, struct slice value, char why[STANDING_W
 			       .hint = hint};
 	return false;
 }
+
+static void warn_of(struct client *c, const struct params *had, const char *name)
+{
+	struct slice value, before, what = slice_of_text(name);
+	char why[STANDING_WHY_LEN];
+	struct notice notice;
+
+	if (!params_find(c->params, what, &value) ||
+	    (params_find(had, what, &before) && slice_equal(before, value)) ||
+	    standing_accepts(what, value, why, &notice))
+		return;
+	notice.severity = "WARNING";
+	client_notify(c, &notice);
+}
+
+void standing_warn(struct client *c, const struct params *had)
+{
+	warn_of(c, had, "pooler.priority");
+	warn_of(c, had, "pooler.deadline");
+}

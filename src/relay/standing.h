@@ -13,6 +13,7 @@
 #include "proto/notice.h"
 
 struct client;
+struct params;
 
 enum standing_limit {
 	STANDING_BY_WAIT_TIMEOUT,      /* query_wait_timeout */
@@ -43,5 +44,9 @@ uint64_t standing_spread(uint64_t around_us, uint64_t seed);
 enum { STANDING_WHY_LEN = 160 };
 bool standing_accepts(struct slice name, struct slice value, char why[STANDING_WHY_LEN],
 		      struct notice *out);
+
+/* Warns a client that has given one of them a value that is not accepted, since its
+ * parameters were those: it has no effect. */
+void standing_warn(struct client *c, const struct params *had);
 
 #endif
