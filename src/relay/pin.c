@@ -154,15 +154,17 @@ static bool has_room(struct pool *pool)
 	return !is_full(pool);
 }
 
-static const struct notice too_many = {
-    .severity = "ERROR",
-    .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-    .message = "too many clients are kept at their servers (max_pinned)",
-    .detail = "What this statement makes would stay in the server, and this client with "
-	      "it.",
-    .hint = "Let fewer sessions keep temporary tables, cursors, locks and the like, or "
-	    "raise max_pinned or pool_size.",
-};
+struct notice pin_too_many(const char *detail)
+{
+	return (struct notice){
+	    .severity = "ERROR",
+	    .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
+	    .message = "too many clients are kept at their servers (max_pinned)",
+	    .detail = detail,
+	    .hint = "Let fewer sessions keep temporary tables, cursors, locks and the "
+		    "like, or raise max_pinned or pool_size.",
+	};
+}
 
 static uint8_t lower(uint8_t c)
 {
@@ -227,7 +229,8 @@ bool pin_refuses(struct client *c, struct slice text, uint32_t hints, struct not
 	if (!(hints & lasting) || !session || session->is_pin_counted)
 		return false;
 	if (!has_room(c->pool)) {
-		*out = too_many;
+		*out = pin_too_many("What this statement makes would stay in the server, "
+				    "and this client with it.");
 		return true;
 	}
 	count(c, session);
@@ -239,30 +242,24 @@ bool pin_refuses(struct client *c, struct slice text, uint32_t hints, struct not
 bool pin_set(struct client *c, unsigned reasons)
 {
 	struct session *session = c->session;
-	struct notice notice = too_many;
 
 	if (c->server->spare == SPARE_CALLED)
 		reasons &= ~(unsigned)PIN_SEQUENCES;
 	if (reasons != PIN_SEQUENCES)
 		unlist(c->server);
-	if (reasons == 0) {
+	bool is_one_too_many =
+	    reasons != 0 && !session->is_pin_counted && !has_room(c->pool);
+	if (reasons == 0 || is_one_too_many) {
 		session->pins = 0;
 		discount(c, session);
-		return true;
+		return !is_one_too_many;
 	}
 	if (session->pins == 0)
 		session->pinned_us = dispatcher_now(c->dispatcher);
-	bool is_one_too_many = !session->is_pin_counted && !has_room(c->pool);
 	session->pins = (uint8_t)reasons;
 	count(c, session);
-	if (!is_one_too_many) {
-		server_arm(c->server);
-		return true;
-	}
-	notice.severity = "FATAL";
-	notice.detail = "What was left in the server would have kept this client there.";
-	client_close_with(c, CLOSE_TOO_MANY_PINNED, &notice);
-	return false;
+	server_arm(c->server);
+	return true;
 }
 
 void pin_end(struct client *c)

@@ -42,8 +42,11 @@ bool pin_may_end(uint32_t hints);
 bool pin_refuses(struct client *c, struct slice text, uint32_t hints, struct notice *out);
 
 /* The client stays at its server for these reasons, or need not (0). False when that
- * makes too many of them: then the client has been told and is closing. */
+ * makes too many of them: then it stays for none. */
 bool pin_set(struct client *c, unsigned reasons);
+
+/* What a statement is told that would have made, or has made, one pin too many. */
+struct notice pin_too_many(const char *detail);
 
 /* The client loses its server; part of link_detach(). */
 void pin_end(struct client *c);

@@ -14,6 +14,7 @@
 #include "relay/message.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/settle.h"
 #include "relay/text.h"
 
 /* A Parse of a named statement must be here as a whole. */
@@ -70,7 +71,7 @@ static enum rewritten judge_text(const struct message *m, struct slice text,
 	struct sql_text t = {.text = text, .unseen = unseen_of(m->frame), .hints = hints};
 	struct notice notice = {.severity = "ERROR"};
 
-	if ((hints & ~SQL_COMMON) == 0 || is_void(m, hints))
+	if (((hints & ~SQL_COMMON) == 0 && !settle_owes(m->client)) || is_void(m, hints))
 		return REWRITE_NOT;
 	switch (text_judge(m->client, &t, &notice)) {
 	case TEXT_GOES:

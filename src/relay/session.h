@@ -40,6 +40,7 @@ struct session {
 	bool is_discarded;      /* by DISCARD ALL, and nothing else was said */
 	bool may_execute_more;  /* a text that it may have prepared alters something */
 	bool has_loaded;        /* a library, into its server */
+	bool has_lost_state;    /* behind its back, and it has not been told */
 	bool watches_sequences; /* it has asked for currval() or lastval() */
 	bool
 	    has_lost_sequences; /* since then: it had to part from what they would tell */

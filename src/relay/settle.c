@@ -74,11 +74,22 @@ static bool refuses_values(struct client *c, const struct sql_text *t, struct no
 	return false;
 }
 
+bool settle_owes(const struct client *c)
+{
+	return c->session && c->session->has_lost_state;
+}
+
 bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *out)
 {
 	struct sql_text of_values = *t;
 	uint32_t hints = t->hints;
 
+	if (settle_owes(c)) {
+		c->session->has_lost_state = false;
+		*out = pin_too_many("What earlier statements have left in the server "
+				    "would have kept this client there, and is gone.");
+		return true;
+	}
 	if (hints & SQL_CURRENTS && policy_of(c) != STATE_ALLOW &&
 	    sequences_refuse(c, hints, out))
 		return true;
@@ -277,6 +288,30 @@ static unsigned pins_after(struct server *s)
 	return pins;
 }
 
+/* Too many are kept already. It is undone when the server is released, and the client is
+ * told instead of an answer to its next statement. */
+static void give_up_state(struct server *s, unsigned reasons)
+{
+	struct session *session = s->client->session;
+
+	reset_mark(s, reset_of(reasons));
+	session->has_loaded = false;
+	altered_clear(&session->overlong);
+	session->has_lost_state = true;
+}
+
+/* The same of what nobody knows. */
+static void give_up_all(struct server *s)
+{
+	struct session *session = s->client->session;
+
+	session->tries = 0;
+	session->hints &= SQL_OF_OTHERS;
+	altered_clear(&session->altered);
+	give_up_state(s, PIN_UNKNOWN);
+	clean_release_if_done(s);
+}
+
 static void on_failure(struct server *s)
 {
 	struct session *session = s->client->session;
@@ -290,6 +325,8 @@ static void on_failure(struct server *s)
 		clean_release_if_done(s);
 	else if (pin_set(s->client, session->pins | PIN_UNKNOWN))
 		go_on(s->client);
+	else
+		give_up_all(s);
 }
 
 static void on_success(struct server *s)
@@ -303,8 +340,9 @@ static void on_success(struct server *s)
 		reset_mark(s, RESET_PARAMS);
 	session->asked_hints = 0;
 	altered_clear(&session->asked);
-	if (!pin_set(c, pins_after(s)))
-		return;
+	unsigned reasons = pins_after(s);
+	if (!pin_set(c, reasons))
+		give_up_state(s, reasons);
 	findings_forget(c);
 	/* It does not come by a new link to what it began with. */
 	if (session->pins != 0) {

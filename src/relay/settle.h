@@ -24,6 +24,10 @@ struct sql_text;
  * the reason, when it must not go. More than once for the same text is no harm. */
 bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *out);
 
+/* Whether the client's next text, whatever its hints are, will be refused: it has to be
+ * told of something. */
+bool settle_owes(const struct client *c);
+
 /* A CommandComplete for the server's client, other than the common ones. */
 void settle_note_tag(struct server *s, struct slice tag);
 

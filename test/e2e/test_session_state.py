@@ -465,13 +465,45 @@ def test_half_of_a_pool_may_be_pinned_by_default(make):
     ok(wires[2], "select 1")
 
 
-def test_a_pin_beyond_the_limit_that_nobody_could_foresee_ends_its_client(make):
+UNFORESEEN = "do $$begin perform pg_advisory_lock(1); create temp table t(i int); end$$"
+
+
+def nothing_is_left(pooler):
+    return everywhere(pooler, "select (select count(*) from pg_locks where locktype = 'advisory')"
+                      " + (select count(*) from pg_class where relnamespace"
+                      " = pg_my_temp_schema())") == "0"
+
+
+def test_a_pin_beyond_the_limit_that_nobody_could_foresee_is_undone_and_told_of(make):
     pooler = make(max_pinned=0)
     wire = pooler.login()
-    wire.send(query("do $$begin perform pg_advisory_lock(1); end$$"))
-    error = wire.rest().error
-    assert (error["S"], error["C"]) == ("FATAL", "53300")
-    assert everywhere(pooler, "select count(*) from pg_locks where locktype = 'advisory'") == "0"
+    ok(wire, "set work_mem = '3MB'")
+    for later in (query("select 1"), query("begin"), parse("select 1") + bind() + execute() + sync()):
+        ok(wire, UNFORESEEN)
+        wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
+        assert nothing_is_left(pooler)
+        wire.send(later)
+        error = wire.until().error
+        assert (error["S"], error["C"]) == ("ERROR", "53300") and "max_pinned" in error["M"]
+        assert "is gone" in error["D"] and error["H"]
+        assert wire.value("select 1") == "1" and show(wire, "work_mem") == "3MB"
+    assert wire.ask("table t").error["C"] == "42P01"
+    assert pooler.show("PINS") == []
+
+
+def test_it_is_undone_behind_what_was_sent_along(make):
+    pooler = make(max_pinned=0)
+    wire = pooler.login()
+    wire.send(query(UNFORESEEN), query("begin"), query("select count(*) from t"), query("commit"),
+              query("select 2"), query("select 3"))
+    answers = [wire.until() for _ in range(6)]
+    told = [error["C"] for reply in answers for error in reply.errors]
+    assert told.count("53300") <= 1 and set(told) <= {"53300", "25P02", "42P01"}
+    wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
+    assert nothing_is_left(pooler)
+    told += [error["C"] for error in wire.ask("select 1").errors]
+    assert told.count("53300") == 1
+    assert wire.value("select 1") == "1"
 
 
 def test_an_idle_pinned_client_ends_at_pin_timeout(make):
