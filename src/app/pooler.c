@@ -56,12 +56,18 @@ static uint64_t wall_now(void *context)
 
 /* ---- beginning ---- */
 
+/* For ourselves and the console. */
+static size_t kept_back(size_t descriptors)
+{
+	return descriptors / 4 < 64 ? descriptors / 4 : 64;
+}
+
 /* How many clients the descriptors allow: some are kept back for ourselves, the console
  * and servers, so that a rush of clients does not take away what would serve them. */
 static size_t client_ceiling(const struct config *config, size_t descriptors)
 {
 	struct config_worst worst;
-	size_t own = descriptors / 4 < 64 ? descriptors / 4 : 64;
+	size_t own = kept_back(descriptors);
 	size_t servers = descriptors / 8;
 
 	if (config_worst_case(config, &worst) == 0 && worst.unbounded == 0 &&
@@ -79,6 +85,8 @@ static int start_dispatcher(struct pooler *p, struct keyring *keyring)
 	    .keyring = keyring,
 	    .ops = &events_relay_ops,
 	    .client_ceiling = client_ceiling(p->config, p->descriptors),
+	    /* What it has already has low numbers; the rest is for the console. */
+	    .server_fd_ceiling = (int)(p->descriptors - kept_back(p->descriptors) / 2),
 	};
 
 	p->console_app = (struct console_app_ops){.version = "pooler " PACKAGE_VERSION,

@@ -74,6 +74,7 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .server_memory_limit = s->server_memory_limit,
 	    .server_memory_check = s->server_memory_check,
 	    .server_idle_timeout = s->server_idle_timeout,
+	    .hold_on_failure = RESOLVE(hold_on_failure, s->hold_on_failure),
 	};
 }
 

@@ -51,6 +51,7 @@ struct rules {
 	uint64_t server_memory_limit; /* bytes */
 	uint64_t server_memory_check;
 	uint64_t server_idle_timeout;
+	uint64_t hold_on_failure;
 };
 
 /* user may be NULL: one that [users] does not mention. */

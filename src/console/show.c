@@ -18,10 +18,10 @@ static const struct show_table *const tables[] = {
     &show_databases,      &show_failed_logins, &show_hba,
     &show_listeners,      &show_lists,         &show_mem,
     &show_memory,         &show_pins,          &show_pools,
-    &show_queue,          &show_servers,       &show_sockets,
-    &show_state,          &show_stats,         &show_stats_averages,
-    &show_stats_totals,   &show_totals,        &show_users,
-    &show_version,
+    &show_queue,          &show_reach,         &show_servers,
+    &show_sockets,        &show_state,         &show_stats,
+    &show_stats_averages, &show_stats_totals,  &show_totals,
+    &show_users,          &show_version,
 };
 
 enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };

@@ -118,7 +118,7 @@ const char *show_next_name(struct show *show);
 extern const struct show_table show_clients, show_servers, show_sockets,
     show_active_sockets;
 extern const struct show_table show_pins;
-extern const struct show_table show_pools;
+extern const struct show_table show_pools, show_reach;
 extern const struct show_table show_databases, show_users;
 extern const struct show_table show_listeners;
 extern const struct show_table show_queue;

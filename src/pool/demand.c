@@ -424,6 +424,22 @@ bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us)
 
 /* ---- when to look again ---- */
 
+uint64_t demand_hold_end(const struct pool *p)
+{
+	return p->opening.failing_since_us + p->rules.hold_on_failure;
+}
+
+/* Those who wait while it is down do so until then. */
+static uint64_t hold_due(const struct pool *p, uint64_t now_us)
+{
+	uint64_t end_us = demand_hold_end(p);
+
+	if (p->line.count == 0 || p->total != p->counts[SLOT_OPENING] ||
+	    !opening_is_down(&p->opening) || end_us <= now_us)
+		return CLOCK_NEVER;
+	return end_us;
+}
+
 static bool has_room_for_others(const struct usage *usage)
 {
 	return usage_has_room_for_server(usage) && first_blocked(usage) != NULL;
@@ -436,6 +452,7 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us)
 	if (p->claims != 0)
 		due_us = p->claim_end_us;
 	due_us = clock_earlier(due_us, renewal_due(p, now_us));
+	due_us = clock_earlier(due_us, hold_due(p, now_us));
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (has_room_for_others(p->usages[i]))
 			due_us = clock_earlier(due_us, now_us + ROOM_RETRY_US);

@@ -17,6 +17,10 @@ bool demand_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us)
 /* Whether its shared limits have room for one more that nobody waits for. */
 bool demand_has_spare_room(const struct pool *p);
 
+/* When those who wait for a database that is down are told; in the past without
+ * hold_on_failure. */
+uint64_t demand_hold_end(const struct pool *p);
+
 /* The pool wants nothing any more. */
 void demand_withdraw(struct pool *p);
 

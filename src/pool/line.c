@@ -104,8 +104,8 @@ void pool_take_slot(struct pool *p, struct slot *slot, uint8_t class, uint64_t n
 static bool is_down(const struct pool *p, uint64_t now_us)
 {
 	return !pool_is_paused(p) && p->line.count == 0 &&
-	       p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening) &&
-	       now_us < p->opening.not_before_us;
+	       p->total == p->counts[SLOT_OPENING] && opening_is_down(&p->opening) &&
+	       now_us < p->opening.not_before_us && now_us >= demand_hold_end(p);
 }
 
 /* How many servers work through the line. */
@@ -122,8 +122,11 @@ uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t 
 	unsigned coming = demand_servers_coming(p, now_us);
 
 	/* Those who get one of the servers on their way wait for nobody. Of a pool that
-	 * is paused only RESUME knows. */
-	if (pool_is_paused(p) || p->forecast.samples < EVIDENCE || ahead < coming)
+	 * is paused only RESUME knows, and of one that cannot have a server nobody does.
+	 */
+	if (pool_is_paused(p) ||
+	    (p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening)) ||
+	    p->forecast.samples < EVIDENCE || ahead < coming)
 		return 0;
 	return forecast_wait(&p->forecast, ahead - coming, servers_for_line(p), now_us);
 }

@@ -9,7 +9,6 @@
 
 /* A handshake that takes longer is slow: more at a time would only make it slower. */
 #define QUICK_US (250 * USEC_PER_MSEC)
-#define FIRST_PAUSE_US (100 * USEC_PER_MSEC)
 
 enum { PAUSE_JITTER_PERCENT = 20 };
 
@@ -28,6 +27,7 @@ unsigned opening_room(const struct opening *o, unsigned under_way, uint64_t now_
 void opening_succeeded(struct opening *o, uint64_t took_us)
 {
 	o->failures = 0;
+	o->reach = REACH_OK;
 	o->not_before_us = 0;
 	if (took_us < QUICK_US)
 		o->allowed =
@@ -36,16 +36,26 @@ void opening_succeeded(struct opening *o, uint64_t took_us)
 		o->allowed /= 2;
 }
 
-void opening_failed(struct opening *o, uint64_t now_us, uint64_t pause_max_us)
+static uint64_t pause_of(const struct opening *o, uint64_t pause_max_us)
 {
-	uint64_t pause_us = pause_max_us;
+	uint64_t most_us = clock_earlier(reach_longest_pause(o->reach), pause_max_us);
 
+	if (o->failures >= 32)
+		return most_us;
+	return clock_earlier(reach_first_pause(o->reach) << o->failures, most_us);
+}
+
+void opening_failed(struct opening *o, enum reach why, uint64_t now_us,
+		    uint64_t pause_max_us)
+{
 	o->allowed = 1;
-	/* One that was under way when another failed says nothing new. */
+	o->reach = why;
+	/* One that was under way when another failed does not make the pause longer. */
 	if (now_us < o->not_before_us)
 		return;
-	if (o->failures < 32)
-		pause_us = clock_earlier(FIRST_PAUSE_US << o->failures, pause_max_us);
+	uint64_t pause_us = pause_of(o, pause_max_us);
+	if (o->failures == 0)
+		o->failing_since_us = now_us;
 	if (o->failures < UINT32_MAX)
 		o->failures++;
 	o->not_before_us = now_us + random_jitter(pause_us, PAUSE_JITTER_PERCENT);
@@ -54,4 +64,9 @@ void opening_failed(struct opening *o, uint64_t now_us, uint64_t pause_max_us)
 bool opening_is_failing(const struct opening *o)
 {
 	return o->failures > 0;
+}
+
+bool opening_is_down(const struct opening *o)
+{
+	return o->failures > 0 && reach_is_down(o->reach);
 }

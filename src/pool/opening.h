@@ -8,12 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pool/reach.h"
+
 enum { OPENING_INITIAL = 4, OPENING_MOST = 64 };
 
 struct opening {
-	unsigned allowed;       /* how many may be opened at the same time */
-	unsigned failures;      /* in a row; several within one pause are one */
-	uint64_t not_before_us; /* no attempt before this */
+	unsigned allowed;          /* how many may be opened at the same time */
+	unsigned failures;         /* in a row; several within one pause are one */
+	enum reach reach;          /* why the last attempt failed; REACH_OK: it did not */
+	uint64_t not_before_us;    /* no attempt before this */
+	uint64_t failing_since_us; /* the first of the failures */
 };
 
 void opening_init(struct opening *o);
@@ -23,9 +27,12 @@ unsigned opening_room(const struct opening *o, unsigned under_way, uint64_t now_
 
 void opening_succeeded(struct opening *o, uint64_t took_us);
 /* pause_max_us is server_login_retry: the longest pause (before jitter). */
-void opening_failed(struct opening *o, uint64_t now_us, uint64_t pause_max_us);
+void opening_failed(struct opening *o, enum reach why, uint64_t now_us,
+		    uint64_t pause_max_us);
 
 /* Whether the last attempt failed. */
 bool opening_is_failing(const struct opening *o);
+/* Whether it did for a reason that waiting does not help against. */
+bool opening_is_down(const struct opening *o);
 
 #endif

@@ -154,6 +154,30 @@ void pool_set_rules(struct pool *p, const struct rules *rules)
 		renew_lives(p, is_other_life, is_other_use);
 }
 
+/* ---- a database that is down ---- */
+
+static bool is_down(const struct pool *p)
+{
+	return p->total == p->counts[SLOT_OPENING] && opening_is_down(&p->opening);
+}
+
+bool pool_is_hopeless(const struct pool *p, bool was_attempt, uint64_t now_us)
+{
+	if (p->total > 0 || !is_down(p) || now_us < demand_hold_end(p))
+		return false;
+	return was_attempt || now_us < p->opening.not_before_us;
+}
+
+struct waiter *pool_next_given_up(const struct pool *p, uint64_t now_us)
+{
+	struct waiter *first = admission_first(&p->line);
+	uint64_t end_us = demand_hold_end(p);
+
+	if (!first || !is_down(p) || now_us < end_us || first->since_us >= end_us)
+		return NULL;
+	return first;
+}
+
 /* ---- servers are handed out ---- */
 
 static struct slot *first_usable(const struct pool *p)
@@ -255,9 +279,10 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 	demand_note_total(p);
 }
 
-void pool_open_failed(struct pool *p, uint64_t now_us, uint64_t pause_max_us)
+void pool_open_failed(struct pool *p, enum reach why, uint64_t now_us,
+		      uint64_t pause_max_us)
 {
-	opening_failed(&p->opening, now_us, pause_max_us);
+	opening_failed(&p->opening, why, now_us, pause_max_us);
 }
 
 void pool_give_back(struct pool *p, struct slot *slot, uint64_t now_us)

@@ -126,7 +126,8 @@ enum pool_answer {
 	POOL_TAKE,   /* a server is free: pool_take() */
 	POOL_WAIT,   /* join the line: pool_join() */
 	POOL_REFUSE, /* it is not taken on: `reason` */
-	POOL_DOWN,   /* no server, and the last attempt to open one failed a moment ago */
+	POOL_DOWN, /* no server, and the last attempt to open one failed a moment ago, for
+		      a reason that waiting does not help against */
 };
 
 struct pool_ruling {
@@ -208,7 +209,16 @@ void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us);
 /* Leaves the pool, whatever its state. */
 void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us);
 /* The attempt to open one has failed (the slot is removed separately). */
-void pool_open_failed(struct pool *p, uint64_t now_us, uint64_t pause_max_us);
+void pool_open_failed(struct pool *p, enum reach why, uint64_t now_us,
+		      uint64_t pause_max_us);
+
+/* Whether those who wait are to be told why the database is down: it has no server any
+ * more, opening one fails, and hold_on_failure is over. To be asked when a server has
+ * left; `was_attempt`: it was one that could not be opened. */
+bool pool_is_hopeless(const struct pool *p, bool was_attempt, uint64_t now_us);
+/* The next of those who waited for the end of hold_on_failure, which has come; NULL when
+ * there is none. To be asked when the next look at the pool is due. */
+struct waiter *pool_next_given_up(const struct pool *p, uint64_t now_us);
 
 /* A busy, cleaning or opening one is free for the next, or retired from here on: its life
  * is over, there are too many, or another pool under the same limit is in greater need.

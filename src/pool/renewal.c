@@ -128,7 +128,8 @@ static enum renewal_step begin(struct pool *p, uint64_t now_us, struct slot **ou
 	if (needs && !may_open(p, now_us))
 		return RENEWAL_WAIT;
 	r->not_before_us = now_us + RENEWAL_PACE_US;
-	if (needs && demand_has_spare_room(p))
+	/* Where the server is full, too, one more is one too many. */
+	if (needs && demand_has_spare_room(p) && p->opening.reach != REACH_FULL)
 		return RENEWAL_OPEN;
 	r->owed = needs ? p->total : 0;
 	return retire(p, slot, out_old);

@@ -312,10 +312,11 @@ static void on_connect(struct server *s)
 
 	if (!is_at_rest(s)) {
 		dispatcher_server_failed(
-		    s, &(struct notice){.severity = "FATAL",
-					.sqlstate = SQLSTATE_CONNECTION_NOT_POSSIBLE,
-					.message =
-					    "connect_query leaves a transaction open"});
+		    s, REACH_FAILED,
+		    &(struct notice){.severity = "FATAL",
+				     .sqlstate = SQLSTATE_CONNECTION_NOT_POSSIBLE,
+				     .message =
+					 "connect_query leaves a transaction open"});
 		return;
 	}
 	/* What it has set is what clients find who do not mention it. */

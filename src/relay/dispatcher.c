@@ -59,7 +59,8 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 				 .config = config_ref(ground->config),
 				 .ops = ground->ops,
 				 .console = ground->console,
-				 .client_ceiling = ground->client_ceiling};
+				 .client_ceiling = ground->client_ceiling,
+				 .server_fd_ceiling = ground->server_fd_ceiling};
 	TAILQ_INIT(&d->clients);
 	TAILQ_INIT(&d->closing_clients);
 	TAILQ_INIT(&d->lingering_clients);
@@ -219,6 +220,15 @@ void dispatcher_serve_blocked(struct dispatcher *d, struct usage *usage)
 	}
 }
 
+/* hold_on_failure is over. */
+static void give_up_held(struct dispatcher *d, struct pool *pool)
+{
+	struct waiter *w;
+
+	while ((w = pool_next_given_up(pool, dispatcher_now(d))))
+		refusal_server_down(w->owner);
+}
+
 void dispatcher_pool_due(struct deadline *due, uint64_t now_us)
 {
 	struct pool *pool =
@@ -230,6 +240,7 @@ void dispatcher_pool_due(struct deadline *due, uint64_t now_us)
 		keeper_let_go(d, pool);
 		return;
 	}
+	give_up_held(d, pool);
 	dispatcher_serve(d, pool);
 	/* What it had claimed and did not use is for others. */
 	for (int i = 0; i < USAGES_EACH; i++)
@@ -296,7 +307,8 @@ void dispatcher_refuse_line(struct pool *pool)
 		refusal_server_down(w->owner);
 }
 
-void dispatcher_server_failed(struct server *s, const struct notice *notice)
+void dispatcher_server_failed(struct server *s, enum reach why,
+			      const struct notice *notice)
 {
 	struct dispatcher *d = s->dispatcher;
 	struct pool *pool = s->slot.pool;
@@ -305,14 +317,16 @@ void dispatcher_server_failed(struct server *s, const struct notice *notice)
 	if (s->closing != CLOSE_NOT)
 		return;
 	log_write(LOG_LEVEL_WARNING, server_prefix(s, prefix),
-		  "server login failed: %s %s", notice->severity, notice->message);
+		  "server login failed (%s): %s %s", reach_name(why), notice->severity,
+		  notice->message);
 	if (s->private) {
 		private_failed(s, notice);
 		server_close(s, CLOSE_LOGIN_FAILED);
 		return;
 	}
 	known_fail(known_of(pool), notice);
-	pool_open_failed(pool, dispatcher_now(d), d->config->settings.server_login_retry);
+	pool_open_failed(pool, why, dispatcher_now(d),
+			 d->config->settings.server_login_retry);
 	server_close(s, CLOSE_LOGIN_FAILED);
 }
 

@@ -93,8 +93,10 @@ struct dispatcher {
 	size_t pooled_count; /* of these: with a pool; so they have proved who they are */
 	size_t cancel_count;
 	size_t notifier_count;
-	size_t client_ceiling; /* what the descriptors allow */
+	size_t client_ceiling;    /* what the descriptors allow */
 	uint64_t last_refusal_us; /* of what was refused at arrival */
+	int server_fd_ceiling; /* descriptors from this on are not for servers; 0: all are
+				*/
 	uint64_t last_client_id, last_server_id, last_pool_serial;
 	enum shutdown_mode shutdown;
 	bool logs_moves; /* -vv: every change of state is logged */
@@ -112,6 +114,7 @@ struct dispatcher_ground {
 	const struct relay_ops *ops;
 	struct console_ops console;
 	size_t client_ceiling;
+	int server_fd_ceiling;
 };
 
 /* 0 or -errno. */
@@ -154,7 +157,8 @@ void dispatcher_unmake_server(struct server *s);
 void dispatcher_server_opened(struct server *s);
 /* An attempt to open one has failed: those who wait are told if nothing else can serve
  * them. The server is closed. */
-void dispatcher_server_failed(struct server *s, const struct notice *notice);
+void dispatcher_server_failed(struct server *s, enum reach why,
+			      const struct notice *notice);
 /* Nothing is left to do on it: the next waiter gets it, or it is idle. */
 void dispatcher_server_free(struct server *s);
 /* Closes an idle server if its time has come; whether it stays. */

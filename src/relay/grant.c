@@ -9,7 +9,6 @@
 #include "config/config.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
-#include "relay/known.h"
 #include "relay/link.h"
 #include "relay/memory.h"
 #include "relay/pin.h"
@@ -181,11 +180,6 @@ static enum dispatch take(struct client *c)
 	return DISPATCH_LINKED;
 }
 
-static bool is_worth_waiting(const struct client *c)
-{
-	return known_of(c->pool)->failure.is_passing;
-}
-
 /* Somebody of less importance has to go for it. */
 static void displace(const struct pool_ruling *ruling)
 {
@@ -213,8 +207,6 @@ static enum dispatch ask_in_line(struct client *c)
 		refusal_at_arrival(c, &standing, &ruling);
 		return DISPATCH_REFUSED;
 	case POOL_DOWN:
-		if (is_worth_waiting(c))
-			return wait_in_line(c, &standing.asker, 0);
 		refusal_server_down(c);
 		return DISPATCH_REFUSED;
 	}

@@ -133,10 +133,11 @@ static void end_broken(struct server *s)
 {
 	if (server_is_opening(s))
 		dispatcher_server_failed(
-		    s, &(struct notice){.severity = "FATAL",
-					.sqlstate = SQLSTATE_PROTOCOL_VIOLATION,
-					.message =
-					    closing_row(CLOSE_SERVER_PROTOCOL)->text});
+		    s, REACH_BROKEN,
+		    &(struct notice){.severity = "FATAL",
+				     .sqlstate = SQLSTATE_PROTOCOL_VIOLATION,
+				     .message =
+					 closing_row(CLOSE_SERVER_PROTOCOL)->text});
 	else
 		server_close(s, CLOSE_SERVER_PROTOCOL);
 }

@@ -76,8 +76,6 @@ void known_fail(struct known *known, const struct notice *notice)
 	copy_text(f->detail, sizeof(f->detail), notice->detail);
 	copy_text(f->hint, sizeof(f->hint), notice->hint);
 	f->is_set = true;
-	f->is_passing = strcmp(f->sqlstate, SQLSTATE_TOO_MANY_CONNECTIONS) == 0 ||
-			strcmp(f->sqlstate, SQLSTATE_CANNOT_CONNECT_NOW) == 0;
 }
 
 struct notice known_failure_notice(const struct known *known, const char *severity)

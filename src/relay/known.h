@@ -31,7 +31,6 @@ struct known_failure {
 	char detail[256];
 	char hint[128];
 	bool is_set;
-	bool is_passing; /* busy or starting up (53300, 57P03): worth waiting for */
 };
 
 struct known {

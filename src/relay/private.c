@@ -103,9 +103,10 @@ void private_wait_timeout(struct server *s)
 		return;
 	}
 	dispatcher_server_failed(
-	    s, &(struct notice){.severity = "FATAL",
-				.sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
-				.message = messages[s->slot.waits_for->kind]});
+	    s, REACH_OURS,
+	    &(struct notice){.severity = "FATAL",
+			     .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
+			     .message = messages[s->slot.waits_for->kind]});
 }
 
 void private_opened(struct server *s)

@@ -156,8 +156,7 @@ static void reap_server(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
 	struct pool *pool = s->slot.pool;
-	bool is_hopeless = !s->private && s->closing == CLOSE_LOGIN_FAILED &&
-			   !known_of(pool)->failure.is_passing;
+	bool was_attempt = !s->private && s->closing == CLOSE_LOGIN_FAILED;
 
 	bereave(s);
 	if (s->leaving != LEAVING_NOT && s->closing != CLOSE_SERVER_RETIRED)
@@ -166,7 +165,7 @@ static void reap_server(struct server *s)
 	if (s->private)
 		private_closed(s);
 	free_server(s);
-	if (is_hopeless && pool->total == 0)
+	if (pool_is_hopeless(pool, was_attempt, dispatcher_now(d)))
 		dispatcher_refuse_line(pool);
 	dispatcher_serve(d, pool);
 	for (int i = 0; i < USAGES_EACH; i++)

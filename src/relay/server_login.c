@@ -40,11 +40,13 @@ void server_login_free(struct server *s)
 	s->login = NULL;
 }
 
-void server_login_fail(struct server *s, const char *sqlstate, const char *message)
+void server_login_fail(struct server *s, enum reach why, const char *sqlstate,
+		       const char *message)
 {
-	dispatcher_server_failed(s, &(struct notice){.severity = "FATAL",
-						     .sqlstate = sqlstate,
-						     .message = message});
+	dispatcher_server_failed(s, why,
+				 &(struct notice){.severity = "FATAL",
+						  .sqlstate = sqlstate,
+						  .message = message});
 }
 
 /* ---- the protocol's version ---- */
@@ -98,13 +100,15 @@ void server_login_broken(struct server *s, int error)
 
 	if (try_again(s))
 		return;
-	if (tls_problem(&s->stream, tls, sizeof(tls))[0])
+	bool is_tls = tls_problem(&s->stream, tls, sizeof(tls))[0] != '\0';
+	if (is_tls)
 		snprintf(message, sizeof(message), "TLS with the server failed: %s", tls);
 	else
 		snprintf(message, sizeof(message),
 			 "server closed the connection during login%s%s",
 			 error ? ": " : "", error ? strerror(error) : "");
-	server_login_fail(s, SQLSTATE_CONNECTION_FAILURE, message);
+	server_login_fail(s, is_tls ? REACH_TLS : REACH_BROKEN,
+			  SQLSTATE_CONNECTION_FAILURE, message);
 }
 
 void server_login_timeout(struct server *s)
@@ -117,7 +121,7 @@ void server_login_timeout(struct server *s)
 	if (is_in_doubt(s))
 		known_of(s->slot.pool)->is_plain =
 		    s->login->version != STARTUP_PROTOCOL_3_0;
-	server_login_fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+	server_login_fail(s, REACH_TIMED_OUT, SQLSTATE_CONNECTION_NOT_POSSIBLE,
 			  closing_row(CLOSE_CONNECT_TIMEOUT)->text);
 }
 
@@ -153,7 +157,7 @@ void server_login_send_startup(struct server *s)
 	writer_u8(&w, 0);
 	writer_end(&w);
 	if (!writer_finish(&w))
-		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 	stream_corked(&s->stream);
 }
 
@@ -161,7 +165,7 @@ void server_login_start(struct server *s)
 {
 	s->login = calloc(1, sizeof(*s->login));
 	if (!s->login) {
-		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
 	s->login->server = s;
@@ -193,7 +197,7 @@ static void on_authentication(struct server *s, struct slice body)
 		login->is_authenticated = true;
 		return;
 	case LOGIN_FAILED:
-		server_login_fail(s, login->answer.failure.sqlstate,
+		server_login_fail(s, REACH_AUTH, login->answer.failure.sqlstate,
 				  login->answer.failure.text);
 		return;
 	}
@@ -205,13 +209,13 @@ static void on_parameter(struct server *s, struct slice body)
 	struct slice name = reader_cstring(&r), value = reader_cstring(&r);
 
 	if (!reader_done(&r)) {
-		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		server_login_fail(s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 				  "invalid ParameterStatus");
 		return;
 	}
 	struct params *more = params_with(&s->dispatcher->params, s->params, name, value);
 	if (!more) {
-		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
 	params_unref(&s->dispatcher->params, s->params);
@@ -234,7 +238,7 @@ static void on_negotiation(struct server *s, struct slice body)
 {
 	if (s->login->is_heard ||
 	    !startup_read_negotiation(body, s->login->version, &s->login->version))
-		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		server_login_fail(s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 				  "invalid NegotiateProtocolVersion");
 	else
 		s->login->is_heard = true;
@@ -264,11 +268,12 @@ static void on_error(struct server *s, struct slice body)
 		text_copy(message, sizeof(message), f.message);
 	text_copy(detail, sizeof(detail), f.detail);
 	text_copy(hint, sizeof(hint), f.hint);
-	dispatcher_server_failed(s, &(struct notice){.severity = "FATAL",
-						     .sqlstate = sqlstate,
-						     .message = message,
-						     .detail = detail[0] ? detail : NULL,
-						     .hint = hint[0] ? hint : NULL});
+	dispatcher_server_failed(s, reach_of_sqlstate(sqlstate),
+				 &(struct notice){.severity = "FATAL",
+						  .sqlstate = sqlstate,
+						  .message = message,
+						  .detail = detail[0] ? detail : NULL,
+						  .hint = hint[0] ? hint : NULL});
 }
 
 static void on_ready(struct server *s, struct slice body)
@@ -276,7 +281,7 @@ static void on_ready(struct server *s, struct slice body)
 	const char *query = s->slot.pool->database->connect_query;
 
 	if (!s->login->is_authenticated || body.len != 1 || body.data[0] != 'I') {
-		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		server_login_fail(s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 				  "unexpected ReadyForQuery in login");
 		return;
 	}
@@ -297,7 +302,7 @@ static void on_message(struct server *s, const struct frame *f)
 		note_heard(s);
 		if (f->total_len > ANSWER_MAX_LEN + 1)
 			server_login_fail(
-			    s, SQLSTATE_PROTOCOL_VIOLATION,
+			    s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 			    "authentication message from the server is too long");
 		else
 			on_authentication(s, f->body);
@@ -322,7 +327,7 @@ static void on_message(struct server *s, const struct frame *f)
 	default:
 		snprintf(message, sizeof(message),
 			 "server sent a message of type 0x%02x during login", f->letter);
-		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION, message);
+		server_login_fail(s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION, message);
 	}
 }
 
@@ -337,7 +342,7 @@ size_t server_login_feed(struct server *s, struct slice bytes)
 		enum frame_result result = frame_peek(rest, LOGIN_MESSAGE_MAX - 16, &f);
 		if (result == FRAME_BAD) {
 			server_login_fail(
-			    s, SQLSTATE_PROTOCOL_VIOLATION,
+			    s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 			    "server sent something else than PostgreSQL's protocol");
 			break;
 		}

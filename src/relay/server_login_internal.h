@@ -7,6 +7,7 @@
 
 #include "auth/answer.h"
 #include "net/connector.h"
+#include "pool/reach.h"
 #include "relay/server.h"
 
 enum { LOGIN_MESSAGE_MAX = 64 * 1024 };
@@ -30,7 +31,8 @@ struct server_login {
 };
 
 /* The attempt has failed, for that reason; the server is closed. */
-void server_login_fail(struct server *s, const char *sqlstate, const char *message);
+void server_login_fail(struct server *s, enum reach why, const char *sqlstate,
+		       const char *message);
 /* It has been reached: sends the startup packet. */
 void server_login_send_startup(struct server *s);
 

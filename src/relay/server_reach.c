@@ -2,6 +2,7 @@
  * Reaching a server that is to be logged in to: a connection, and TLS where it is wanted
  * and to be had ("Message Flow", *SSL Session Encryption*).
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -45,7 +46,7 @@ static void secure(struct server *s, struct tls_context *context)
 	s->login->step = STEP_HANDSHAKE;
 	known_meet(known, context, tls_of(s)->mode);
 	if (tls_connect(&s->stream, context, &target, on_secured) < 0)
-		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 }
 
 static void ask_for_tls(struct server *s)
@@ -55,7 +56,7 @@ static void ask_for_tls(struct server *s)
 	s->login->step = STEP_ASKED_TLS;
 	startup_write_ssl_request(&w);
 	if (!writer_finish(&w))
-		server_login_fail(s, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
 	stream_corked(&s->stream);
 }
 
@@ -94,7 +95,7 @@ static void on_accepted(struct server *s)
 	if (context)
 		secure(s, context);
 	else
-		server_login_fail(s, SQLSTATE_CONNECTION_FAILURE,
+		server_login_fail(s, REACH_TLS, SQLSTATE_CONNECTION_FAILURE,
 				  "TLS was turned off meanwhile");
 }
 
@@ -102,7 +103,7 @@ static void on_declined(struct server *s)
 {
 	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
 		server_login_fail(
-		    s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+		    s, REACH_TLS, SQLSTATE_CONNECTION_NOT_POSSIBLE,
 		    "server does not support TLS, but server_tls_sslmode requires it");
 	else
 		go_on_in_clear(s);
@@ -114,7 +115,7 @@ static size_t on_error_instead(struct server *s)
 {
 	s->login->step = STEP_MESSAGES;
 	if (tls_of(s)->mode >= TLS_MODE_REQUIRE)
-		server_login_fail(s, SQLSTATE_CONNECTION_NOT_POSSIBLE,
+		server_login_fail(s, REACH_TLS, SQLSTATE_CONNECTION_NOT_POSSIBLE,
 				  "server answered the request for TLS with an error");
 	return 0;
 }
@@ -126,7 +127,7 @@ size_t server_reach_on_tls_answer(struct server *s, struct slice bytes)
 	if (answer == 'E')
 		return on_error_instead(s);
 	if (bytes.len > 1)
-		server_login_fail(s, SQLSTATE_PROTOCOL_VIOLATION,
+		server_login_fail(s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 				  "received unencrypted data after SSL response");
 	else if (answer == 'S')
 		on_accepted(s);
@@ -134,7 +135,7 @@ size_t server_reach_on_tls_answer(struct server *s, struct slice bytes)
 		on_declined(s);
 	else
 		server_login_fail(
-		    s, SQLSTATE_PROTOCOL_VIOLATION,
+		    s, REACH_BROKEN, SQLSTATE_PROTOCOL_VIOLATION,
 		    "server sent something else than an answer to SSLRequest");
 	return 1;
 }
@@ -159,6 +160,19 @@ static void note_endpoint(struct server *s, int fd)
 		s->at.len = 0;
 }
 
+/* Our own lack of descriptors says nothing about the server: it is a limit, and worth
+ * waiting for. */
+static void fail_to_connect(struct server *s, int error, const char *problem)
+{
+	enum reach why =
+	    connector_error_is_ours(error) ? REACH_OURS : reach_of_errno(error);
+
+	server_login_fail(s, why,
+			  reach_is_down(why) ? SQLSTATE_CONNECTION_NOT_POSSIBLE
+					     : SQLSTATE_TOO_MANY_CONNECTIONS,
+			  problem);
+}
+
 static void on_connected(struct connector *connector, int fd, int error,
 			 const char *problem)
 {
@@ -172,13 +186,14 @@ static void on_connected(struct connector *connector, int fd, int error,
 		return;
 	}
 	if (fd < 0) {
-		/* Our own lack of descriptors says nothing about the server: it is a
-		 * limit, and worth waiting for. */
-		server_login_fail(s,
-				  connector_error_is_ours(error)
-				      ? SQLSTATE_TOO_MANY_CONNECTIONS
-				      : SQLSTATE_CONNECTION_NOT_POSSIBLE,
-				  problem);
+		fail_to_connect(s, error, problem);
+		return;
+	}
+	/* Numbers are given lowest first: few are left, and the console needs some. */
+	if (s->dispatcher->server_fd_ceiling > 0 &&
+	    fd >= s->dispatcher->server_fd_ceiling) {
+		close(fd);
+		fail_to_connect(s, EMFILE, "out of file descriptors for servers");
 		return;
 	}
 	note_endpoint(s, fd);

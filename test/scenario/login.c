@@ -252,7 +252,7 @@ static void a_server_that_hangs_up_during_its_login_is_told_as_08006(void **stat
 	world_end(&w);
 }
 
-static void attempts_grow_rarer_while_the_server_is_down(void **state)
+static void attempts_grow_rarer_while_the_server_is_full(void **state)
 {
 	struct world w;
 	uint64_t last_us = 0;
@@ -264,7 +264,9 @@ static void attempts_grow_rarer_while_the_server_is_down(void **state)
 	w.logs_in = false;
 	struct actor *c = world_client(&w, "user=anna;database=app");
 	uint64_t start_us = w.loop.now_us;
-	/* Too many connections, starting up: worth waiting for. */
+	/* Too many connections, starting up: worth waiting for, and worth asking again
+	 * soon.
+	 */
 	while (w.loop.now_us < start_us + 120 * USEC_PER_SEC) {
 		struct actor *s = world_server(&w, seen + 1);
 		if (s) {
@@ -274,9 +276,9 @@ static void attempts_grow_rarer_while_the_server_is_down(void **state)
 					: "E[FATAL 57P03 starting up]");
 		}
 		world_pass(&w, 10 * USEC_PER_MSEC);
-		assert_true(w.loop.now_us - last_us < 19 * USEC_PER_SEC);
+		assert_true(w.loop.now_us - last_us < 2500 * USEC_PER_MSEC);
 	}
-	assert_true(seen >= 11 && seen <= 20);
+	assert_true(seen >= 50 && seen <= 150);
 	ASSERT_HEARS(c, "");
 	w.logs_in = true;
 	world_pass(&w, 20 * USEC_PER_SEC);
@@ -414,7 +416,7 @@ int main(void)
 	    cmocka_unit_test(a_server_that_refuses_speaks_for_itself),
 	    cmocka_unit_test(a_server_that_cannot_be_reached_is_told_as_08001),
 	    cmocka_unit_test(a_server_that_hangs_up_during_its_login_is_told_as_08006),
-	    cmocka_unit_test(attempts_grow_rarer_while_the_server_is_down),
+	    cmocka_unit_test(attempts_grow_rarer_while_the_server_is_full),
 	    cmocka_unit_test(a_database_that_was_reached_once_still_fails_fast),
 	    cmocka_unit_test(the_console_takes_its_clients),
 	    cmocka_unit_test(clients_beyond_a_limit_are_told_which),

@@ -61,7 +61,7 @@ static void every_key_is_taken(void **state)
 	    "max_db_connections=5 max_db_client_connections=6 query_wait_timeout=7 "
 	    "query_timeout=8s idle_transaction_timeout=9min transaction_timeout=10h "
 	    "client_idle_timeout=11ms server_lifetime=0 server_state=error "
-	    "server_max_transactions=14 "
+	    "server_max_transactions=14 hold_on_failure=15ms "
 	    "pin_timeout=12 max_pinned=13 client_write_timeout=15 max_queue_wait=14 "
 	    "queue_policy=codel "
 	    "priority=low max_priority=critical adaptive_pool=on password='p w' "
@@ -109,6 +109,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(d.over.client_idle_timeout, 11000);
 	assert_int_equal(d.over.server_lifetime, 0);
 	assert_int_equal(d.over.server_max_transactions, 14);
+	assert_int_equal(d.over.hold_on_failure, 15000);
 	assert_int_equal(d.over.server_state, STATE_ERROR);
 	assert_int_equal(d.over.pin_timeout, 12000000);
 	assert_int_equal(d.over.max_pinned, 13);

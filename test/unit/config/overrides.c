@@ -30,6 +30,7 @@ static void keys_are_allowed_where_people_know_them(void **state)
 	    {"server_lifetime", true, false},
 	    {"server_max_transactions", true, false},
 	    {"server_memory_limit", false, false},
+	    {"hold_on_failure", true, false},
 	    {"server_idle_timeout", false, false},
 	    {"pool_siz", false, false},
 	    {"", false, false},

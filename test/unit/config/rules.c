@@ -10,7 +10,7 @@
 	"query_wait_timeout = 1\nquery_timeout = 1\nidle_transaction_timeout = 1\n"      \
 	"transaction_timeout = 1\nclient_idle_timeout = 1\nserver_lifetime = 1\n"        \
 	"server_max_transactions = 1\nserver_memory_limit = 7kB\n"                       \
-	"server_memory_check = 8\n"                                                      \
+	"server_memory_check = 8\nhold_on_failure = 1\n"                                 \
 	"max_db_connections = 1\nmax_db_client_connections = 1\n"                        \
 	"max_user_connections = 1\nmax_user_client_connections = 1\n"                    \
 	"reserve_pool_timeout = 4\nquery_wait_notify = 5\nserver_idle_timeout = 6\n"     \
@@ -24,7 +24,7 @@
 	"own = pool_mode=transaction pool_size=2 min_pool_size=2 reserve_pool_size=2 "   \
 	"max_queue=2 query_wait_timeout=2 query_timeout=2 idle_transaction_timeout=2 "   \
 	"transaction_timeout=2 client_idle_timeout=2 server_lifetime=2 "                 \
-	"server_max_transactions=2 "                                                     \
+	"server_max_transactions=2 hold_on_failure=2 "                                   \
 	"server_state=error pin_timeout=2 max_pinned=2 "                                 \
 	"max_queue_wait=2 queue_policy=log priority=high max_priority=normal "           \
 	"adaptive_pool=log "                                                             \
@@ -83,6 +83,7 @@ static void expect_rules(struct rules r, int mine, int other)
 	assert_int_equal(r.priority_target, 10000000);
 	assert_int_equal(r.server_lifetime, (uint64_t)other * 1000000);
 	assert_int_equal(r.server_max_transactions, other);
+	assert_int_equal(r.hold_on_failure, (uint64_t)other * 1000000);
 	assert_int_equal(r.server_memory_limit, 7 * 1024);
 	assert_int_equal(r.server_memory_check, 8000000);
 	assert_int_equal(r.reserve_pool_timeout, 4000000);

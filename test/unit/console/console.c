@@ -68,7 +68,7 @@ static const char *const tables[] = {
     "DATABASES", "USERS",           "STATS",          "STATS_TOTALS", "STATS_AVERAGES",
     "TOTALS",    "CONFIG",          "STATE",          "LISTS",        "LISTENERS",
     "MEM",       "SOCKETS",         "ACTIVE_SOCKETS", "HBA",          "FAILED_LOGINS",
-    "timezone",  "client_encoding", "MEMORY",         "QUEUE",
+    "timezone",  "client_encoding", "MEMORY",         "QUEUE",        "REACH",
 };
 
 /* So that a new command is not left out below. */

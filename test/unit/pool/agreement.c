@@ -122,7 +122,7 @@ static void a_server_cannot_be_opened(struct world *w)
 		return;
 	int pool = w->m.slots[slot].pool;
 	struct pool *p = &w->pools[pool];
-	pool_open_failed(p, w->now, 15 * SECOND);
+	pool_open_failed(p, REACH_REFUSED, w->now, 15 * SECOND);
 	model_failed(&w->m, pool, w->now, p->opening.not_before_us);
 	assert_true(p->opening.not_before_us > w->now);
 	world_close_slot(w, slot);

@@ -120,7 +120,7 @@ static void the_next_look_is_when_reserve_or_pause_is_due(void **state)
 	assert_int_equal(pool_next_look(&p, START + SECOND), START + 6 * SECOND);
 	assert_int_equal(pool_demand(&p, START + 6 * SECOND - 1), 0);
 	assert_int_equal(pool_demand(&p, START + 6 * SECOND), 1);
-	pool_open_failed(&p, START + 6 * SECOND, 15 * SECOND);
+	pool_open_failed(&p, REACH_REFUSED, START + 6 * SECOND, 15 * SECOND);
 	assert_int_equal(pool_demand(&p, START + 6 * SECOND), 0);
 	assert_int_equal(pool_next_look(&p, START + 6 * SECOND), p.opening.not_before_us);
 	assert_int_equal(pool_demand(&p, p.opening.not_before_us), 1);
@@ -176,7 +176,7 @@ static void servers_to_come_are_those_opened_and_those_that_may_be(void **state)
 	assert_int_equal(demand_servers_coming(&p, START), 3);
 	g.database[0]->max_servers = 3;
 	assert_int_equal(demand_servers_coming(&p, START), 2);
-	pool_open_failed(&p, START, 15 * SECOND);
+	pool_open_failed(&p, REACH_REFUSED, START, 15 * SECOND);
 	assert_int_equal(demand_servers_coming(&p, START), 1);
 	g.paused_all = 1;
 	assert_int_equal(demand_servers_coming(&p, START), 0);

@@ -68,7 +68,7 @@ static void pauses_double_up_to_the_longest_with_a_spread(void **state)
 		for (size_t n = 0; n < COUNT_OF(cases[i].pauses_us); n++) {
 			uint64_t pause = cases[i].pauses_us[n];
 
-			opening_failed(&o, now, cases[i].most_us);
+			opening_failed(&o, REACH_REFUSED, now, cases[i].most_us);
 			assert_true(opening_is_failing(&o));
 			assert_true(o.not_before_us >= now + pause * 80 / 100);
 			assert_true(o.not_before_us <= now + pause * 120 / 100);
@@ -92,7 +92,7 @@ static void pauses_of_many_pools_are_spread(void **state)
 		struct opening o;
 
 		opening_init(&o);
-		opening_failed(&o, 1, LONG_PAUSE);
+		opening_failed(&o, REACH_REFUSED, 1, LONG_PAUSE);
 		if (i == 0)
 			first = o.not_before_us;
 		different += o.not_before_us != first;
@@ -107,7 +107,7 @@ static void failures_of_one_moment_count_once(void **state)
 	(void)state;
 	opening_init(&o);
 	for (int i = 0; i < OPENING_INITIAL; i++)
-		opening_failed(&o, 1000 + (uint64_t)i, LONG_PAUSE);
+		opening_failed(&o, REACH_REFUSED, 1000 + (uint64_t)i, LONG_PAUSE);
 	assert_int_equal(o.failures, 1);
 	assert_true(o.not_before_us <= 1000 + 120 * MSEC);
 }
@@ -118,11 +118,11 @@ static void a_success_ends_the_pause_at_once(void **state)
 
 	(void)state;
 	opening_init(&o);
-	opening_failed(&o, 1000, LONG_PAUSE);
+	opening_failed(&o, REACH_REFUSED, 1000, LONG_PAUSE);
 	opening_succeeded(&o, 1);
 	assert_false(opening_is_failing(&o));
 	assert_int_equal(opening_room(&o, 0, 1001), 2);
-	opening_failed(&o, 1002, LONG_PAUSE);
+	opening_failed(&o, REACH_REFUSED, 1002, LONG_PAUSE);
 	assert_int_equal(o.failures, 1);
 	assert_true(o.not_before_us <= 1002 + 120 * MSEC);
 }
@@ -135,7 +135,7 @@ static void thousands_of_failures_do_no_harm(void **state)
 	(void)state;
 	opening_init(&o);
 	for (int i = 0; i < 5000; i++) {
-		opening_failed(&o, now, 15 * USEC_PER_SEC);
+		opening_failed(&o, REACH_REFUSED, now, 15 * USEC_PER_SEC);
 		assert_true(o.not_before_us > now);
 		assert_true(o.not_before_us <= now + 18 * USEC_PER_SEC);
 		now = o.not_before_us;

@@ -22,7 +22,8 @@ static void the_answer_follows_from_what_there_is(void **state)
 	    {"room to open", 2, 0, 0, 1, 0, 0, false, false, POOL_WAIT},
 	    {"room to open for as many as wait", 2, 0, 0, 0, 0, 1, false, false,
 	     POOL_WAIT},
-	    {"room to open for those before", 2, 0, 0, 0, 0, 2, false, false, POOL_REFUSE},
+	    {"room to open for those before", 2, 0, 0, 0, 0, 2, false, false,
+	     POOL_REFUSE},
 	    {"no limit to the size", 0, 0, 0, 0, 0, 50, false, false, POOL_WAIT},
 	    {"one is being opened for it", 1, 0, 0, 0, 1, 0, false, false, POOL_WAIT},
 	    {"one is being opened for another", 1, 0, 0, 0, 1, 1, false, false,
@@ -64,7 +65,7 @@ static void the_answer_follows_from_what_there_is(void **state)
 		join(&p, waiters, cases[i].waiting, START);
 		g.database[0]->gate.is_paused = cases[i].is_paused;
 		if (cases[i].is_failing)
-			pool_open_failed(&p, START, 100 * SECOND);
+			pool_open_failed(&p, REACH_REFUSED, START, 100 * SECOND);
 		if (asked(&p, START) != cases[i].answer)
 			fail_msg("%s: %d", cases[i].what, (int)asked(&p, START));
 		g.database[0]->gate.is_paused = false;
@@ -74,6 +75,59 @@ static void the_answer_follows_from_what_there_is(void **state)
 		pool_end(&p);
 		ground_end(&g);
 	}
+}
+
+static void what_will_pass_is_waited_for(void **state)
+{
+	(void)state;
+	for (int why = REACH_REFUSED; why < REACH_COUNT; why++) {
+		bool is_down = reach_is_down((enum reach)why);
+		struct ground g;
+		struct pool p;
+
+		ground_begin(&g);
+		pool_begin(&p, &g, 0, 0);
+		pool_open_failed(&p, (enum reach)why, START, 15 * SECOND);
+		assert_int_equal(asked(&p, START), is_down ? POOL_DOWN : POOL_WAIT);
+		assert_int_equal(pool_is_hopeless(&p, true, START), is_down);
+		pool_end(&p);
+		ground_end(&g);
+	}
+}
+
+static void those_who_are_held_are_told_in_the_end(void **state)
+{
+	struct ground g;
+	struct pool p;
+	struct slot s = {0};
+	struct waiter w = {0}, late = {0};
+	uint64_t end = START + 10 * SECOND;
+
+	(void)state;
+	ground_begin(&g);
+	g.rules.hold_on_failure = 10 * SECOND;
+	pool_begin(&p, &g, 0, 0);
+	pool_open_failed(&p, REACH_REFUSED, START, 15 * SECOND);
+	assert_false(pool_is_hopeless(&p, true, START));
+	assert_int_equal(asked(&p, START), POOL_WAIT);
+	stand(&p, &w, START);
+	for (uint64_t now = START; now < end; now = p.opening.not_before_us) {
+		pool_open_failed(&p, REACH_REFUSED, now, 15 * SECOND);
+		assert_false(pool_is_hopeless(&p, true, now));
+		assert_true(pool_next_look(&p, now) <= end);
+		assert_null(pool_next_given_up(&p, now));
+	}
+	/* An attempt that is under way changes nothing. */
+	pool_add(&p, &s, end);
+	assert_ptr_equal(pool_next_given_up(&p, end), &w);
+	admission_leave(&w);
+	/* From then on nobody is held; who waits for an attempt of his own is not. */
+	stand(&p, &late, end);
+	assert_null(pool_next_given_up(&p, end));
+	pool_remove(&p, &s, end);
+	assert_true(pool_is_hopeless(&p, true, end));
+	pool_end(&p);
+	ground_end(&g);
 }
 
 static void after_the_pause_a_pool_that_failed_is_tried_by_one(void **state)
@@ -87,7 +141,7 @@ static void after_the_pause_a_pool_that_failed_is_tried_by_one(void **state)
 	ground_begin(&g);
 	g.rules.max_queue = 0;
 	pool_begin(&p, &g, 0, 0);
-	pool_open_failed(&p, START, 15 * SECOND);
+	pool_open_failed(&p, REACH_REFUSED, START, 15 * SECOND);
 	assert_int_equal(asked(&p, START + 79 * MSEC), POOL_DOWN);
 	assert_int_equal(asked(&p, START + 121 * MSEC), POOL_WAIT);
 	stand(&p, &w, START + 121 * MSEC);
@@ -407,6 +461,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_answer_follows_from_what_there_is),
+	    cmocka_unit_test(what_will_pass_is_waited_for),
+	    cmocka_unit_test(those_who_are_held_are_told_in_the_end),
 	    cmocka_unit_test(after_the_pause_a_pool_that_failed_is_tried_by_one),
 	    cmocka_unit_test(shared_limits_count_when_servers_to_come_are_counted),
 	    cmocka_unit_test(the_latest_used_is_taken_first_or_the_longest_idle_in_turns),

@@ -222,7 +222,7 @@ static void one_that_cannot_be_replaced_works_on(void **state)
 	pool_give_back(&c.p, &c.s[0], LATE);
 	ASSERT_STEP(&c, LATE, RENEWAL_OPEN);
 	pool_add_successor(&c.p, &c.next[0], LATE);
-	pool_open_failed(&c.p, LATE, 15 * SECOND);
+	pool_open_failed(&c.p, REACH_REFUSED, LATE, 15 * SECOND);
 	pool_retire(&c.p, &c.next[0]);
 	pool_remove(&c.p, &c.next[0], LATE);
 	assert_true(pool_is_renewing(&c.p));

@@ -137,7 +137,7 @@ static void who_has_gone_does_not_hold_up_the_others(void **state)
 	}
 	/* One's client leaves, another's server cannot be reached. */
 	admission_leave(&c.w[1][0]);
-	pool_open_failed(&c.p[2], START, 15 * SECOND);
+	pool_open_failed(&c.p[2], REACH_REFUSED, START, 15 * SECOND);
 	pool_remove(&c.p[0], &c.s[0], START);
 	assert_int_equal(pool_demand(&c.p[3], START), 1);
 	assert_null(c.p[1].blocked_by);

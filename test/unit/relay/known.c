@@ -90,28 +90,6 @@ static void a_failure_of_any_length_is_kept_in_part(void **state)
 	stage_end(&s);
 }
 
-static void a_busy_server_is_worth_waiting_for(void **state)
-{
-	static const struct {
-		const char *sqlstate;
-		bool is_passing;
-	} cases[] = {
-	    {"53300", true}, {"57P03", true}, {"28000", false}, {"08001", false}};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct stage s;
-		stage_begin(&s);
-		known_fail(known_of(&s.pool),
-			   &(struct notice){.severity = "FATAL",
-					    .sqlstate = cases[i].sqlstate,
-					    .message = "x"});
-		assert_int_equal(known_of(&s.pool)->failure.is_passing,
-				 cases[i].is_passing);
-		stage_end(&s);
-	}
-}
-
 static void a_login_makes_failures_forgotten_and_the_greeting_known(void **state)
 {
 	struct stage s;
@@ -148,7 +126,6 @@ int main(void)
 	    cmocka_unit_test(at_first_nothing_is_known),
 	    cmocka_unit_test(a_failure_is_kept_as_it_was_told),
 	    cmocka_unit_test(a_failure_of_any_length_is_kept_in_part),
-	    cmocka_unit_test(a_busy_server_is_worth_waiting_for),
 	    cmocka_unit_test(a_login_makes_failures_forgotten_and_the_greeting_known),
 	};
 
