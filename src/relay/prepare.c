@@ -80,19 +80,59 @@ static bool must_forget_sequences(const struct client *c, const struct server *s
 	       known_of(c->pool)->watches_sequences;
 }
 
+bool prepare_is_back_at_base(const struct client *c, struct slice name)
+{
+	const struct params *base_of_server = c->server->base;
+	struct slice startup, base, value;
+
+	return c->session && c->session->startup &&
+	       params_find(base_of_server, name, &base) &&
+	       params_find(c->session->startup, name, &startup) &&
+	       params_find(c->params, name, &value) && slice_equal(value, base) &&
+	       !slice_equal(startup, base) && params_is_settable(name);
+}
+
+/* What the client has set to what the server begins with is SET there all the same, so
+ * that a RESET by a function can be told from what never was SET. False when memory is
+ * short. */
+static bool set_as_base(struct client *c, struct params_store *store, struct buffer *sql)
+{
+	const struct params *startup = c->session->startup;
+	struct params *none = params_empty(store), *wanted = params_empty(store);
+	struct slice name, value;
+	bool has_any = false;
+
+	for (size_t i = 0; i < params_count(startup); i++) {
+		params_at(startup, i, &name, &value);
+		if (!prepare_is_back_at_base(c, name) ||
+		    !params_find(c->params, name, &value))
+			continue;
+		set_value(store, &wanted, name, value);
+		has_any = true;
+	}
+	c->session->may_be_at_base = has_any;
+	bool is_fine = params_difference(none, wanted, none, sql);
+	params_unref(store, none);
+	params_unref(store, wanted);
+	return is_fine;
+}
+
 void prepare_start(struct client *c, struct server *s)
 {
 	static const char forget[] = "DISCARD SEQUENCES;";
 	struct buffer sql = {0};
 	bool forgets = must_forget_sequences(c, s);
+	bool may_be_at_base =
+	    c->session && c->session->may_be_at_base && session_is_shared(c);
 
-	if (s->suits == c->params && !forgets) {
+	if (s->suits == c->params && !forgets && !may_be_at_base) {
 		regain_note_beginning(c, s);
 		return;
 	}
 	if (forgets && !buffer_append(&sql, slice_of_text(forget)))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
-	else if (!params_difference(s->params, c->params, s->base, &sql))
+	else if (!params_difference(s->params, c->params, s->base, &sql) ||
+		 (may_be_at_base && !set_as_base(c, store_of(s), &sql)))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 	else if (buffer_len(&sql) == 0)
 		note_suits(s);
@@ -224,6 +264,8 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 	}
 	set_value(store, &c->params, name, value);
 	replace(store, &s->suits, params_ref(c->params));
+	if (prepare_is_back_at_base(c, name))
+		c->session->may_be_at_base = true;
 	return true;
 }
 

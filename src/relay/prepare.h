@@ -14,6 +14,10 @@ struct server;
  * messages wait for the answer. */
 void prepare_start(struct client *c, struct server *s);
 
+/* Whether the client has set a parameter that is reported to what its server begins with,
+ * while it began with something else itself. Then it has been SET in that server too. */
+bool prepare_is_back_at_base(const struct client *c, struct slice name);
+
 /* Whether the client's messages have to wait. */
 bool prepare_is_pending(const struct client *c);
 

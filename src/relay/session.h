@@ -44,6 +44,7 @@ struct session {
 	bool watches_sequences; /* it has asked for currval() or lastval() */
 	bool
 	    has_lost_sequences; /* since then: it had to part from what they would tell */
+	bool may_be_at_base;    /* see prepare_is_back_at_base(): of some parameter */
 	bool restores; /* a RESET in this transaction: its start-up values are due */
 	/* Of one that has its server for itself; see regain.h. */
 	bool

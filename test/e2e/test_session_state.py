@@ -936,3 +936,34 @@ def test_a_library_s_parameter_that_was_reset_is_the_library_s(pooler):
         swap(pooler, wire)
         assert wire.value("show pg_trgm.similarity_threshold") == "0.3"
         wire.close()
+
+
+# ---- a RESET that nobody sees, of what is as the server begins ----
+
+RESETS_INSIDE = "do $$begin reset datestyle; end$$"
+
+
+@pytest.mark.parametrize("swaps", [False, True])
+@pytest.mark.parametrize("resets, expected", [
+    (RESETS_INSIDE, "ISO, YMD"),
+    ("do $$begin reset all; end$$", "ISO, YMD"),
+    (f"begin; {RESETS_INSIDE}; commit", "ISO, YMD"),
+    ("begin; set datestyle = 'SQL, DMY'; commit; " + RESETS_INSIDE, "ISO, YMD"),
+    (f"begin; {RESETS_INSIDE}; rollback", "ISO, MDY"),
+    ("begin; set datestyle = 'SQL, DMY'; rollback; do $$begin end$$", "ISO, MDY"),
+    ("do $$begin perform 1; end$$", "ISO, MDY"),
+    ("set work_mem = '3MB'; reset work_mem", "ISO, MDY"),
+])
+def test_a_reset_in_a_function_is_seen_where_it_changes_nothing(pooler, swaps, resets, expected):
+    wire = pooler.login(DateStyle="ISO, YMD")
+    ok(wire, "set datestyle = 'ISO, MDY'")
+    if swaps:
+        swap(pooler, wire)
+        everywhere(pooler, "select 1")
+    ok(wire, resets)
+    for _ in range(2):
+        swap(pooler, wire)
+        assert wire.value("show datestyle") == expected
+    ok(wire, "reset datestyle")
+    swap(pooler, wire)
+    assert wire.value("show datestyle") == "ISO, YMD"
