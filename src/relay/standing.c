@@ -13,7 +13,12 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 
-enum { VALUE_LEN = 64, JITTER_PERCENT = 20, SPREAD_MASK = 1023 };
+enum {
+	VALUE_LEN = 64,
+	JITTER_PERCENT = 20,
+	PATIENCE_PERCENT = 15,
+	SPREAD_MASK = 1023,
+};
 
 /* Steps within a class are dealt anew so often: nobody is always the first to go. */
 #define STEP_US (60 * 60 * USEC_PER_SEC)
@@ -139,18 +144,31 @@ uint64_t standing_spread(uint64_t around_us, uint64_t seed)
 	       (scatter(seed) & SPREAD_MASK) * width_us * 2 / SPREAD_MASK;
 }
 
+/* Whoever was let in should be served even if his wait is a little longer than was
+ * foretold: what he is rejected for then has been waited for in vain. */
+static uint64_t with_patience(uint64_t limit_us, uint64_t seed)
+{
+	return limit_us + standing_spread(limit_us / 100 * PATIENCE_PERCENT, seed);
+}
+
 uint64_t standing_due(const struct client *c, uint64_t since_us)
 {
 	struct standing s;
-	uint64_t limit_us;
 
 	standing_of(c, &s);
-	limit_us = s.asker.limit_us;
-	if (limit_us == CLOCK_NEVER)
-		return CLOCK_NEVER;
-	if (s.limit_of == STANDING_BY_WAIT_TIMEOUT ||
-	    s.limit_of == STANDING_BY_MAX_QUEUE_WAIT)
-		limit_us = standing_spread(limit_us, c->id ^ since_us);
+	uint64_t limit_us = s.asker.limit_us, seed = c->id ^ since_us;
+
+	switch (s.limit_of) {
+	case STANDING_BY_WAIT_TIMEOUT:
+		if (limit_us == CLOCK_NEVER)
+			return CLOCK_NEVER;
+		return since_us + standing_spread(limit_us, seed);
+	case STANDING_BY_MAX_QUEUE_WAIT:
+		return since_us + with_patience(limit_us, seed);
+	case STANDING_BY_DEADLINE:
+	case STANDING_BY_STATEMENT_TIMEOUT:
+		break;
+	}
 	return since_us + limit_us;
 }
 
