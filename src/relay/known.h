@@ -45,9 +45,12 @@ struct known {
 	enum tls_mode tls_mode;  /* in force then */
 	struct notifiers notifiers; /* that listen for its clients */
 	struct spares spares;       /* with clients that give way to others; see pin.h */
-	bool watches_sequences;     /* a client has asked for currval() or lastval() */
-	bool has_met;               /* any, even if it has not let us in yet */
-	bool is_plain;              /* does not take it that we ask for more than 3.0 */
+	/* Changes of hands at which strangers' sequences were forgotten, up to a limit.
+	 */
+	uint16_t sequences_forgotten;
+	bool watches_sequences; /* a client has asked for currval() or lastval() */
+	bool has_met;           /* any, even if it has not let us in yet */
+	bool is_plain;          /* does not take it that we ask for more than 3.0 */
 };
 
 /* Gives a new pool its own; false when memory is short. */

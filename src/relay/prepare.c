@@ -12,8 +12,8 @@
 #include "proto/writer.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
-#include "relay/known.h"
 #include "relay/regain.h"
+#include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/settle.h"
@@ -66,18 +66,12 @@ static void note_suits(struct server *s)
 }
 
 /* The client's message may have to wait for this, so its limits count from here. */
-static void ask_for(struct server *s, struct slice sql)
+static void ask_for(struct server *s, struct slice sql, bool forgets)
 {
+	if (forgets)
+		sequences_forgotten(s);
 	server_ask(s, SERVER_TASK_PREPARE, sql);
 	server_begin_query(s);
-}
-
-/* Strangers' sequences are nobody's business where clients ask for their own. What this
- * one will ask for nobody knows, and later it could not be told apart. */
-static bool must_forget_sequences(const struct client *c, const struct server *s)
-{
-	return s->has_foreign_steps && !s->has_stepped && session_is_shared(c) &&
-	       known_of(c->pool)->watches_sequences;
 }
 
 bool prepare_is_back_at_base(const struct client *c, struct slice name)
@@ -121,7 +115,7 @@ void prepare_start(struct client *c, struct server *s)
 {
 	static const char forget[] = "DISCARD SEQUENCES;";
 	struct buffer sql = {0};
-	bool forgets = must_forget_sequences(c, s);
+	bool forgets = sequences_must_forget(c, s);
 	bool may_be_at_base =
 	    c->session && c->session->may_be_at_base && session_is_shared(c);
 
@@ -137,8 +131,7 @@ void prepare_start(struct client *c, struct server *s)
 	else if (buffer_len(&sql) == 0)
 		note_suits(s);
 	else
-		ask_for(s, buffer_bytes(&sql));
-	s->has_foreign_steps &= !forgets;
+		ask_for(s, buffer_bytes(&sql), forgets);
 	buffer_fini(&sql);
 }
 

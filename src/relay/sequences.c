@@ -13,15 +13,40 @@
 #include "relay/server.h"
 #include "relay/session.h"
 
-/* What currval() and lastval() would tell is this client's own, as far as we know. */
+/* Nobody has asked in a new pool, and most never will; but the first who does must not
+ * be told a stranger's value either, nor be refused its own. So servers forget for so
+ * many changes of hands, within which those show that ask now and then. */
+enum { FORGOTTEN_MAX = 1000 };
+
+bool sequences_must_forget(const struct client *c, const struct server *s)
+{
+	if (!s->has_foreign_steps || s->has_stepped || !session_is_shared(c))
+		return false;
+	const struct known *known = known_of(c->pool);
+	return known->watches_sequences || (known->sequences_forgotten < FORGOTTEN_MAX &&
+					    c->pool->rules.server_state != STATE_ALLOW);
+}
+
+void sequences_forgotten(struct server *s)
+{
+	struct known *known = known_of(s->slot.pool);
+
+	s->has_foreign_steps = false;
+	if (known->sequences_forgotten < FORGOTTEN_MAX)
+		known->sequences_forgotten++;
+}
+
+/* What currval() and lastval() would tell is this client's own, as far as we know. That
+ * a text may step is no more than a guess, so what strangers have left may show behind
+ * it. */
 static bool has_own_sequences(const struct client *c)
 {
 	const struct server *s = c->server;
 
-	if (s->has_stepped)
-		return true;
 	if (s->has_foreign_steps)
 		return false;
+	if (s->has_stepped)
+		return true;
 	bool is_begun = tracker_transaction_status(&s->tracker) != 'I' ||
 			(!tracker_is_idle(&s->tracker) && s->task == SERVER_TASK_NONE);
 	return s->is_returned || is_begun;
@@ -58,6 +83,14 @@ static bool forget_sequences(struct server *s)
 	return true;
 }
 
+/* What cannot be told from a stranger's is lost, and nobody stays for it. */
+static void lose_sequences(struct client *c)
+{
+	if (c->server->has_stepped && c->session)
+		c->session->has_lost_sequences = true;
+	c->server->has_stepped = false;
+}
+
 bool sequences_refuse(struct client *c, uint32_t hints, struct notice *out)
 {
 	struct session *session = session_get(c);
@@ -65,11 +98,16 @@ bool sequences_refuse(struct client *c, uint32_t hints, struct notice *out)
 	known_of(c->pool)->watches_sequences = true;
 	if (session)
 		session->watches_sequences = true;
-	if (hints & SQL_STEPS || !c->server || has_own_sequences(c))
+	if (!c->server || has_own_sequences(c))
 		return false;
-	/* Where nothing was lost the server's own words are the right ones. */
+	lose_sequences(c);
+	/* Where nothing was lost the server's own words are the right ones; as behind a
+	   step of the text itself, if that is none. */
 	bool has_lost = session && session->has_lost_sequences;
-	if (!has_lost && is_fresh(c->server) && forget_sequences(c->server))
+	if ((hints & SQL_STEPS || !has_lost) && is_fresh(c->server) &&
+	    forget_sequences(c->server))
+		return false;
+	if (hints & SQL_STEPS)
 		return false;
 	*out = (struct notice){
 	    .severity = "ERROR",

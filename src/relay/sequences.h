@@ -17,6 +17,13 @@ struct client;
 struct notice;
 struct server;
 
+/* Whether a stranger's are to be discarded in front of what the client says, which has
+ * just been given this server: what it will ask for nobody knows, and later they could
+ * not be told apart. */
+bool sequences_must_forget(const struct client *c, const struct server *s);
+/* That is under way, for the pool's clients to be. */
+void sequences_forgotten(struct server *s);
+
 /* A text that asks for currval() or lastval() is about to go to the client's server;
  * hints are all that it has. True, with *out the reason, when it must not. */
 bool sequences_refuse(struct client *c, uint32_t hints, struct notice *out);

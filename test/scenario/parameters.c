@@ -127,7 +127,10 @@ static void a_refused_parameter_ends_its_client_with_the_servers_reason(void **s
 	assert_string_equal(heard_field(a, 'M'), "invalid value for parameter");
 	ASSERT_HEARS(a, "E[FATAL 22023]");
 	assert_true(is_gone(a));
-	/* The server is none the worse for it. */
+	/* The server is none the worse for it; what else was asked may not have been
+	 * done. */
+	ASSERT_HEARS(s, "Q[DISCARD SEQUENCES;]");
+	say(s, "C[DISCARD SEQUENCES] Z[I]");
 	ASSERT_HEARS(s, "Q[two]");
 	say(s, "I Z[I]");
 	ASSERT_HEARS(b, "I Z[I]");

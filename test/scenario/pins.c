@@ -4,6 +4,7 @@
  */
 #include "pool/pool.h"
 #include "proto/writer.h"
+#include "relay/known.h"
 #include "relay/pin.h"
 #include "relay/session.h"
 #include "scenario/world.h"
@@ -223,6 +224,77 @@ static void stay(struct actor *a, struct actor *s)
 	assert_int_equal(client_of(a)->session->pins, PIN_SEQUENCES);
 }
 
+/* Steps a sequence, for all that anybody knows. */
+static void insert(struct actor *a, struct actor *s, bool forgets)
+{
+	static const char forget[] = "Q[DISCARD SEQUENCES;]";
+
+	say(a, "Q[insert into t values (1)]");
+	assert_int_equal(strncmp(heard(s), forget, strlen(forget)) == 0, forgets);
+	if (forgets) {
+		say(s, "C[DISCARD SEQUENCES] Z[I]");
+		heard(s); /* the first time it waits until its parameters are right */
+	}
+	say(s, "C[INSERT 0 1] Z[I]");
+	ASSERT_HEARS(a, "C[INSERT 0 1] Z[I]");
+}
+
+static void the_first_who_asks_is_not_told_what_a_stranger_has_left(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	insert(a, s, false);
+	insert(b, s, true);
+	answer(b, s, "Q[select lastval()]");
+	world_end(&w);
+}
+
+static void where_nobody_asks_for_long_nothing_is_forgotten(void **state)
+{
+	struct world w;
+	unsigned count = 0;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	insert(a, s, false);
+	for (; count < 500; count++) {
+		insert(b, s, true);
+		insert(a, s, true);
+	}
+	insert(b, s, false);
+	insert(a, s, false);
+	/* Whose it would be is no longer known, and from here on it is. */
+	say(a, "Q[select lastval()]");
+	ASSERT_HEARS(s, "B[pooler_refused] S");
+	say(s, "E[ERROR 34000] Z[I]");
+	ASSERT_HEARS(a, "E[ERROR 55000] Z[I]");
+	insert(a, s, true);
+	answer(a, s, "Q[select lastval()]");
+	world_end(&w);
+}
+
+static void a_step_and_a_question_in_one_text_are_among_themselves(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	insert(a, s, false);
+	known_of(world_pool(&w, "app", "anna"))->sequences_forgotten = UINT16_MAX;
+	say(b, "Q[insert into t values (1); select lastval()]");
+	ASSERT_HEARS(s, "Q[DISCARD SEQUENCES] "
+			"Q[insert into t values (1); select lastval()]");
+	world_end(&w);
+}
+
 static void who_waits_for_his_answer_gives_way_after_a_second(void **state)
 {
 	struct world w;
@@ -397,6 +469,9 @@ int main(void)
 	    cmocka_unit_test(a_pin_ends_with_its_client_or_server),
 	    cmocka_unit_test(a_library_is_left_to_nobody),
 	    cmocka_unit_test(who_comes_back_soon_gets_the_server_that_he_had),
+	    cmocka_unit_test(the_first_who_asks_is_not_told_what_a_stranger_has_left),
+	    cmocka_unit_test(where_nobody_asks_for_long_nothing_is_forgotten),
+	    cmocka_unit_test(a_step_and_a_question_in_one_text_are_among_themselves),
 	    cmocka_unit_test(who_waits_for_his_answer_gives_way_after_a_second),
 	    cmocka_unit_test(who_has_his_answer_gives_way_at_once),
 	    cmocka_unit_test(who_stays_for_a_sequence_is_let_go_by_the_timeout),
