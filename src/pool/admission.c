@@ -36,11 +36,21 @@ bool admission_is_full(const struct admission *a, unsigned servers_coming)
 	return a->count >= (uint64_t)a->max + servers_coming;
 }
 
+static unsigned at_most(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
 static struct lane *lane_of(struct admission *a, const struct asker *asker)
 {
 	struct flow *flow = flows_find(&a->flows, asker->user);
 
 	return flow ? &flow->lanes[asker->class] : NULL;
+}
+
+const struct lane *admission_lane(struct admission *a, const struct asker *asker)
+{
+	return lane_of(a, asker);
 }
 
 /* ---- making room ---- */
@@ -81,17 +91,30 @@ struct waiter *admission_yields_to(struct admission *a, const struct asker *aske
 	return newest_of(most);
 }
 
-unsigned admission_ahead(struct admission *a, const struct asker *asker)
+unsigned admission_ahead(struct admission *a, const struct asker *asker,
+			 const struct priority_reserve *reserve)
 {
 	const struct class_line *line = &a->classes[asker->class];
 	const struct lane *own = lane_of(a, asker);
 	unsigned mine = own ? own->count : 0, ahead = 0, turns;
+	unsigned percent = reserve->percent[asker->class];
 
 	for (int class = 0; class < asker->class; class ++)
 		ahead += a->classes[class].count;
 	/* Each lane has about as many turns until his comes. */
 	turns = (mine + 1) * (line->lanes + (mine == 0)) - 1;
-	return ahead + (turns < line->count ? turns : line->count);
+	turns = at_most(turns, line->count);
+	if (percent == 0)
+		return ahead + turns;
+	return at_most(ahead + turns, (turns + 1) * A_TURN / percent - 1);
+}
+
+bool admission_has_reserve(const struct admission *a, uint8_t class,
+			   const struct priority_reserve *reserve, unsigned servers)
+{
+	unsigned reserved = reserve->percent[class] * servers;
+
+	return reserved > 0 && a->classes[class].count * A_TURN < reserved + A_TURN;
 }
 
 /* ---- coming and leaving ---- */

@@ -53,8 +53,16 @@ bool admission_is_full(const struct admission *a, unsigned servers_coming);
  * is nobody. */
 struct waiter *admission_yields_to(struct admission *a, const struct asker *asker);
 
-/* How many of those who wait would be served before one who comes now. */
-unsigned admission_ahead(struct admission *a, const struct asker *asker);
+/* How many of those who wait would be served before one who comes now, if nobody came
+ * after him. */
+unsigned admission_ahead(struct admission *a, const struct asker *asker,
+			 const struct priority_reserve *reserve);
+/* Where he would stand; NULL when nobody of his class and user waits or is served. */
+const struct lane *admission_lane(struct admission *a, const struct asker *asker);
+/* Whether of so many servers some are reserved for a class, and it has nobody waiting, or
+ * few, for these. */
+bool admission_has_reserve(const struct admission *a, uint8_t class,
+			   const struct priority_reserve *reserve, unsigned servers);
 
 /* asker, since_us and expected_us of the waiter are set. */
 void admission_join(struct admission *a, struct waiter *w);

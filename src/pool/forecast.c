@@ -7,7 +7,6 @@
 #include "base/clock.h"
 
 enum {
-	MEMORY = 32,  /* samples: what came before them has a third of the weight */
 	PATIENCE = 3, /* mean deviations beyond the mean that no news may take */
 };
 
@@ -21,16 +20,9 @@ void forecast_taken(struct forecast *f, uint64_t now_us)
 	f->moved_us = now_us;
 }
 
-static double weight(unsigned *samples)
+static void note_held(struct forecast *f, double held_us, unsigned servers)
 {
-	if (*samples < MEMORY)
-		++*samples;
-	return 1.0 / *samples;
-}
-
-static void note_held(struct forecast *f, double held_us)
-{
-	double w = weight(&f->samples);
+	double w = pace_weight(&f->samples, servers);
 	double off = held_us - f->held_us;
 
 	f->held_us += w * off;
@@ -40,15 +32,8 @@ static void note_held(struct forecast *f, double held_us)
 void forecast_freed(struct forecast *f, uint64_t held_us, unsigned servers,
 		    bool is_awaited, uint64_t now_us)
 {
-	note_held(f, (double)held_us);
-	if (is_awaited && f->freed_us != 0) {
-		double gap = (double)clock_since(now_us, f->freed_us) * servers;
-
-		f->awaited_us += weight(&f->awaited) * (gap - f->awaited_us);
-	}
-	if (!is_awaited)
-		f->awaited = 0;
-	f->freed_us = is_awaited ? now_us : 0;
+	note_held(f, (double)held_us, servers);
+	pace_note(&f->awaited, servers, is_awaited, now_us);
 	f->moved_us = now_us;
 }
 
@@ -63,15 +48,18 @@ static double stalled_us(const struct forecast *f, uint64_t now_us)
 }
 
 uint64_t forecast_wait(const struct forecast *f, unsigned ahead, unsigned servers,
-		       uint64_t now_us)
+		       const struct pace *own, uint64_t now_us)
 {
-	double held = f->held_us;
+	double gap_us;
 
 	if (f->samples == 0 || servers == 0)
 		return 0;
-	if (f->awaited == MEMORY && f->awaited_us > held)
-		held = f->awaited_us;
-	return (uint64_t)((ahead + 1.0) * (held / servers + stalled_us(f, now_us)));
+	gap_us = f->held_us / servers;
+	if (own && pace_is_known(own))
+		gap_us = pace_gap_us(own, servers);
+	else if (pace_is_known(&f->awaited) && pace_gap_us(&f->awaited, servers) > gap_us)
+		gap_us = pace_gap_us(&f->awaited, servers);
+	return (uint64_t)((ahead + 1.0) * (gap_us + stalled_us(f, now_us)));
 }
 
 uint64_t forecast_held(const struct forecast *f)

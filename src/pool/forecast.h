@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pool/pace.h"
+
 struct forecast {
 	double held_us;      /* moving mean; 0 = nothing is known */
 	double deviation_us; /* moving mean of how far off it one is */
-	double awaited_us;   /* moving mean of gap times servers while somebody waits */
-	uint64_t freed_us; /* when the last came free with somebody waiting; 0 = not so */
-	uint64_t moved_us; /* when a server was last taken or came free */
-	unsigned samples;  /* of held_us, up to what the mean remembers */
-	unsigned awaited;  /* of awaited_us, likewise */
+	struct pace awaited; /* at which they come free while somebody waits */
+	uint64_t moved_us;   /* when a server was last taken or came free */
+	unsigned samples;    /* of held_us, up to what the mean remembers */
 };
 
 /* All zero: nothing is known. */
@@ -32,10 +32,11 @@ void forecast_taken(struct forecast *f, uint64_t now_us);
 void forecast_freed(struct forecast *f, uint64_t held_us, unsigned servers,
 		    bool is_awaited, uint64_t now_us);
 
-/* The wait of somebody who has so many before him, with so many servers. 0 when nothing
- * is known yet or there are no servers. */
+/* The wait of somebody who has so many before him, with so many servers; own: how fast
+ * those get servers, where not all that come free are theirs, or NULL. 0 when nothing is
+ * known yet or there are no servers. */
 uint64_t forecast_wait(const struct forecast *f, unsigned ahead, unsigned servers,
-		       uint64_t now_us);
+		       const struct pace *own, uint64_t now_us);
 
 /* Mean and mean deviation of the time a server is held; 0 when nothing is known. */
 uint64_t forecast_held(const struct forecast *f);

@@ -33,6 +33,7 @@ void lane_leave(struct lane *l, struct ring *ring, struct waiter *w)
 	if (--l->count > 0)
 		return;
 	TAILQ_REMOVE(ring, l, turn);
+	pace_stop(&l->pace);
 	/* Credit is for those who wait. Debts stay. */
 	if (l->credit_us > 0)
 		l->credit_us = 0;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pool/pace.h"
 #include "pool/waiter.h"
 
 struct flow;
@@ -23,6 +24,7 @@ struct lane {
 	struct waiters waiters; /* in order of arrival */
 	unsigned count;         /* of these */
 	int64_t credit_us;      /* of server time */
+	struct pace pace;       /* at which they get servers */
 	struct flow *flow;      /* the user's lanes, one per class */
 };
 TAILQ_HEAD(ring, lane);

@@ -118,8 +118,9 @@ static unsigned servers_for_line(const struct pool *p)
 
 uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t now_us)
 {
-	unsigned ahead = admission_ahead(&p->line, asker);
+	unsigned ahead = admission_ahead(&p->line, asker, &p->rules.priority_reserve);
 	unsigned coming = demand_servers_coming(p, now_us);
+	const struct lane *own = admission_lane(&p->line, asker);
 
 	/* Those who get one of the servers on their way wait for nobody. Of a pool that
 	 * is paused only RESUME knows, and of one that cannot have a server nobody does.
@@ -128,7 +129,10 @@ uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t 
 	    (p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening)) ||
 	    p->forecast.samples < EVIDENCE || ahead < coming)
 		return 0;
-	return forecast_wait(&p->forecast, ahead - coming, servers_for_line(p), now_us);
+	if (own && pace_is_known(&own->pace))
+		ahead = own->count > coming ? own->count : coming;
+	return forecast_wait(&p->forecast, ahead - coming, servers_for_line(p),
+			     own ? &own->pace : NULL, now_us);
 }
 
 /* The most important class has the highest levels there. */
@@ -144,8 +148,11 @@ static bool is_shed(struct pool *p, const struct asker *asker, uint64_t now_us)
 	if (!p->threshold)
 		p->threshold = calloc(1, sizeof(*p->threshold));
 	/* Without memory everybody is let in. */
-	return p->threshold && !threshold_arrive(p->threshold, p->rules.priority_target,
-						 level_of(asker), now_us);
+	if (!p->threshold || threshold_arrive(p->threshold, p->rules.priority_target,
+					      level_of(asker), now_us))
+		return false;
+	return !admission_has_reserve(&p->line, asker->class, &p->rules.priority_reserve,
+				      servers_for_line(p));
 }
 
 static void refuse(struct pool *p, enum trial trial, enum refusal_reason reason,
@@ -243,6 +250,7 @@ static struct admission_rules rules_of(const struct pool *p)
 static void serve(struct pool *p, struct waiter *w, struct slot *slot, uint64_t now_us)
 {
 	count_wait(p, clock_since(now_us, w->since_us), now_us);
+	pace_note(&w->lane->pace, servers_for_line(p), w->lane->count > 1, now_us);
 	admission_serve(&p->line, w, &p->rules.priority_reserve,
 			forecast_held(&p->forecast), &slot->work);
 }

@@ -323,19 +323,20 @@ static void who_is_ahead_depends_on_class_and_on_turns(void **state)
 	struct waiter w[20] = {0};
 	struct admission a;
 	struct asker asker = {.weight = 1, .class = PRIORITY_NORMAL};
+	const struct priority_reserve nothing = {{0}};
 
 	(void)state;
 	admission_init(&a, ADMISSION_UNBOUNDED);
 	for (int i = 0; i < 10; i++)
 		stand_as(&a, &w[i], PRIORITY_NORMAL, &greedy, 0);
 	asker.user = &greedy;
-	assert_int_equal(admission_ahead(&a, &asker), 10);
+	assert_int_equal(admission_ahead(&a, &asker, &nothing), 10);
 	asker.user = &modest;
-	assert_int_equal(admission_ahead(&a, &asker), 1);
+	assert_int_equal(admission_ahead(&a, &asker, &nothing), 1);
 	asker.class = PRIORITY_HIGH;
-	assert_int_equal(admission_ahead(&a, &asker), 0);
+	assert_int_equal(admission_ahead(&a, &asker, &nothing), 0);
 	asker.class = PRIORITY_LOW;
-	assert_int_equal(admission_ahead(&a, &asker), 10);
+	assert_int_equal(admission_ahead(&a, &asker, &nothing), 10);
 	while (admission_first(&a))
 		admission_leave(admission_first(&a));
 	admission_fini(&a);
