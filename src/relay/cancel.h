@@ -7,7 +7,6 @@
 
 #include "base/slice.h"
 
-struct cancel;
 struct client;
 struct dispatcher;
 struct server;

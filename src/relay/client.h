@@ -27,6 +27,7 @@ struct params;
 struct pool;
 struct server;
 struct session;
+struct requester;
 struct rules;
 struct usage;
 struct waiter;
@@ -67,6 +68,7 @@ struct client {
 		    *console; /* while it is on the CONSOLE; the console's own */
 		struct session *session; /* once it has entered a pool; NULL unless
 					    there is something to remember */
+		struct requester *requester; /* while it is CANCELLING; see cancel.h */
 	};
 	uint64_t id;
 	uint64_t connected_us;

@@ -274,8 +274,8 @@ static size_t feed_packet(struct login *l, struct slice bytes)
 		on_encryption_request(l, false, slice_after(bytes, packet.total_len));
 		break;
 	case STARTUP_CANCEL:
-		cancel_request(c, packet.cancel_key);
 		client_login_end(c);
+		cancel_request(c, packet.cancel_key);
 		break;
 	case STARTUP_LOGIN:
 		start(l, &packet, bytes);

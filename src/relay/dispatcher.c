@@ -67,6 +67,8 @@ int dispatcher_init(struct dispatcher *d, const struct dispatcher_ground *ground
 	TAILQ_INIT(&d->servers);
 	TAILQ_INIT(&d->closing_servers);
 	TAILQ_INIT(&d->cancel_list);
+	TAILQ_INIT(&d->waiting_cancels);
+	TAILQ_INIT(&d->ended_cancels);
 	slab_init(&d->client_slab, sizeof(struct client));
 	slab_init(&d->server_slab, sizeof(struct server));
 	slab_init(&d->waiter_slab, sizeof(struct waiter));

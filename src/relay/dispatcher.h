@@ -81,7 +81,9 @@ struct dispatcher {
 	struct clients lingering_clients; /* released; their last words are on the way */
 	struct servers servers; /* all that are not closing, in order of opening */
 	struct servers closing_servers;
-	struct cancel_list cancel_list; /* cancel requests on their way to servers */
+	struct cancel_list cancel_list;     /* cancel requests on their way to servers */
+	struct cancel_list waiting_cancels; /* until it is their turn */
+	struct cancel_list ended_cancels;   /* to be freed at the end of the turn */
 	const struct relay_ops *ops;
 	struct console_ops console;
 	struct deadline expiry; /* of unused automatic databases */
@@ -91,7 +93,8 @@ struct dispatcher {
 	size_t login_count;   /* of these: not logged in yet */
 	size_t console_count; /* of these: on the console */
 	size_t pooled_count; /* of these: with a pool; so they have proved who they are */
-	size_t cancel_count;
+	size_t cancel_count; /* on their way */
+	size_t waiting_cancel_count;
 	size_t notifier_count;
 	size_t client_ceiling;    /* what the descriptors allow */
 	uint64_t last_refusal_us; /* of what was refused at arrival */

@@ -21,6 +21,7 @@
 #include "relay/journal.h"
 #include "relay/replay.h"
 
+struct cancel;
 struct client;
 struct dispatcher;
 struct notice;
@@ -107,7 +108,8 @@ struct server {
 	uint32_t rest;           /* bytes of a message still to come */
 	uint32_t requests;       /* being left: outstanding when that began */
 	uint32_t own_syncs;      /* being left: of these, as many are not the client's */
-	uint32_t cancels;        /* cancel requests under way to it */
+	uint32_t cancels;        /* cancel requests under way to it: at most one */
+	struct cancel *cancel;   /* under way to it, or waiting for that; NULL: none */
 	struct endpoint at;      /* where it is, for cancel requests */
 	struct server_key cancel_key;
 	uint8_t state;        /* enum server_state; server_move() assigns */

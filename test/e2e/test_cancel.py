@@ -201,3 +201,31 @@ def test_many_own_cancels_while_working_leave_the_limits_intact(make_pooler, clu
     assert len(cluster.backends("datname = 'app'")) <= 2
     for wire in wires:
         assert wire.value("select 1") == "1"
+
+
+def test_forty_clients_that_start_and_cancel_all_the_time(make_pooler, cluster, later):
+    """Nothing is lost, nobody is counted who is no client, and all can work afterwards."""
+    pooler = make_pooler(default_pool_size=10, max_client_conn=40, max_cancels=5)
+    wires, ends = [pooler.login() for _ in range(40)], time.monotonic() + 5
+
+    def play(wire):
+        cancelled = 0
+        while time.monotonic() < ends:
+            wire.send(query("select pg_sleep(0.1)"))
+            for _ in range(2):
+                with Wire(pooler.address) as cancel:
+                    cancel.send(cancel_request(wire.key))
+            errors = wire.until("Z").errors
+            assert not errors or errors[0]["C"] == "57014", errors
+            cancelled += bool(errors)
+        return cancelled
+    assert sum(played.result(30) for played in [later(play, wire) for wire in wires]) > 40
+    for wire in wires:
+        assert wire.value("select 1") == "1"
+    wait_until(lambda: pooler.lists()["cancel_requests"] == 0, 15)
+    wait_until(lambda: pooler.lists()["login_clients"] <= 1, 5)
+    assert pooler.refusal()["C"] == "53300"  # there are forty, not more and not less
+    wires.pop().close()
+    wait_until(lambda: pooler.pool()["cl_active"] + pooler.pool()["cl_waiting"] < 40, 5)
+    assert pooler.login().value("select 1") == "1"
+    assert len(cluster.backends("datname = 'app'")) <= 10

@@ -217,21 +217,178 @@ static void a_server_may_end_before_its_cancel(void **state)
 	world_end(&w);
 }
 
-static void many_cancels_for_one_server_are_a_few(void **state)
+static unsigned count_cancels(struct world *w)
 {
-	struct world w;
-	unsigned count = 0;
 	struct actor *x;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (x, &w->actors, place)
+		count += x->kind == ACTOR_CANCEL;
+	return count;
+}
+
+static void many_cancels_for_one_query_are_one(void **state)
+{
+	enum { MANY = 50 };
+	struct actor *c[MANY];
+	struct world w;
 
 	(void)state;
 	world_begin(&w, "pool_mode = transaction\n");
 	struct actor *a = world_session(&w);
 	say(a, "Q[from a]");
-	for (int i = 0; i < 50; i++)
-		world_canceller(&w, a);
-	TAILQ_FOREACH (x, &w.actors, place)
-		count += x->kind == ACTOR_CANCEL;
-	assert_in_range(count, 1, 4);
+	for (int i = 0; i < MANY; i++) {
+		c[i] = world_canceller(&w, a);
+		/* Some come before it is sent, some after. */
+		if (i == MANY / 2)
+			actor_accept(world_cancel(&w));
+		world_settle(&w);
+	}
+	assert_int_equal(count_cancels(&w), 1);
+	assert_int_equal(actor_server(world_server(&w, 1))->cancels, 1);
+	for (int i = 0; i < MANY; i++)
+		assert_false(is_gone(c[i]));
+	leave(c[7]);
+	leave(world_cancel(&w));
+	for (int i = 0; i < MANY; i++)
+		assert_true(is_gone(c[i]));
+	/* Another one later is another one. */
+	world_canceller(&w, a);
+	assert_int_equal(count_cancels(&w), 2);
+	leave(a);
+	world_end(&w);
+}
+
+/* Within a transaction the next query may begin while the cancel of the last is under
+ * way. */
+static void a_cancel_for_the_next_query_is_sent_behind_the_other(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\n");
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[begin]");
+	say(s, "C[BEGIN] Z[T]");
+	world_pass(&w, 1000);
+	say(a, "Q[one]");
+	struct actor *first = world_canceller(&w, a), *x = world_cancel(&w);
+	actor_accept(x);
+	world_settle(&w);
+	say(s, "I Z[T]");
+	world_pass(&w, 1000);
+	say(a, "Q[two]");
+	struct actor *second = world_canceller(&w, a);
+	assert_int_equal(count_cancels(&w), 1);
+	leave(x);
+	assert_true(is_gone(first));
+	assert_false(is_gone(second));
+	assert_int_equal(count_cancels(&w), 2);
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	ASSERT_HEARS(world_cancel(&w), "cancel 1");
+	leave(world_cancel(&w));
+	assert_true(is_gone(second));
+	/* Of a query that has ended meanwhile nothing is to be cancelled. */
+	actor_accept((world_canceller(&w, a), world_cancel(&w)));
+	world_settle(&w);
+	say(s, "E[ERROR 57014] Z[E]");
+	world_pass(&w, 1000);
+	say(a, "Q[three]");
+	struct actor *third = world_canceller(&w, a);
+	say(s, "E[ERROR 25P02] Z[E]");
+	leave(world_cancel(&w));
+	assert_true(is_gone(third));
+	assert_int_equal(count_cancels(&w), 3);
+	leave(a);
+	world_end(&w);
+}
+
+static void cancels_beyond_the_most_take_turns(void **state)
+{
+	enum { SERVERS = 30 };
+	struct actor *a[SERVERS], *c[SERVERS], *x;
+	struct world w;
+	unsigned done = 0;
+
+	(void)state;
+	world_begin(&w,
+		    "pool_mode = transaction\ndefault_pool_size = 30\nmax_cancels = 2\n");
+	for (int i = 0; i < SERVERS; i++) {
+		a[i] = world_session(&w);
+		say(a[i], "Q[work]");
+	}
+	for (int i = 0; i < SERVERS; i++)
+		c[i] = world_canceller(&w, a[i]);
+	/* Ten times as many wait; the others are dropped. */
+	assert_int_equal(count_cancels(&w), 2);
+	assert_int_equal(w.dispatcher.waiting_cancel_count, 20);
+	for (int i = 0; i < SERVERS; i++)
+		assert_int_equal(is_gone(c[i]), i >= 22);
+	/* Whose query is over has no use for his turn, and keeps no server. */
+	say(world_server(&w, 4), "I Z[I]");
+	ASSERT_HEARS(a[3], "I Z[I]");
+	while (w.dispatcher.cancel_count > 0) {
+		TAILQ_FOREACH (x, &w.actors, place)
+			if (x->kind == ACTOR_CANCEL && !is_gone(x))
+				break;
+		assert_non_null(x);
+		actor_accept(x);
+		world_settle(&w);
+		assert_true(w.dispatcher.cancel_count <= 2);
+		leave(x);
+		done++;
+	}
+	assert_int_equal(done, 21);
+	for (int i = 0; i < SERVERS; i++)
+		assert_true(is_gone(c[i]));
+	world_end(&w);
+}
+
+/* No cancel connects at all: those who ask, and those who wait, do so for a while only.
+ */
+static void nobody_waits_long_for_his_turn(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\nmax_cancels = 1\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	say(a, "Q[one]");
+	say(b, "Q[two]");
+	struct actor *first = world_canceller(&w, a), *second = world_canceller(&w, b);
+	world_pass(&w, 9 * USEC_PER_SEC);
+	assert_false(is_gone(first) || is_gone(second));
+	world_pass(&w, 1 * USEC_PER_SEC);
+	assert_true(is_gone(first));
+	world_pass(&w, 10 * USEC_PER_SEC);
+	assert_true(is_gone(second));
+	assert_int_equal(w.dispatcher.cancel_count + w.dispatcher.waiting_cancel_count,
+			 0);
+	/* What was sent may still arrive. */
+	assert_true(actor_server(world_server(&w, 1))->slot.retire);
+	world_end(&w);
+}
+
+static void whoever_cancels_is_no_client(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "pool_mode = transaction\nmax_client_conn = 1\n");
+	struct actor *a = world_session(&w);
+	say(a, "Q[one]");
+	struct actor *c = world_canceller(&w, a), *half = world_connect(&w);
+	assert_false(is_gone(c) || is_gone(half));
+	assert_int_equal(w.dispatcher.pooled_count, 1);
+	/* Nor is its login in progress any more. */
+	assert_int_equal(w.dispatcher.logins.gate.count, 0);
+	actor_accept(world_cancel(&w));
+	world_settle(&w);
+	leave(world_cancel(&w));
+	assert_true(is_gone(c));
+	leave(half);
+	assert_int_equal(w.dispatcher.client_count, 1);
 	world_end(&w);
 }
 
@@ -281,7 +438,11 @@ int main(void)
 	    cmocka_unit_test(an_unknown_key_reaches_nobody),
 	    cmocka_unit_test(who_cancels_may_leave_before_it_is_done),
 	    cmocka_unit_test(a_server_may_end_before_its_cancel),
-	    cmocka_unit_test(many_cancels_for_one_server_are_a_few),
+	    cmocka_unit_test(many_cancels_for_one_query_are_one),
+	    cmocka_unit_test(a_cancel_for_the_next_query_is_sent_behind_the_other),
+	    cmocka_unit_test(cancels_beyond_the_most_take_turns),
+	    cmocka_unit_test(nobody_waits_long_for_his_turn),
+	    cmocka_unit_test(whoever_cancels_is_no_client),
 	    cmocka_unit_test(a_client_that_leaves_in_a_query_has_it_cancelled),
 	    cmocka_unit_test(the_end_of_all_ends_cancels_too),
 	};

@@ -163,7 +163,8 @@ void world_check(struct world *w)
 	assert_int_equal(d->client_slab.used, d->client_count + count_lingering(d));
 	assert_int_equal(w->loop.deadline_count,
 			 d->client_slab.used + d->server_slab.used + d->cancel_count +
-			     d->pools.count + d->notifier_count + OWN_DEADLINES);
+			     d->waiting_cancel_count + d->pools.count +
+			     d->notifier_count + OWN_DEADLINES);
 }
 
 void world_is_empty(struct world *w)
@@ -188,5 +189,6 @@ void world_has_free_servers(struct world *w, unsigned count)
 	assert_int_equal(d->client_slab.used, 0);
 	assert_int_equal(d->server_slab.used, count);
 	assert_int_equal(d->cancel_count, 0);
+	assert_int_equal(d->waiting_cancel_count, 0);
 	assert_int_equal(d->cancels.count, 0);
 }
