@@ -51,10 +51,10 @@ enum client_origin { CLIENT_BY_TCP, CLIENT_BY_UNIX, CLIENT_BY_ADMIN };
 
 struct client {
 	struct stream stream;
-	TAILQ_ENTRY(client) place; /* in one of the dispatcher's lists of clients */
+	TAILQ_ENTRY(client) place;  /* in one of the dispatcher's lists of clients */
 	struct waiter *waiter;      /* exactly while WAITING */
 	struct server *last_server; /* that it used last, if nobody has since */
-	struct loop_task pump; /* goes on with what is in the stream's buffer */
+	struct loop_task pump;      /* goes on with what is in the stream's buffer */
 	struct deadline deadline;
 	struct cancel_key cancel;
 	struct dispatcher *dispatcher;
@@ -66,8 +66,8 @@ struct client {
 		struct login *login; /* while it is not logged in, until it has entered */
 		struct console
 		    *console; /* while it is on the CONSOLE; the console's own */
-		struct session *session; /* once it has entered a pool; NULL unless
-					    there is something to remember */
+		struct session *session;     /* once it has entered a pool; NULL unless
+						there is something to remember */
 		struct requester *requester; /* while it is CANCELLING; see cancel.h */
 	};
 	uint64_t id;
