@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "pool/pool.h"
 #include "proto/notice.h"
+#include "proto/sqlscan.h"
 #include "relay/checkup.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -38,6 +39,13 @@ static const char *reset_query_of(const struct server *s)
 	if (!s->is_kept && !settings->server_reset_query_always)
 		return "";
 	return settings->server_reset_query;
+}
+
+static const char *connect_query_of(const struct server *s)
+{
+	const struct database *database = s->slot.pool->database;
+
+	return database && !s->private ? database->connect_query : "";
 }
 
 static bool is_discard_all(const char *query)
@@ -114,17 +122,33 @@ static void discard(struct server *s)
 {
 	struct buffer sql = {0};
 
-	if (reset_write(s->must_reset, &sql))
+	if (reset_write(s->must_reset & ~(unsigned)RESET_CONNECT, &sql))
 		server_ask(s, SERVER_TASK_DISCARD, buffer_bytes(&sql));
 	else
 		server_close(s, CLOSE_OUT_OF_MEMORY);
 	buffer_fini(&sql);
 }
 
+/* All is undone; the last thing is what is to be there for everybody. */
+static void finish(struct server *s)
+{
+	const char *query = connect_query_of(s);
+	bool is_lost = s->must_reset & RESET_CONNECT;
+
+	s->must_reset &= (uint16_t)~RESET_CONNECT;
+	if (!is_lost || !query[0] || s->slot.retire) {
+		set_free(s);
+		return;
+	}
+	set_cleaning(s, s->dispatcher->config->settings.cleanup_timeout);
+	server_ask(s, SERVER_TASK_CONNECT_AGAIN, slice_of_text(query));
+}
+
 void clean_start(struct server *s)
 {
 	const char *query = reset_query_of(s);
-	bool is_marked = s->must_reset != 0 && !is_discard_all(query);
+	bool is_marked =
+	    (s->must_reset & ~(unsigned)RESET_CONNECT) != 0 && !is_discard_all(query);
 
 	/* It is of no use to anybody else. */
 	if (s->private) {
@@ -141,7 +165,7 @@ void clean_start(struct server *s)
 		return;
 	}
 	if ((!query[0] && !is_marked) || s->slot.retire) {
-		set_free(s);
+		finish(s);
 		return;
 	}
 	set_cleaning(s, s->dispatcher->config->settings.cleanup_timeout);
@@ -254,7 +278,9 @@ static void on_discarded(struct server *s, unsigned what)
 		prepare_was_reset(s);
 	if (what & (RESET_ALL | RESET_PREPARED))
 		server_statements_clear(&s->dispatcher->statements, &s->statements);
-	s->must_reset &= (uint8_t)(what & RESET_ALL ? 0 : ~what);
+	s->must_reset &= (uint16_t)(what & RESET_ALL ? 0 : ~what);
+	if (what & (RESET_ALL | RESET_PARAMS))
+		reset_mark(s, RESET_CONNECT);
 }
 
 /* Whether the pooler's own query has been carried out, and nothing is left of it. */
@@ -265,15 +291,28 @@ static bool has_succeeded(const struct server *s)
 
 static void on_reset(struct server *s)
 {
-	if (is_discard_all(reset_query_of(s)))
+	const char *query = reset_query_of(s);
+
+	if (is_discard_all(query))
 		on_discarded(s, RESET_ALL);
-	set_free(s);
+	else if (sqlscan(slice_of_text(query)) & (SQL_RESETS | SQL_DISCARDS))
+		reset_mark(s, RESET_CONNECT);
+	finish(s);
 }
 
 static void on_discard(struct server *s)
 {
 	on_discarded(s, s->must_reset);
 	clean_start(s);
+}
+
+/* One that failed has been logged. */
+static void on_connected_again(struct server *s)
+{
+	if (is_at_rest(s))
+		set_free(s);
+	else
+		server_close(s, CLOSE_SERVER_CLEANING);
 }
 
 /* An idle server's own query has ended. */
@@ -350,6 +389,9 @@ void clean_task_done(struct server *s)
 		return;
 	case SERVER_TASK_CONNECT:
 		on_connect(s);
+		return;
+	case SERVER_TASK_CONNECT_AGAIN:
+		on_connected_again(s);
 		return;
 	case SERVER_TASK_PRIVATE:
 		private_answered(s);

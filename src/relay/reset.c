@@ -21,7 +21,7 @@ static const struct {
 
 void reset_mark(struct server *s, unsigned what)
 {
-	s->must_reset |= (uint8_t)what;
+	s->must_reset |= (uint16_t)what;
 }
 
 bool reset_write(unsigned what, struct buffer *out)

@@ -22,12 +22,14 @@ enum reset_what {
 	RESET_PREPARED = 32,  /* prepared statements, the pooler's own included */
 	RESET_SEQUENCES = 64, /* what currval() and lastval() tell */
 	RESET_ALL = 128,      /* all of that, and plans */
+	RESET_CONNECT = 256,  /* the opposite: what connect_query has set is lost */
 };
 
 /* This must be undone when the server is cleaned next; bits of enum reset_what. */
 void reset_mark(struct server *s, unsigned what);
 
-/* Appends the statements that undo it; false when memory is short. */
+/* Appends the statements that undo it, but for RESET_CONNECT; false when memory is short.
+ */
 bool reset_write(unsigned what, struct buffer *out);
 
 #endif

@@ -48,11 +48,12 @@ enum server_purpose {
 /* What the pooler itself has asked of it and waits for. */
 enum server_task {
 	SERVER_TASK_NONE,
-	SERVER_TASK_PREPARE,   /* parameters for the client it is linked to */
-	SERVER_TASK_CONNECT,   /* connect_query */
-	SERVER_TASK_RESET,     /* server_reset_query */
-	SERVER_TASK_CHECK,     /* server_check_query */
-	SERVER_TASK_PROBE,     /* an empty query, to learn where the answers end */
+	SERVER_TASK_PREPARE,       /* parameters for the client it is linked to */
+	SERVER_TASK_CONNECT,       /* connect_query */
+	SERVER_TASK_CONNECT_AGAIN, /* the same, after what it has set was reset */
+	SERVER_TASK_RESET,         /* server_reset_query */
+	SERVER_TASK_CHECK,         /* server_check_query */
+	SERVER_TASK_PROBE,         /* an empty query, to learn where the answers end */
 	SERVER_TASK_PRIVATE,   /* a query of a private server's owner; see private.h */
 	SERVER_TASK_LISTENING, /* to what its client listens; see notify.h */
 	SERVER_TASK_ROLLBACK,  /* of a transaction whose client has gone */
@@ -118,7 +119,7 @@ struct server {
 	uint8_t closing;      /* enum closing */
 	uint8_t purpose;      /* enum server_purpose */
 	uint8_t leaving;      /* enum leaving of leave.h */
-	uint8_t must_reset;   /* bits of enum reset_what of reset.h */
+	uint16_t must_reset;  /* bits of enum reset_what of reset.h */
 	bool is_silent;       /* has been asked, and has not begun to answer */
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */

@@ -222,6 +222,7 @@ static void on_discarded(struct server *s)
 	struct session *session = c->session;
 
 	findings_take_back(s);
+	reset_mark(s, RESET_CONNECT);
 	altered_clear(&session->altered);
 	altered_clear(&session->overlong);
 	session->hints &= SQL_OF_OTHERS;
@@ -338,6 +339,8 @@ static void on_success(struct server *s)
 	findings_take(s);
 	if (session->asked.is_beyond)
 		reset_mark(s, RESET_PARAMS);
+	if (session->asked.resets)
+		reset_mark(s, RESET_CONNECT);
 	session->asked_hints = 0;
 	altered_clear(&session->asked);
 	unsigned reasons = pins_after(s);
