@@ -31,6 +31,16 @@ static struct priority_reserve reserve_of(const struct settings *s)
 	return reserve;
 }
 
+/* Shares by database and shares by user are independent of each other. */
+static unsigned weight_of(const struct database *database, const struct user_entry *user)
+{
+	unsigned weight = 1;
+
+	if (overrides_has(&database->over, OVERRIDE_weight))
+		weight *= (unsigned)database->over.weight;
+	return weight * rules_user_weight(user);
+}
+
 void rules_resolve(const struct config *config, const struct database *database,
 		   const struct user_entry *user, struct rules *out)
 {
@@ -39,6 +49,8 @@ void rules_resolve(const struct config *config, const struct database *database,
 	*out = (struct rules){
 	    .pool_mode = RESOLVE(pool_mode, s->pool_mode),
 	    .pool_size = RESOLVE(pool_size, s->default_pool_size),
+	    .weight = weight_of(database, user),
+	    .guaranteed = RESOLVE(guaranteed, 0),
 	    .min_pool_size = RESOLVE(min_pool_size, s->min_pool_size),
 	    .reserve_pool_size = RESOLVE(reserve_pool_size, s->reserve_pool_size),
 	    .max_queue = RESOLVE(max_queue, s->max_queue),
@@ -114,4 +126,11 @@ int rules_max_user_client_connections(const struct config *config,
 	return user && overrides_has(&user->over, OVERRIDE_max_client_connections)
 		   ? user->over.max_client_connections
 		   : config->settings.max_user_client_connections;
+}
+
+unsigned rules_user_weight(const struct user_entry *user)
+{
+	return user && overrides_has(&user->over, OVERRIDE_weight)
+		   ? (unsigned)user->over.weight
+		   : 1;
 }

@@ -22,7 +22,9 @@ enum rules_source { RULES_OF_ALL, RULES_OF_DATABASE, RULES_OF_USER };
 /* Durations are microseconds, and 0 means what it means in the setting of that name. */
 struct rules {
 	enum pool_mode pool_mode;
-	int pool_size; /* 0: no limit */
+	int pool_size;   /* 0: no limit */
+	unsigned weight; /* of its share, at least 1 */
+	int guaranteed;
 	int min_pool_size;
 	int reserve_pool_size;
 	int max_queue; /* -1: no limit */
@@ -70,5 +72,8 @@ int rules_max_user_connections(const struct config *config,
 			       const struct user_entry *user);
 int rules_max_user_client_connections(const struct config *config,
 				      const struct user_entry *user);
+
+/* Of what users share; user may be NULL. */
+unsigned rules_user_weight(const struct user_entry *user);
 
 #endif

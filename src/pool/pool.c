@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/contention.h"
 #include "pool/demand.h"
 #include "pool/private.h"
 #include "pool/renewal.h"
@@ -32,6 +33,18 @@ static void count_leaving(struct pool *p, int by)
 		p->usages[i]->leaving += (unsigned)by;
 }
 
+static void list_idle(struct pool *p, struct slot *slot)
+{
+	for (int i = 0; i < USAGES_EACH; i++)
+		TAILQ_INSERT_TAIL(&p->usages[i]->idle, slot, idle_under[i]);
+}
+
+static void unlist_idle(struct pool *p, struct slot *slot)
+{
+	for (int i = 0; i < USAGES_EACH; i++)
+		TAILQ_REMOVE(&p->usages[i]->idle, slot, idle_under[i]);
+}
+
 static void leave_idle(struct pool *p, struct slot *slot)
 {
 	renewal_note_taken(p, slot);
@@ -41,8 +54,8 @@ static void leave_idle(struct pool *p, struct slot *slot)
 		count_leaving(p, -1);
 		return;
 	}
-	for (int i = 0; i < USAGES_EACH; i++)
-		TAILQ_REMOVE(&p->usages[i]->idle, slot, idle_under[i]);
+	if (!p->is_guarded)
+		unlist_idle(p, slot);
 }
 
 static void enter_idle(struct pool *p, struct slot *slot)
@@ -55,8 +68,9 @@ static void enter_idle(struct pool *p, struct slot *slot)
 		return;
 	}
 	TAILQ_INSERT_HEAD(&p->slots[SLOT_IDLE], slot, place);
-	for (int i = 0; i < USAGES_EACH; i++)
-		TAILQ_INSERT_TAIL(&p->usages[i]->idle, slot, idle_under[i]);
+	if (!p->is_guarded)
+		list_idle(p, slot);
+	contention_note_idle(p);
 }
 
 static void leave_state(struct pool *p, struct slot *slot)
@@ -87,6 +101,7 @@ static void slot_move(struct pool *p, struct slot *slot, enum slot_state next,
 {
 	CHECK(slot->pool == p);
 	CHECK((may_become[slot->state] & TO(next)) != 0);
+	contention_settle(p, now_us);
 	leave_state(p, slot);
 	slot->since_us = now_us;
 	if (slot->taken_us != 0 && (next == SLOT_IDLE || next == SLOT_OUTSIDE))
@@ -112,6 +127,7 @@ void pool_init(struct pool *p, const struct pool_ground *ground, uint64_t now_us
 	pool_line_init(p);
 	opening_init(&p->opening);
 	renewal_init(&p->renewal);
+	share_init(&p->share, ground->rules->weight);
 	tally_init(&p->tally, now_us, ground->stats_period_us);
 	TAILQ_INSERT_TAIL(&p->database_usage->pools, p, in_database);
 }
@@ -121,7 +137,7 @@ void pool_fini(struct pool *p)
 	CHECK(pool_is_unused(p));
 	pool_line_fini(p);
 	TAILQ_REMOVE(&p->database_usage->pools, p, in_database);
-	demand_withdraw(p);
+	contention_leave(p);
 	free(p->waits);
 	p->waits = NULL;
 }
@@ -141,6 +157,28 @@ static void renew_lives(struct pool *p, bool in_time, bool in_use)
 		}
 }
 
+/* Servers were added or removed, or the rules have changed. What it is guaranteed is not
+ * offered to others. */
+static void note_change(struct pool *p, uint64_t now_us)
+{
+	struct slot *slot;
+	bool is_guarded = contention_is_guarded(p);
+
+	contention_note_change(p, now_us);
+	if (is_guarded == p->is_guarded)
+		return;
+	p->is_guarded = is_guarded;
+	TAILQ_FOREACH_REVERSE(slot, &p->slots[SLOT_IDLE], slots, place)
+	{
+		if (slot->retire)
+			continue;
+		if (is_guarded)
+			unlist_idle(p, slot);
+		else
+			list_idle(p, slot);
+	}
+}
+
 void pool_set_rules(struct pool *p, const struct rules *rules)
 {
 	bool is_other_life = rules->server_lifetime != p->rules.server_lifetime;
@@ -148,6 +186,8 @@ void pool_set_rules(struct pool *p, const struct rules *rules)
 	    rules->server_max_transactions != p->rules.server_max_transactions;
 
 	p->rules = *rules;
+	share_set_weight(&p->share, rules->weight);
+	note_change(p, 0);
 	pool_line_set_rules(p);
 	p->hides_memory = false;
 	if (is_other_life || is_other_use)
@@ -231,7 +271,7 @@ void pool_add(struct pool *p, struct slot *slot, uint64_t now_us)
 	begin_slot(p, slot);
 	count_servers(p, 1);
 	slot_move(p, slot, SLOT_OPENING, now_us);
-	demand_note_total(p);
+	note_change(p, now_us);
 }
 
 void pool_add_private(struct pool *p, struct slot *slot, bool is_lasting, uint64_t now_us)
@@ -244,7 +284,7 @@ void pool_add_private(struct pool *p, struct slot *slot, bool is_lasting, uint64
 
 static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
 {
-	if (upkeep_must_retire(p, slot, now_us) || demand_must_yield(p, slot, now_us))
+	if (upkeep_must_retire(p, slot, now_us) || contention_must_yield(p, slot, now_us))
 		slot->retire = true;
 	slot_move(p, slot, SLOT_IDLE, now_us);
 	renewal_note_free(p, slot, now_us);
@@ -276,7 +316,7 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 	count_servers(p, -1);
 	slot_move(p, slot, SLOT_OUTSIDE, now_us);
 	slot->pool = NULL;
-	demand_note_total(p);
+	note_change(p, now_us);
 }
 
 void pool_open_failed(struct pool *p, enum reach why, uint64_t now_us,
@@ -387,7 +427,7 @@ bool pool_is_sound(const struct pool *p)
 	}
 	if (total != p->total || p->counts[SLOT_OUTSIDE] != 0)
 		return false;
-	if (p->blocked_by && !is_one_of_mine(p, p->blocked_by))
+	if (!contention_is_sound(p))
 		return false;
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (p->usages[i]->servers < total)

@@ -36,10 +36,12 @@ enum { REFUSAL_REASONS = REFUSAL_TIMEOUT + 1 };
 struct pool {
 	UT_hash_handle hh;               /* in pools, by key */
 	TAILQ_ENTRY(pool) in_database;   /* usage.pools */
-	TAILQ_ENTRY(pool) blocked_place; /* in starved or blocked of the usage below */
 	TAILQ_ENTRY(pool) all;           /* pools.all */
 	TAILQ_ENTRY(pool) unused_place;  /* pools.unused */
 	struct usage *blocked_by;        /* NULL = not blocked */
+	struct turn turn;                /* in blocked_by->turns */
+	struct turn offers[USAGES_EACH]; /* in usage.lenders, of each usage */
+	struct share share;              /* of what it has in common with others */
 	union {                          /* by enum usage_kind, or by name */
 		struct usage *usages[USAGES_EACH];
 		struct {
@@ -76,7 +78,7 @@ struct pool {
 	uint64_t unused_since_us; /* no clients and no servers since; 0 = in use */
 	uint64_t claim_end_us;    /* of claims; without one: earliest time for another */
 	uint8_t claims;  /* a bit per usage: room under its limit is kept for this pool */
-	bool is_starved; /* blocked: in usage.starved, not in usage.blocked */
+	bool is_guarded; /* its idle servers are not in usage.idle */
 	bool is_auto;    /* made from the "*" entry */
 	bool has_been_reached; /* some server has logged in */
 	bool hides_memory;     /* its servers do not tell how much they use */
@@ -243,8 +245,9 @@ enum upkeep {
 	UPKEEP_CLOSE_BLOATED, /* server_memory_limit */
 	UPKEEP_CLOSE_RETIRED,
 	UPKEEP_CLOSE_IDLE,
-	UPKEEP_RENEW,      /* pool_note_worn() */
-	UPKEEP_ASK_MEMORY, /* how much memory it uses; then pool_note_memory() */
+	UPKEEP_CLOSE_EVICTED, /* another pool is owed more */
+	UPKEEP_RENEW,         /* pool_note_worn() */
+	UPKEEP_ASK_MEMORY,    /* how much memory it uses; then pool_note_memory() */
 };
 enum upkeep pool_judge_idle(const struct pool *p, const struct slot *slot,
 			    uint64_t now_us);
@@ -258,7 +261,8 @@ void pool_note_memory_hidden(struct pool *p);
 
 /* When to judge it again, if it is kept now; CLOCK_NEVER when nothing but use or new
  * rules will change the verdict. */
-uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot);
+uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot,
+			    uint64_t now_us);
 
 /* When the dispatcher should look at pool_demand() again by itself: the reserve falls
  * due, or the pause after a failure ends while somebody waits or servers are too few, or
@@ -270,7 +274,7 @@ uint64_t pool_next_look(const struct pool *p, uint64_t now_us);
  * pool under the limit that blocks this one; NULL when there is none, or it would not
  * help, or one that leaves already makes room. A client that waits is worth more than
  * another pool's min_pool_size. The server is to be retired or removed at once. */
-struct slot *pool_eviction_for(const struct pool *p);
+struct slot *pool_eviction_for(const struct pool *p, uint64_t now_us);
 
 /* Whether pool_demand() might say anything but 0 for the line: false, at the price of
  * three compares, for a pool that is at its size and has no reserve, as busy pools are.

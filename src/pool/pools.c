@@ -75,6 +75,7 @@ static void set_user_limits(const struct pools *pools, struct usage *usage)
 
 	usage->max_servers = rules_max_user_connections(pools->config, user);
 	usage->max_clients = rules_max_user_client_connections(pools->config, user);
+	usage->weight = rules_user_weight(user);
 }
 
 struct usage *pools_hold_database(struct pools *pools, struct slice name)

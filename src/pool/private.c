@@ -5,6 +5,7 @@
 #include "pool/private.h"
 
 #include "base/check.h"
+#include "pool/contention.h"
 
 static bool has_room(const struct usage *usage)
 {
@@ -117,7 +118,12 @@ bool private_needs_room(const struct usage *usage)
 	       !has_room(usage);
 }
 
-struct slot *pool_eviction_for_private(const struct usage *usage)
+struct slot *pool_eviction_for_private(struct usage *usage)
 {
-	return private_needs_room(usage) ? TAILQ_FIRST(&usage->idle) : NULL;
+	struct slot *oldest = TAILQ_FIRST(&usage->idle);
+
+	if (!private_needs_room(usage))
+		return NULL;
+	/* Where all that is left is guaranteed to pools, that has to do. */
+	return oldest ? oldest : contention_best_offer(usage);
 }

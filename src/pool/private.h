@@ -29,7 +29,7 @@ struct slot *pool_next_private(struct usage *usage);
 
 /* An idle server that should be closed, for private ones that wait for this limit; NULL
  * when there is none, or enough of them are about to go. */
-struct slot *pool_eviction_for_private(const struct usage *usage);
+struct slot *pool_eviction_for_private(struct usage *usage);
 
 /* ---- for the room ---- */
 

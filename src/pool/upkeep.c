@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "config/database.h"
+#include "pool/contention.h"
 
 enum { LIFETIME_JITTER_PERCENT = 5 };
 
@@ -173,15 +174,19 @@ enum upkeep pool_judge_idle(const struct pool *p, const struct slot *slot,
 		return UPKEEP_CLOSE_IDLE;
 	if (now_us >= excess_end(p, slot) || now_us >= idle_end(p, slot))
 		return UPKEEP_CLOSE_IDLE;
+	if (now_us >= contention_judge_idle(p, slot, now_us))
+		return UPKEEP_CLOSE_EVICTED;
 	if (wear != WEAR_NONE && !renewal_has(&p->renewal, slot))
 		return UPKEEP_RENEW;
 	return now_us >= question_due(p, slot) ? UPKEEP_ASK_MEMORY : UPKEEP_KEEP;
 }
 
-uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot)
+uint64_t pool_idle_deadline(const struct pool *p, const struct slot *slot,
+			    uint64_t now_us)
 {
 	uint64_t due_us = clock_earlier(excess_end(p, slot), idle_end(p, slot));
 
+	due_us = clock_earlier(due_us, contention_idle_due(p, slot, now_us));
 	if (!renewal_has(&p->renewal, slot))
 		due_us = clock_earlier(due_us, slot->retire_us);
 	return clock_earlier(due_us, question_due(p, slot));

@@ -17,18 +17,16 @@ void usages_init(struct usages *u, enum usage_kind kind)
 
 void usage_init(struct usage *usage, enum usage_kind kind)
 {
-	*usage = (struct usage){.kind = kind};
+	*usage = (struct usage){.kind = kind, .weight = 1};
 	TAILQ_INIT(&usage->idle);
 	TAILQ_INIT(&usage->pools);
-	TAILQ_INIT(&usage->starved);
-	TAILQ_INIT(&usage->blocked);
 	TAILQ_INIT(&usage->waiting_here);
 }
 
 void usage_fini(struct usage *usage)
 {
 	CHECK(usage->holders == 0 && usage->servers == 0 && usage->clients == 0);
-	CHECK(TAILQ_EMPTY(&usage->starved) && TAILQ_EMPTY(&usage->blocked));
+	CHECK(!usage->turns.first && !usage->lenders.first);
 	CHECK(TAILQ_EMPTY(&usage->waiting_here) && usage->waiting == 0);
 }
 

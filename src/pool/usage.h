@@ -16,7 +16,9 @@
 
 #include "base/hash.h"
 #include "pool/gate.h"
+#include "pool/share.h"
 #include "pool/slot.h"
+#include "pool/turns.h"
 
 TAILQ_HEAD(pool_queue, pool);
 
@@ -25,21 +27,24 @@ struct usage {
 	char *name; /* NULL: of the process */
 	size_t name_len;
 	enum usage_kind kind;
-	unsigned holders;        /* pools and clients that point here */
-	unsigned servers;        /* opening included */
-	unsigned leaving;        /* of these: free, retired, to be closed any moment */
-	unsigned claimed;        /* room kept for pools that lack room elsewhere, too */
-	unsigned lasting;        /* of the servers: private ones that stay */
-	unsigned waiting;        /* private ones that wait for this or another limit */
-	unsigned clients;        /* logging in included */
-	unsigned schema_epoch;   /* of a database: changes of its schema that were seen */
-	int max_servers;         /* 0 = no limit */
-	int max_clients;         /* 0 = no limit */
-	struct slots idle;       /* idle servers not retired, the longest idle first */
+	unsigned holders;      /* pools and clients that point here */
+	unsigned servers;      /* opening included */
+	unsigned leaving;      /* of these: free, retired, to be closed any moment */
+	unsigned claimed;      /* room kept for pools that lack room elsewhere, too */
+	unsigned lasting;      /* of the servers: private ones that stay */
+	unsigned waiting;      /* private ones that wait for this or another limit */
+	unsigned clients;      /* logging in included */
+	unsigned weight;       /* of a user: of its clients beside those of others */
+	unsigned schema_epoch; /* of a database: changes of its schema that were seen */
+	int max_servers;       /* 0 = no limit */
+	int max_clients;       /* 0 = no limit */
+	struct slots idle; /* that may be given up for others, the longest idle first */
 	struct pool_queue pools; /* of a database: its pools */
-	/* Pools with waiters that this limit keeps from opening, in turn: those that have
-	 * no server at all come before those that have too few. */
-	struct pool_queue starved, blocked;
+	struct turns turns;   /* pools with waiters that this limit keeps from opening */
+	struct turns lenders; /* pools that may have idle servers, who has most first */
+	struct level level;   /* of the pool whose turn was last, while there are any */
+	uint64_t clock_us;    /* runs while pools wait; until ticked_us */
+	uint64_t ticked_us;
 	struct slots waiting_here; /* private servers that this limit keeps waiting */
 	struct gate gate;          /* of a database */
 };
@@ -65,6 +70,18 @@ struct usage *usages_hold(struct usages *u, struct slice name);
 struct usage *usages_find(const struct usages *u, struct slice name);
 /* Frees it when nobody holds it and its gate is open. */
 void usage_release(struct usages *u, struct usage *usage);
+
+/* For how long pools have waited for this limit, in all. To be called before the first
+ * comes and the last goes. */
+static inline uint64_t usage_clock(struct usage *usage, uint64_t now_us)
+{
+	if (now_us <= usage->ticked_us)
+		return usage->clock_us;
+	if (usage->turns.first)
+		usage->clock_us += now_us - usage->ticked_us;
+	usage->ticked_us = now_us;
+	return usage->clock_us;
+}
 
 /* How many more servers fit under the limit; UINT_MAX when there is none. */
 unsigned usage_room_for_servers(const struct usage *usage);

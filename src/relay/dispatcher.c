@@ -198,7 +198,7 @@ void dispatcher_open_wanted(struct dispatcher *d, struct pool *pool)
 	while (wanted-- > 0)
 		if (!open_server(d, pool))
 			break;
-	struct slot *evicted = pool->blocked_by ? pool_eviction_for(pool) : NULL;
+	struct slot *evicted = pool->blocked_by ? pool_eviction_for(pool, now_us) : NULL;
 	if (evicted)
 		server_close(server_of_slot(evicted), CLOSE_SERVER_EVICTED);
 	uint64_t next_us = pool_next_look(pool, now_us);
@@ -343,6 +343,8 @@ static enum closing closing_of(enum upkeep verdict)
 		return CLOSE_SERVER_BLOATED;
 	case UPKEEP_CLOSE_IDLE:
 		return CLOSE_SERVER_IDLE;
+	case UPKEEP_CLOSE_EVICTED:
+		return CLOSE_SERVER_EVICTED;
 	case UPKEEP_CLOSE_RETIRED:
 		return CLOSE_SERVER_RETIRED;
 	case UPKEEP_KEEP:

@@ -139,7 +139,8 @@ uint64_t server_due(const struct server *s)
 	case SERVER_IDLE:
 		if (s->private)
 			return CLOCK_NEVER;
-		return pool_idle_deadline(s->slot.pool, &s->slot);
+		return pool_idle_deadline(s->slot.pool, &s->slot,
+					  dispatcher_now(s->dispatcher));
 	case SERVER_LINKED:
 		return linked_due(s, &s->slot.pool->rules);
 	case SERVER_CLEANING:

@@ -114,7 +114,7 @@ void standing_of(const struct client *c, struct standing *out)
 
 	*out = (struct standing){
 	    .asker = {.user = c->user,
-		      .weight = 1,
+		      .weight = c->user->weight,
 		      .class = (uint8_t)class_of(c, rules),
 		      .step = (uint8_t)(scatter(c->id + hour) % THRESHOLD_STEPS)},
 	};

@@ -57,6 +57,7 @@ static void every_key_is_taken(void **state)
 	    &strings, "a",
 	    "dbname=b HOST=db.example\tport=6000  user=joe connect_query='select 1' "
 	    "client_encoding=UTF8 datestyle='ISO, DMY' timezone=UTC application_name=x "
+	    "weight=16 guaranteed=17 "
 	    "pool_mode=statement pool_size=1 min_pool_size=2 reserve_pool=3 max_queue=4 "
 	    "max_db_connections=5 max_db_client_connections=6 query_wait_timeout=7 "
 	    "query_timeout=8s idle_transaction_timeout=9min transaction_timeout=10h "

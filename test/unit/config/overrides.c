@@ -17,6 +17,8 @@ static void keys_are_allowed_where_people_know_them(void **state)
 	    {"reserve_pool_size", true, true},
 	    {"reserve_pool", true, false},
 	    {"max_queue", true, true},
+	    {"weight", true, true},
+	    {"guaranteed", true, true},
 	    {"max_db_connections", true, false},
 	    {"max_user_connections", false, true},
 	    {"max_db_client_connections", true, false},

@@ -162,6 +162,31 @@ static void half_of_the_pool_may_be_pinned_unless_said_otherwise(void **state)
 	}
 }
 
+static void weights_multiply_and_guarantees_override(void **state)
+{
+	static const struct {
+		const char *database, *user;
+		unsigned weight;
+		int guaranteed;
+	} cases[] = {
+	    {"none", NULL, 1, 0},   {"none", "none", 1, 0}, {"both", NULL, 5, 2},
+	    {"both", "none", 5, 2}, {"none", "both", 7, 3}, {"both", "both", 35, 3},
+	    {"both", "zero", 5, 0},
+	};
+	const struct config *c = load_text(
+	    *state, "[pooler]\nauth_type = trust\n[databases]\nnone =\n"
+		    "both = weight=5 guaranteed=2\n"
+		    "[users]\nboth = weight=7 guaranteed=3\nzero = guaranteed=0\n");
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rules r = resolve(c, cases[i].database, cases[i].user);
+
+		assert_int_equal(r.weight, cases[i].weight);
+		assert_int_equal(r.guaranteed, cases[i].guaranteed);
+	}
+	config_unref(c);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
@@ -169,6 +194,7 @@ int main(void)
 	    TEST(the_user_comes_before_the_database_and_that_before_all),
 	    TEST(zero_said_by_a_user_or_database_counts),
 	    TEST(half_of_the_pool_may_be_pinned_unless_said_otherwise),
+	    TEST(weights_multiply_and_guarantees_override),
 	    TEST(limits_over_pools_are_the_entrys_own_or_the_common_ones),
 	};
 

@@ -147,7 +147,7 @@ static void a_minimum_that_a_limit_forbids_is_tried_again_later(void **state)
 	assert_int_equal(pool_demand(&p, START), 0);
 	/* Without waiters it neither stands in turn nor evicts. */
 	assert_null(p.blocked_by);
-	assert_null(pool_eviction_for(&p));
+	assert_null(pool_eviction_for(&p, START));
 	assert_int_equal(pool_next_look(&p, START), START + 5 * SECOND);
 	pool_remove(&other, &s, START);
 	assert_int_equal(pool_demand(&p, START), 1);

@@ -1,312 +1,345 @@
 /*
- * Crowded pools under shared limits, in simulated time: transactions end, servers open,
- * clients come back for more at once. Nobody starves.
+ * Who gets what under shared limits, in simulated time: by weight, whoever asks for how
+ * much; nobody starves, and servers change hands only as often as that takes.
  */
-#include "unit/pool/ground.h"
+#include "unit/pool/simulation.h"
 
-enum { POOLS_MOST = 24, CLIENTS_EACH = 12, SLOTS_MOST = 64 };
+enum { CLIENTS_EACH = 12 };
 
-struct client {
-	struct waiter waiter;
-	int pool;
-	bool is_served;
-};
-
-struct simulation {
-	struct ground g;
-	unsigned pool_count;
-	struct pool pools[POOLS_MOST];
-	struct client clients[POOLS_MOST][CLIENTS_EACH];
-	struct slot slots[SLOTS_MOST];
-	struct client *client_of[SLOTS_MOST]; /* of a busy server */
-	uint64_t until[SLOTS_MOST];
-	uint64_t now;
-	struct dice dice;
-	unsigned shortest_ms, longest_ms; /* of transactions */
-	uint64_t served[POOLS_MOST], longest_wait_us[POOLS_MOST];
-	uint64_t opened;
-};
-
-/* ---- a dispatcher ---- */
-
-static void open_one(struct simulation *s, struct pool *p)
+static struct sim_pool *add(struct simulation *s, int database, int user,
+			    unsigned clients)
 {
-	unsigned i = 0;
+	struct sim_pool *p = sim_add_pool(s, database, user);
 
-	while (i < SLOTS_MOST && s->slots[i].state != SLOT_OUTSIDE)
-		i++;
-	assert_true(i < SLOTS_MOST);
-	pool_add(p, &s->slots[i], s->now);
-	s->until[i] = s->now + 5 * MSEC;
-	s->opened++;
+	sim_add_clients(s, p, clients);
+	return p;
 }
 
-static void match(struct simulation *s, struct pool *p)
+static struct sim_pool *add_slow(struct simulation *s, int database, int user,
+				 unsigned clients, unsigned shortest_ms,
+				 unsigned longest_ms)
 {
-	struct slot *slot;
-	struct waiter *waiter;
+	struct sim_pool *p = sim_add_pool(s, database, user);
 
-	while (matched(p, s->now, &slot, &waiter)) {
-		ptrdiff_t at = slot - s->slots;
-		uint64_t *longest = &s->longest_wait_us[p - s->pools];
-		uint64_t waited = s->now - waiter->since_us;
-		unsigned span = s->longest_ms - s->shortest_ms + 1;
-
-		*longest = waited > *longest ? waited : *longest;
-		s->served[p - s->pools]++;
-		s->client_of[at] = (struct client *)(void *)waiter;
-		s->until[at] = s->now + (s->shortest_ms + dice_of(&s->dice, span)) * MSEC;
-	}
+	p->shortest_ms = shortest_ms;
+	p->longest_ms = longest_ms;
+	sim_add_clients(s, p, clients);
+	return p;
 }
 
-static struct slot *open_wanted(struct simulation *s, struct pool *p)
+static void set_rules(struct simulation *s, struct sim_pool *p, unsigned weight,
+		      int guaranteed)
 {
-	for (unsigned n = pool_demand(p, s->now); n > 0; n--)
-		open_one(s, p);
-	return pool_eviction_for(p);
+	struct rules rules = s->g.rules;
+
+	rules.weight = weight;
+	rules.guaranteed = guaranteed;
+	pool_set_rules(&p->pool, &rules);
 }
 
-static void serve_blocked(struct simulation *s, struct usage *usage)
-{
-	struct pool *p;
-
-	while ((p = pool_next_blocked(usage, s->now)) != NULL)
-		open_wanted(s, p);
-}
-
-static void serve(struct simulation *s, struct pool *p);
-
-static void remove_slot(struct simulation *s, struct slot *slot)
-{
-	struct pool *p = slot->pool;
-
-	pool_remove(p, slot, s->now);
-	serve(s, p);
-	for (int i = 0; i < USAGES_EACH; i++)
-		serve_blocked(s, p->usages[i]);
-}
-
-static void serve(struct simulation *s, struct pool *p)
-{
-	match(s, p);
-	struct slot *victim = open_wanted(s, p);
-	if (victim)
-		remove_slot(s, victim);
-}
-
-static void free_slot(struct simulation *s, struct slot *slot)
-{
-	struct pool *p = slot->pool;
-
-	pool_give_back(p, slot, s->now);
-	if (pool_judge_idle(p, slot, s->now) == UPKEEP_KEEP)
-		serve(s, p);
-	else
-		remove_slot(s, slot);
-}
-
-/* ---- time ---- */
-
-static void come_back(struct simulation *s, struct client *c)
-{
-	stand(&s->pools[c->pool], &c->waiter, s->now);
-}
-
-static void tick(struct simulation *s)
-{
-	s->now += MSEC;
-	for (unsigned i = 0; i < SLOTS_MOST; i++) {
-		struct slot *slot = &s->slots[i];
-
-		if (s->now < s->until[i])
-			continue;
-		if (slot->state == SLOT_BUSY)
-			come_back(s, s->client_of[i]);
-		if (slot->state == SLOT_BUSY || slot->state == SLOT_OPENING)
-			free_slot(s, slot);
-	}
-	/* A dispatcher would arm a deadline; looking too often does no harm. */
-	for (unsigned i = 0; i < s->pool_count; i++)
-		if (pool_next_look(&s->pools[i], s->now - MSEC) <= s->now) {
-			serve(s, &s->pools[i]);
-			for (int k = 0; k < USAGES_EACH; k++)
-				serve_blocked(s, s->pools[i].usages[k]);
-		}
-}
-
-static void run(struct simulation *s, unsigned seconds)
-{
-	for (unsigned i = 0; i < seconds * 1000; i++)
-		tick(s);
-}
-
-static void forget_figures(struct simulation *s)
-{
-	memset(s->served, 0, sizeof(s->served));
-	memset(s->longest_wait_us, 0, sizeof(s->longest_wait_us));
-	s->opened = 0;
-}
-
-/* ---- beginning and end ---- */
-
-static struct simulation *begin(unsigned shortest_ms, unsigned longest_ms)
-{
-	struct simulation *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	ground_begin(&s->g);
-	s->g.rules.pool_size = 0;
-	s->now = START;
-	s->dice.state = 12345;
-	s->shortest_ms = shortest_ms;
-	s->longest_ms = longest_ms;
-	return s;
-}
-
-static void add_pool(struct simulation *s, int database, int user, unsigned clients)
-{
-	unsigned n = s->pool_count++;
-
-	assert_true(n < POOLS_MOST && clients <= CLIENTS_EACH);
-	pool_begin(&s->pools[n], &s->g, database, user);
-	for (unsigned i = 0; i < clients; i++) {
-		s->clients[n][i].pool = (int)n;
-		come_back(s, &s->clients[n][i]);
-	}
-	serve(s, &s->pools[n]);
-}
-
-static void end(struct simulation *s)
-{
-	for (unsigned i = 0; i < s->pool_count; i++)
-		pool_end(&s->pools[i]);
-	ground_end(&s->g);
-	free(s);
-}
-
-/* ---- who gets what ---- */
+/* ---- equal shares ---- */
 
 static void a_pool_that_came_late_gets_its_share(void **state)
 {
-	struct simulation *s = begin(1, 3);
+	struct simulation *s = sim_begin(2, 2 * CLIENTS_EACH, 8);
 
 	(void)state;
 	s->g.database[0]->max_servers = 8;
-	add_pool(s, 0, 0, CLIENTS_EACH);
-	run(s, 2);
-	assert_int_equal(s->pools[0].total, 8);
-	add_pool(s, 0, 1, CLIENTS_EACH);
-	run(s, 1);
-	assert_int_equal(s->pools[0].total, 4);
-	assert_int_equal(s->pools[1].total, 4);
-	forget_figures(s);
-	run(s, 5);
+	struct sim_pool *first = add(s, 0, 0, CLIENTS_EACH);
+	sim_run(s, 2000);
+	assert_int_equal(first->pool.total, 8);
+	struct sim_pool *late = add(s, 0, 1, CLIENTS_EACH);
+	sim_run(s, 1000);
+	assert_int_equal(first->pool.total, 4);
+	assert_int_equal(late->pool.total, 4);
+	sim_forget(s);
+	sim_run(s, 5000);
 	/* With equal shares, nothing changes hands any more. */
 	assert_int_equal(s->opened, 0);
-	assert_true(s->served[0] * 10 > s->served[1] * 9);
-	assert_true(s->served[1] * 10 > s->served[0] * 9);
-	end(s);
+	assert_true(first->served * 10 > late->served * 9);
+	assert_true(late->served * 10 > first->served * 9);
+	sim_end(s);
 }
 
 static void a_pool_of_few_clients_is_not_pushed_aside(void **state)
 {
-	struct simulation *s = begin(1, 3);
+	struct simulation *s = sim_begin(4, 3 * CLIENTS_EACH + 1, 4);
 
 	(void)state;
 	s->g.database[0]->max_servers = 4;
 	for (int i = 0; i < 3; i++)
-		add_pool(s, 0, 0, CLIENTS_EACH);
-	add_pool(s, 0, 1, 1);
-	run(s, 3);
-	forget_figures(s);
-	run(s, 20);
+		add(s, 0, 0, CLIENTS_EACH);
+	struct sim_pool *few = add(s, 0, 1, 1);
+	sim_run(s, 3000);
+	sim_forget(s);
+	sim_run(s, 20000);
 	for (int i = 0; i < 4; i++)
-		assert_true(s->served[i] > 2000);
-	assert_true(s->longest_wait_us[3] <= 2 * SECOND);
-	end(s);
+		assert_true(s->pools[i].served > 2000);
+	assert_true(few->longest_wait_us <= 2 * SECOND);
+	sim_end(s);
 }
 
 static void more_pools_than_servers_take_turns(void **state)
 {
-	struct simulation *s = begin(1, 3);
+	struct simulation *s = sim_begin(20, 60, 5);
 
 	(void)state;
 	s->g.database[0]->max_servers = 5;
 	for (int i = 0; i < 20; i++)
-		add_pool(s, 0, i % 2, 3);
-	run(s, 5);
-	forget_figures(s);
-	run(s, 60);
+		add(s, 0, i % 2, 3);
+	/* What the first used before the last came is made up for by then. */
+	sim_run(s, 8000);
+	sim_forget(s);
+	sim_run(s, 60000);
 	for (int i = 0; i < 20; i++) {
 		/* Four rounds of half a second, and what comes on top. */
-		assert_true(s->longest_wait_us[i] <= 4 * SECOND);
-		assert_true(s->served[i] > 1000);
+		assert_true(s->pools[i].longest_wait_us <= 4 * SECOND);
+		assert_true(s->pools[i].served > 1000);
 	}
 	/* What changing hands costs stays small: each server lasts half a second. */
 	assert_true(s->opened <= 60 * 2 * 5);
-	end(s);
+	sim_end(s);
 }
 
 static void long_transactions_take_turns_too(void **state)
 {
-	struct simulation *s = begin(700, 1500);
+	struct simulation *s = sim_begin(9, 18, 3);
 
 	(void)state;
 	s->g.database[0]->max_servers = 3;
 	for (int i = 0; i < 9; i++)
-		add_pool(s, 0, i % 2, 2);
-	run(s, 120);
+		add_slow(s, 0, i % 2, 2, 700, 1500);
+	sim_run(s, 120000);
 	for (int i = 0; i < 9; i++) {
-		assert_true(s->served[i] >= 20);
-		assert_true(s->longest_wait_us[i] <= 15 * SECOND);
+		assert_true(s->pools[i].served >= 20);
+		assert_true(s->pools[i].longest_wait_us <= 15 * SECOND);
 	}
-	end(s);
-}
-
-static void a_pool_squeezed_by_two_limits_is_served(void **state)
-{
-	struct simulation *s = begin(1, 3);
-
-	(void)state;
-	s->g.database[0]->max_servers = 2;
-	s->g.user[0]->max_servers = 2;
-	add_pool(s, 0, 1, CLIENTS_EACH);
-	add_pool(s, 1, 0, CLIENTS_EACH);
-	run(s, 2);
-	add_pool(s, 0, 0, 3);
-	forget_figures(s);
-	run(s, 60);
-	for (int i = 0; i < 3; i++) {
-		assert_true(s->served[i] > 5000);
-		assert_true(s->longest_wait_us[i] <= 3 * SECOND);
-	}
-	end(s);
+	sim_end(s);
 }
 
 static void a_server_that_idles_goes_to_whoever_waits(void **state)
 {
-	struct simulation *s = begin(1, 3);
+	struct simulation *s = sim_begin(2, 6, 3);
 
 	(void)state;
 	s->g.database[0]->max_servers = 3;
-	add_pool(s, 0, 0, 3);
-	run(s, 1);
-	/* Its clients are content. */
-	for (int i = 0; i < 3; i++)
-		admission_leave(&s->clients[0][i].waiter);
-	while (s->pools[0].counts[SLOT_IDLE] < 3) {
-		run(s, 1);
-		for (int i = 0; i < 3; i++)
-			admission_leave(&s->clients[0][i].waiter);
-		for (int i = 0; i < SLOTS_MOST; i++)
-			if (s->slots[i].state == SLOT_BUSY)
-				free_slot(s, &s->slots[i]);
+	struct sim_pool *content = add(s, 0, 0, 3);
+	sim_run(s, 1000);
+	content->think_ms = 1000000;
+	sim_run(s, 10);
+	assert_int_equal(content->pool.counts[SLOT_IDLE], 3);
+	struct sim_pool *p = add(s, 0, 1, 3);
+	sim_run(s, 20);
+	/* One is kept warm for who has no more. */
+	assert_int_equal(p->pool.total, 2);
+	sim_run(s, 6000);
+	assert_int_equal(p->pool.total, 3);
+	assert_true(p->longest_wait_us <= 20 * MSEC);
+	sim_end(s);
+}
+
+/* ---- weights ---- */
+
+/* What two used, where one should have `times` as much as the other. */
+static void expect_ratio(const struct sim_pool *one, const struct sim_pool *other,
+			 double times)
+{
+	double measured = (double)one->used_us / (double)other->used_us;
+
+	if (measured < times * 0.9 || measured > times * 1.1)
+		fail_msg("%f instead of %f", measured, times);
+}
+
+static void servers_are_shared_by_weight(void **state)
+{
+	static const struct {
+		int limit;
+		unsigned weights[2];
+		unsigned ms[2];  /* of transactions */
+		unsigned opened; /* in a minute, at most */
+	} cases[] = {
+	    {8, {3, 1}, {2, 2}, 2},  /* six and two */
+	    {8, {3, 1}, {20, 2}, 2}, /* it is time that counts, not how often */
+	    {8, {3, 1}, {2, 20}, 2},
+	    {7, {3, 1}, {2, 2}, 180}, /* no whole numbers: one changes hands */
+	    {1, {3, 1}, {2, 2}, 150}, /* one for both */
+	    {1, {1, 1}, {2, 2}, 150},
+	    {3, {1, 1}, {2, 2}, 150},
+	    {1, {3, 1}, {700, 90}, 150},
+	    {2, {20, 1}, {2, 2}, 150}, /* less than one of two */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct simulation *s = sim_begin(2, 80, 8);
+
+		s->g.process.max_servers = cases[i].limit;
+		for (int k = 0; k < 2; k++) {
+			struct sim_pool *p = sim_add_pool(s, k, k);
+
+			p->shortest_ms = p->longest_ms = cases[i].ms[k];
+			set_rules(s, p, cases[i].weights[k], 0);
+			sim_add_clients(s, p, k == 0 ? 20 : 60);
+		}
+		sim_run(s, 5000);
+		sim_forget(s);
+		sim_run(s, 60000);
+		expect_ratio(&s->pools[0], &s->pools[1],
+			     (double)cases[i].weights[0] / cases[i].weights[1]);
+		if (s->opened > cases[i].opened)
+			fail_msg("case %zu: %llu opened", i,
+				 (unsigned long long)s->opened);
+		sim_end(s);
 	}
-	add_pool(s, 0, 1, 3);
-	run(s, 1);
-	assert_int_equal(s->pools[1].total, 3);
-	assert_true(s->longest_wait_us[1] <= 20 * MSEC);
-	end(s);
+}
+
+static void new_weights_and_limits_hold_soon(void **state)
+{
+	struct simulation *s = sim_begin(2, 40, 16);
+
+	(void)state;
+	s->g.process.max_servers = 8;
+	struct sim_pool *one = add(s, 0, 0, 20), *other = add(s, 1, 1, 20);
+	sim_run(s, 2000);
+	assert_int_equal(one->pool.total, 4);
+	set_rules(s, one, 3, 0);
+	sim_serve_all(s);
+	sim_run(s, 3000);
+	assert_int_equal(one->pool.total, 6);
+	assert_int_equal(other->pool.total, 2);
+	s->g.process.max_servers = 16;
+	sim_serve_all(s);
+	sim_run(s, 3000);
+	assert_int_equal(one->pool.total, 12);
+	assert_int_equal(other->pool.total, 4);
+	s->g.process.max_servers = 4;
+	sim_serve_all(s);
+	sim_run(s, 3000);
+	assert_int_equal(one->pool.total, 3);
+	assert_int_equal(other->pool.total, 1);
+	sim_end(s);
+}
+
+static void what_is_guaranteed_is_had_at_once_and_kept(void **state)
+{
+	struct simulation *s = sim_begin(2, 80, 10);
+
+	(void)state;
+	s->g.process.max_servers = 10;
+	struct sim_pool *heavy = sim_add_pool(s, 0, 0), *light = sim_add_pool(s, 1, 1);
+	set_rules(s, heavy, 100, 0);
+	set_rules(s, light, 1, 4);
+	sim_add_clients(s, heavy, 60);
+	sim_run(s, 1000);
+	assert_int_equal(heavy->pool.total, 10);
+	sim_add_clients(s, light, 20);
+	sim_run(s, 60);
+	assert_int_equal(light->pool.total, 4);
+	for (int i = 0; i < 100; i++) {
+		sim_run(s, 100);
+		assert_int_equal(light->pool.total, 4);
+	}
+	sim_end(s);
+}
+
+/* ---- one beside another that asks for far more ---- */
+
+/* The small one's latency in milliseconds at that percentile, alone or beside the greedy
+ * one that asks for 20 times as much. */
+static unsigned latency_of_the_small(bool has_neighbour, unsigned percent,
+				     uint64_t *out_opened)
+{
+	struct simulation *s = sim_begin(2, 260, 20);
+
+	s->g.process.max_servers = 20;
+	struct sim_pool *small = sim_add_pool(s, 0, 0);
+	struct sim_pool *greedy = sim_add_pool(s, 1, 1);
+	small->shortest_ms = greedy->shortest_ms = 5;
+	small->longest_ms = greedy->longest_ms = 15;
+	small->think_ms = greedy->think_ms = 80;
+	sim_add_clients(s, small, 10);
+	if (has_neighbour)
+		sim_add_clients(s, greedy, 200);
+	sim_run(s, 5000);
+	sim_forget(s);
+	sim_run(s, 60000);
+	assert_true(small->served > 9000);
+	unsigned latency = sim_percentile(small, percent);
+	*out_opened = s->opened;
+	sim_end(s);
+	return latency;
+}
+
+static void the_small_one_hardly_notices_the_greedy_one(void **state)
+{
+	static const unsigned percents[] = {50, 90, 99};
+	uint64_t opened;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(percents); i++) {
+		unsigned alone = latency_of_the_small(false, percents[i], &opened);
+		unsigned beside = latency_of_the_small(true, percents[i], &opened);
+
+		if (beside * 2 > alone * 3)
+			fail_msg("%u ms instead of %u at %u %%", beside, alone,
+				 percents[i]);
+	}
+	/* What it needs now and then stays with it. */
+	if (opened > 60)
+		fail_msg("%llu opened", (unsigned long long)opened);
+}
+
+/* ---- several limits ---- */
+
+static void a_pool_squeezed_by_limits_is_served(void **state)
+{
+	(void)state;
+	for (int limits = 2; limits <= 3; limits++) {
+		struct simulation *s = sim_begin(4, 3 * CLIENTS_EACH + 3, 16);
+
+		s->g.database[0]->max_servers = 2;
+		s->g.user[0]->max_servers = 2;
+		if (limits == 3)
+			s->g.process.max_servers = 5;
+		add(s, 0, 1, CLIENTS_EACH);
+		add(s, 1, 0, CLIENTS_EACH);
+		if (limits == 3)
+			add(s, 1, 1, CLIENTS_EACH);
+		sim_run(s, 2000);
+		add(s, 0, 0, 3);
+		sim_forget(s);
+		sim_run(s, 60000);
+		for (unsigned i = 0; i < s->pool_count; i++) {
+			assert_true(s->pools[i].served > 5000);
+			assert_true(s->pools[i].longest_wait_us <= 3 * SECOND);
+		}
+		sim_end(s);
+	}
+}
+
+/* ---- very many ---- */
+
+static void a_thousand_pools_have_one_server_in_turn(void **state)
+{
+	enum { POOLS = 1000 };
+	struct simulation *s = sim_begin(POOLS, POOLS, 50);
+
+	(void)state;
+	s->g.process.max_servers = 50;
+	for (int i = 0; i < POOLS; i++)
+		add(s, i % 2, i / 2 % 2, 1);
+	sim_run(s, 20000);
+	sim_forget(s);
+	sim_run(s, 60000);
+	/* A round is of ten seconds, and nobody misses a whole one. */
+	for (int i = 0; i < POOLS; i++) {
+		if (s->pools[i].longest_wait_us > 20 * SECOND)
+			fail_msg("%d waited for %llu us", i,
+				 (unsigned long long)s->pools[i].longest_wait_us);
+		assert_true(s->pools[i].used_us >= 2 * SECOND);
+		assert_true(s->pools[i].used_us <= 4 * SECOND);
+	}
+	sim_end(s);
 }
 
 int main(void)
@@ -316,8 +349,13 @@ int main(void)
 	    cmocka_unit_test(a_pool_of_few_clients_is_not_pushed_aside),
 	    cmocka_unit_test(more_pools_than_servers_take_turns),
 	    cmocka_unit_test(long_transactions_take_turns_too),
-	    cmocka_unit_test(a_pool_squeezed_by_two_limits_is_served),
 	    cmocka_unit_test(a_server_that_idles_goes_to_whoever_waits),
+	    cmocka_unit_test(servers_are_shared_by_weight),
+	    cmocka_unit_test(new_weights_and_limits_hold_soon),
+	    cmocka_unit_test(what_is_guaranteed_is_had_at_once_and_kept),
+	    cmocka_unit_test(the_small_one_hardly_notices_the_greedy_one),
+	    cmocka_unit_test(a_pool_squeezed_by_limits_is_served),
+	    cmocka_unit_test(a_thousand_pools_have_one_server_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

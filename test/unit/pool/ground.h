@@ -31,6 +31,7 @@ static inline struct rules plain_rules(void)
 	return (struct rules){
 	    .pool_mode = POOL_MODE_TRANSACTION,
 	    .pool_size = 10,
+	    .weight = 1,
 	    .max_queue = 1000,
 	    .server_lifetime = 3600 * SECOND,
 	};

@@ -26,8 +26,10 @@ void model_init(struct model *m)
 		m->people[i].pool = MODEL_NOBODY;
 	for (int i = 0; i < MODEL_LIMITS; i++)
 		m->limits[i].most = MODEL_ENDLESS;
-	for (int i = 0; i < MODEL_POOLS; i++)
+	for (int i = 0; i < MODEL_POOLS; i++) {
 		m->pools[i].allowed = 4;
+		share_init(&m->pools[i].share, 1);
+	}
 }
 
 /* ---- counting ---- */
@@ -170,6 +172,26 @@ int model_pick(const struct model *m, int pool)
 	return best;
 }
 
+bool model_is_guarded(const struct model *m, int pool)
+{
+	int guaranteed = m->pools[pool].rules.guaranteed;
+
+	return guaranteed > 0 && model_total(m, pool) <= guaranteed;
+}
+
+void model_pass(struct model *m, uint64_t time_us)
+{
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		struct model_pool *p = &m->pools[i];
+		int64_t working =
+		    model_count(m, i, SLOT_BUSY) + model_count(m, i, SLOT_CLEANING);
+
+		for (int k = 0; k < USAGES_EACH; k++)
+			if (m->limits[p->limits[k]].line_len > 0)
+				p->share.of[k].busy_us += (uint64_t)working * time_us;
+	}
+}
+
 /* ---- what a pool wants ---- */
 
 static int64_t size_of(const struct model *m, int pool)
@@ -232,6 +254,7 @@ int64_t model_room_soon(const struct model *m, int limit)
 {
 	for (int i = 0; i < MODEL_SLOTS; i++)
 		if (model_is_usable(&m->slots[i]) &&
+		    !model_is_guarded(m, m->slots[i].pool) &&
 		    model_is_under(m, m->slots[i].pool, limit) &&
 		    model_room_of_limit(m, limit) == 0)
 			return 1;
@@ -295,7 +318,7 @@ bool model_is_over_limit(const struct model *m, int pool)
 	return false;
 }
 
-enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us)
+enum upkeep model_judge(struct model *m, int slot, uint64_t now_us)
 {
 	const struct model_slot *s = &m->slots[slot];
 	const struct rules *r = &m->pools[s->pool].rules;
@@ -315,6 +338,8 @@ enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us)
 	if (r->server_idle_timeout > 0 && staying > r->min_pool_size &&
 	    now_us - s->since_us >= r->server_idle_timeout)
 		return UPKEEP_CLOSE_IDLE;
+	if (now_us >= model_idle_due(m, slot, now_us))
+		return UPKEEP_CLOSE_EVICTED;
 	if (now_us >= s->retire_us && !s->is_noted)
 		return UPKEEP_RENEW;
 	return UPKEEP_KEEP;

@@ -24,7 +24,8 @@ struct model_slot {
 	bool retire, was_used;
 	bool is_noted; /* as the pool has it: its turn to be replaced will come */
 	uint64_t since_us, opened_us, retire_us;
-	uint64_t freed; /* number of the event that made it idle */
+	uint64_t freed;  /* number of the event that made it idle */
+	uint64_t listed; /* of the one that last offered it to others */
 };
 
 struct model_person {
@@ -40,6 +41,9 @@ struct model_pool {
 	unsigned failures;
 	uint64_t not_before_us;
 	unsigned claims; /* a bit per limit */
+	struct share share;
+	uint64_t ticket; /* where it is blocked */
+	bool was_guarded;
 	uint64_t claim_end_us;
 	uint64_t served, waited_us;
 	bool has_extra; /* a successor is beside whom it replaces */
@@ -48,7 +52,8 @@ struct model_pool {
 struct model_limit {
 	int64_t most; /* MODEL_ENDLESS */
 	bool is_paused;
-	int line[MODEL_POOLS]; /* of blocked pools, in order of being blocked */
+	int line[MODEL_POOLS]; /* of blocked pools, in no order */
+	struct level level;
 	unsigned line_len;
 };
 
@@ -88,14 +93,22 @@ int model_first_person(const struct model *m, int pool);
 int model_pick(const struct model *m, int pool);
 /* The limit whose line it stands in. */
 int model_blocked_by(const struct model *m, int pool);
-/* The nth of those that a limit blocks, in turn. */
-int model_nth_blocked(const struct model *m, int limit, unsigned n);
+/* Of those that a limit blocks, the one that is owed most. */
+int model_first_blocked(const struct model *m, int limit);
+/* The model of contention_is_guarded(). */
+bool model_is_guarded(const struct model *m, int pool);
+/* Time goes on: what works is counted where pools wait. */
+void model_pass(struct model *m, uint64_t time_us);
+/* Rules or servers of the pool have changed. */
+void model_note_change(struct model *m, int pool);
 
 int64_t model_wanted(const struct model *m, int pool, uint64_t now_us);
 int64_t model_wanted_for_line(const struct model *m, int pool, uint64_t now_us);
 enum pool_answer model_ask(const struct model *m, int pool, uint64_t now_us);
-enum upkeep model_judge(const struct model *m, int slot, uint64_t now_us);
-int model_eviction(const struct model *m, int pool);
+enum upkeep model_judge(struct model *m, int slot, uint64_t now_us);
+/* Whether that one, or none, is what should be evicted for the pool. */
+bool model_may_evict(const struct model *m, int pool, int victim, uint64_t now_us);
+uint64_t model_idle_due(struct model *m, int slot, uint64_t now_us);
 
 void model_take(struct model *m, int slot, uint64_t now_us);
 void model_add(struct model *m, int pool, int slot, uint64_t now_us);

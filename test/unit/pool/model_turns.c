@@ -24,15 +24,42 @@ int model_blocked_by(const struct model *m, int pool)
 	return MODEL_NOBODY;
 }
 
-int model_nth_blocked(const struct model *m, int limit, unsigned n)
+static int place_of(const struct model *m, int pool, int limit)
+{
+	int place = 0;
+
+	while (m->pools[pool].limits[place] != limit)
+		place++;
+	return place;
+}
+
+static bool is_privileged(const struct model *m, int pool)
+{
+	return model_total(m, pool) < m->pools[pool].rules.guaranteed;
+}
+
+static bool is_owed_more(const struct model *m, int a, int b, int limit)
+{
+	const struct model_pool *x = &m->pools[a], *y = &m->pools[b];
+	double due_x =
+	    share_due(&x->share, place_of(m, a, limit), (unsigned)model_total(m, a));
+	double due_y =
+	    share_due(&y->share, place_of(m, b, limit), (unsigned)model_total(m, b));
+
+	if (is_privileged(m, a) != is_privileged(m, b))
+		return is_privileged(m, a);
+	return due_x < due_y || (!(due_y < due_x) && x->ticket < y->ticket);
+}
+
+int model_first_blocked(const struct model *m, int limit)
 {
 	const struct model_limit *l = &m->limits[limit];
+	int first = MODEL_NOBODY;
 
-	for (int has_servers = 0; has_servers < 2; has_servers++)
-		for (unsigned i = 0; i < l->line_len; i++)
-			if ((model_total(m, l->line[i]) > 0) == has_servers && n-- == 0)
-				return l->line[i];
-	return MODEL_NOBODY;
+	for (unsigned i = 0; i < l->line_len; i++)
+		if (first < 0 || is_owed_more(m, l->line[i], first, limit))
+			first = l->line[i];
+	return first;
 }
 
 static void unblock(struct model *m, int pool)
@@ -58,18 +85,18 @@ static void drop_claim(struct model *m, int pool)
 
 static void block(struct model *m, int pool, int limit)
 {
-	unblock(m, pool);
-	m->limits[limit].line[m->limits[limit].line_len++] = pool;
-}
-
-static void block_first(struct model *m, int pool, int limit)
-{
 	struct model_limit *l = &m->limits[limit];
+	struct model_pool *p = &m->pools[pool];
+	bool is_new = model_blocked_by(m, pool) != limit;
+	int place = place_of(m, pool, limit);
 
 	unblock(m, pool);
-	memmove(&l->line[1], &l->line[0], l->line_len * sizeof(l->line[0]));
-	l->line[0] = pool;
-	l->line_len++;
+	if (l->line_len == 0)
+		l->level = share_level(&p->share, place);
+	else if (is_new)
+		share_meet(&p->share, &l->level, place);
+	p->ticket = ++m->events;
+	l->line[l->line_len++] = pool;
 }
 
 static void withdraw(struct model *m, int pool)
@@ -95,15 +122,6 @@ static bool may_claim(const struct model *m, int pool, int limit, uint64_t now_u
 	       model_total(m, pool) == 0 && (p->claims != 0 || has_waited);
 }
 
-static int place_of(const struct model *m, int pool, int limit)
-{
-	int place = 0;
-
-	while (m->pools[pool].limits[place] != limit)
-		place++;
-	return place;
-}
-
 static bool keeps_turn(struct model *m, int pool, int limit, uint64_t now_us)
 {
 	const struct model_pool *p = &m->pools[pool];
@@ -127,12 +145,15 @@ static bool keeps_turn(struct model *m, int pool, int limit, uint64_t now_us)
 
 static int whose_turn(struct model *m, int limit, uint64_t now_us)
 {
-	for (;;) {
-		int first = model_nth_blocked(m, limit, 0);
+	int first;
 
-		if (first < 0 || keeps_turn(m, first, limit, now_us))
-			return first;
-	}
+	do
+		first = model_first_blocked(m, limit);
+	while (first >= 0 && !keeps_turn(m, first, limit, now_us));
+	if (first >= 0 && !is_privileged(m, first))
+		m->limits[limit].level =
+		    share_level(&m->pools[first].share, place_of(m, first, limit));
+	return first;
 }
 
 int model_next_blocked(struct model *m, int limit, uint64_t now_us)
@@ -187,54 +208,192 @@ int64_t model_demand(struct model *m, int pool, uint64_t now_us)
 	return allowed;
 }
 
-int model_eviction(const struct model *m, int pool)
-{
-	int limit = model_blocked_by(m, pool), victim = MODEL_NOBODY;
+/* ---- giving up ---- */
 
-	if (limit < 0 || model_room_of_limit(m, limit) > 0 ||
-	    model_limit_leaving(m, limit) > 0)
-		return MODEL_NOBODY;
+/* Of a and b, whose servers are more by weight: the sign of the difference. */
+static int by_weight(const struct model *m, int a, int64_t more_a, int b, int64_t more_b)
+{
+	int64_t x = (model_total(m, a) + more_a) * m->pools[b].share.weight;
+	int64_t y = (model_total(m, b) + more_b) * m->pools[a].share.weight;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t lending_due(const struct model *m, int slot, uint64_t idle_us, int to)
+{
+	const struct model_slot *s = &m->slots[slot];
+	bool is_guarded = model_is_guarded(m, s->pool);
+
+	if (is_guarded && !is_privileged(m, to))
+		return CLOCK_NEVER;
+	if (by_weight(m, s->pool, 0, to, 1) >= 0 || (!is_guarded && is_privileged(m, to)))
+		return clock_earlier(s->opened_us + 500 * USEC_PER_MSEC,
+				     idle_us + 50 * USEC_PER_MSEC);
+	return idle_us + 5 * USEC_PER_SEC;
+}
+
+static bool is_sought(const struct model *m, int limit)
+{
+	return m->limits[limit].line_len > 0 && model_limit_leaving(m, limit) == 0 &&
+	       model_room_of_limit(m, limit) == 0;
+}
+
+static bool is_kept_back_elsewhere(const struct model *m, int pool, int limit,
+				   uint64_t now_us)
+{
+	for (int i = 0; i < USAGES_EACH; i++) {
+		int other = m->pools[pool].limits[i];
+
+		if (other != limit && model_room(m, pool, other) == 0 &&
+		    !(i > place_of(m, pool, limit) && may_claim(m, pool, limit, now_us)))
+			return true;
+	}
+	return false;
+}
+
+uint64_t model_idle_due(struct model *m, int slot, uint64_t now_us)
+{
+	const struct model_slot *s = &m->slots[slot];
+	uint64_t due_us = CLOCK_NEVER;
+
+	for (int i = 0; i < USAGES_EACH; i++)
+		if (is_sought(m, m->pools[s->pool].limits[i]))
+			whose_turn(m, m->pools[s->pool].limits[i], now_us);
+	if (model_line(m, s->pool) > 0 && !model_is_paused(m, s->pool))
+		return due_us;
+	for (int i = 0; i < USAGES_EACH; i++) {
+		int limit = m->pools[s->pool].limits[i];
+		int first = model_first_blocked(m, limit);
+
+		if (is_sought(m, limit) && first != s->pool &&
+		    model_wanted_for_line(m, first, now_us) > 0 &&
+		    !is_kept_back_elsewhere(m, first, limit, now_us))
+			due_us = clock_earlier(due_us,
+					       lending_due(m, slot, s->since_us, first));
+	}
+	return due_us;
+}
+
+/* The longest idle of all that may be given up under the limit. */
+static int oldest_offer(const struct model *m, int limit)
+{
+	int oldest = MODEL_NOBODY;
+
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		const struct model_slot *s = &m->slots[i];
+
+		if (model_is_usable(s) && !model_is_guarded(m, s->pool) &&
+		    model_is_under(m, s->pool, limit) &&
+		    (oldest < 0 || s->listed < m->slots[oldest].listed))
+			oldest = i;
+	}
+	return oldest;
+}
+
+static bool offers_more(const struct model *m, int a, int b)
+{
+	if (model_is_guarded(m, a) || model_is_guarded(m, b))
+		return !model_is_guarded(m, a) && model_is_guarded(m, b);
+	return by_weight(m, a, 0, b, 0) > 0;
+}
+
+/* Whether no pool under the limit with an idle server has more by weight. */
+static bool offers_most(const struct model *m, int pool, int limit)
+{
+	for (int i = 0; i < MODEL_POOLS; i++)
+		if (model_is_under(m, i, limit) && model_usable(m, i) > 0 &&
+		    offers_more(m, i, pool))
+			return false;
+	return true;
+}
+
+static int longest_idle(const struct model *m, int pool)
+{
+	int longest = MODEL_NOBODY;
+
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		if (m->slots[i].pool == pool && model_is_usable(&m->slots[i]) &&
+		    (longest < 0 || m->slots[i].freed < m->slots[longest].freed))
+			longest = i;
+	return longest;
+}
+
+/* What is evicted if, of the pools that have most, it is that one's turn. */
+static int victim_of(const struct model *m, int pool, int best_pool, uint64_t now_us)
+{
+	int limit = model_blocked_by(m, pool), oldest = oldest_offer(m, limit);
+	int best = best_pool < 0 ? MODEL_NOBODY : longest_idle(m, best_pool);
+
+	if (best >= 0 && oldest >= 0 &&
+	    by_weight(m, m->slots[best].pool, 0, m->slots[oldest].pool, 0) == 0)
+		best = oldest;
+	if (best >= 0 && m->slots[best].pool != pool &&
+	    lending_due(m, best, m->slots[best].since_us, pool) <= now_us)
+		return best;
+	if (oldest >= 0 && m->slots[oldest].pool != pool &&
+	    lending_due(m, oldest, m->slots[oldest].since_us, pool) <= now_us)
+		return oldest;
+	return MODEL_NOBODY;
+}
+
+bool model_may_evict(const struct model *m, int pool, int victim, uint64_t now_us)
+{
+	int limit = model_blocked_by(m, pool), offering = 0;
+
+	if (limit < 0 || !is_sought(m, limit))
+		return victim < 0;
 	for (int i = 0; i < USAGES_EACH; i++) {
 		int other = m->pools[pool].limits[i];
 
 		if (other != limit && model_room(m, pool, other) == 0 &&
 		    model_room_soon(m, other) == 0)
-			return MODEL_NOBODY;
+			return victim < 0;
 	}
-	for (int i = 0; i < MODEL_SLOTS; i++) {
-		const struct model_slot *s = &m->slots[i];
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		if (!model_is_under(m, i, limit) || model_usable(m, i) == 0 ||
+		    !offers_most(m, i, limit))
+			continue;
+		offering++;
+		if (victim_of(m, pool, i, now_us) == victim)
+			return true;
+	}
+	return offering == 0 && victim < 0;
+}
 
-		if (model_is_usable(s) && s->pool != pool &&
-		    model_is_under(m, s->pool, limit) &&
-		    (victim < 0 || s->freed < m->slots[victim].freed))
-			victim = i;
-	}
-	return victim;
+static bool gives_way(const struct model *m, int limit, int slot, int to, uint64_t now_us)
+{
+	int pool = m->slots[slot].pool;
+	bool is_guarded = model_is_guarded(m, pool);
+
+	if (is_guarded && !is_privileged(m, to))
+		return false;
+	if (!is_guarded && is_privileged(m, to))
+		return true;
+	return now_us - m->slots[slot].opened_us >= 500 * USEC_PER_MSEC &&
+	       by_weight(m, pool, 0, to, 0) > 0 &&
+	       share_is_ahead(&m->pools[pool].share, &m->pools[to].share,
+			      place_of(m, pool, limit)) &&
+	       share_due(&m->pools[to].share, place_of(m, to, limit),
+			 (unsigned)model_total(m, to)) <
+		   share_due(&m->pools[pool].share, place_of(m, pool, limit),
+			     (unsigned)model_total(m, pool) - 1);
 }
 
 static bool owes_to(struct model *m, int limit, int slot, uint64_t now_us)
 {
 	int pool = m->slots[slot].pool;
-	int needy;
 
-	if (m->limits[limit].line_len == 0 || model_room_of_limit(m, limit) > 0 ||
-	    model_limit_leaving(m, limit) > 0)
+	if (!is_sought(m, limit))
 		return false;
-	needy = whose_turn(m, limit, now_us);
-	if (needy == pool)
-		needy = model_nth_blocked(m, limit, 1);
-	if (needy < 0 || !keeps_turn(m, needy, limit, now_us))
+	int first = whose_turn(m, limit, now_us);
+	if (first < 0 || first == pool)
 		return false;
-	if (model_line(m, pool) > 0 && !model_is_paused(m, pool)) {
-		int64_t theirs = model_total(m, needy), ours = model_total(m, pool);
-
-		if (now_us - m->slots[slot].opened_us < 500 * USEC_PER_MSEC ||
-		    longest_wait(m, needy, now_us) <= longest_wait(m, pool, now_us) ||
-		    (theirs > 0 && theirs + 1 >= ours))
-			return false;
-	}
-	block_first(m, needy, limit);
-	return true;
+	if (model_line(m, pool) == 0 || model_is_paused(m, pool))
+		return lending_due(m, slot, now_us, first) <= now_us;
+	if (model_blocked_by(m, pool) != limit && !is_privileged(m, first))
+		share_meet(&m->pools[pool].share, &m->limits[limit].level,
+			   place_of(m, pool, limit));
+	return gives_way(m, limit, slot, first, now_us);
 }
 
 /* ---- events ---- */
@@ -248,28 +407,45 @@ void model_take(struct model *m, int slot, uint64_t now_us)
 	s->since_us = now_us;
 }
 
-static void note_total(struct model *m, int pool, bool had_servers)
+static int oldest_listed_before(const struct model *m, int pool, uint64_t event)
 {
-	int limit = model_blocked_by(m, pool);
-	bool has_servers = model_total(m, pool) > 0;
+	int oldest = MODEL_NOBODY;
 
-	if (has_servers)
+	for (int i = 0; i < MODEL_SLOTS; i++) {
+		const struct model_slot *s = &m->slots[i];
+
+		if (s->pool == pool && model_is_usable(s) && s->listed <= event &&
+		    (oldest < 0 || s->freed < m->slots[oldest].freed))
+			oldest = i;
+	}
+	return oldest;
+}
+
+void model_note_change(struct model *m, int pool)
+{
+	struct model_pool *p = &m->pools[pool];
+	bool was_guarded = p->was_guarded;
+	uint64_t before = m->events;
+
+	if (model_total(m, pool) > 0)
 		drop_claim(m, pool);
-	if (limit >= 0 && had_servers != has_servers)
-		block(m, pool, limit);
+	p->was_guarded = model_is_guarded(m, pool);
+	if (!was_guarded || p->was_guarded)
+		return;
+	/* Its idle ones are offered again, the longest idle first. */
+	for (int slot; (slot = oldest_listed_before(m, pool, before)) >= 0;)
+		m->slots[slot].listed = ++m->events;
 }
 
 void model_add(struct model *m, int pool, int slot, uint64_t now_us)
 {
-	bool had_servers = model_total(m, pool) > 0;
-
 	m->slots[slot] = (struct model_slot){
 	    .pool = pool,
 	    .state = SLOT_OPENING,
 	    .since_us = now_us,
 	    .retire_us = CLOCK_NEVER,
 	};
-	note_total(m, pool, had_servers);
+	model_note_change(m, pool);
 }
 
 void model_remove(struct model *m, int slot)
@@ -278,7 +454,7 @@ void model_remove(struct model *m, int slot)
 
 	m->slots[slot].pool = MODEL_NOBODY;
 	m->slots[slot].state = SLOT_OUTSIDE;
-	note_total(m, pool, true);
+	model_note_change(m, pool);
 }
 
 void model_set_free(struct model *m, int slot, uint64_t now_us)
@@ -296,7 +472,7 @@ void model_set_free(struct model *m, int slot, uint64_t now_us)
 		s->retire = true;
 	s->state = SLOT_IDLE;
 	s->since_us = now_us;
-	s->freed = ++m->events;
+	s->freed = s->listed = ++m->events;
 }
 
 void model_opened(struct model *m, int slot, uint64_t now_us, uint64_t retire_us)

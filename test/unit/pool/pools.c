@@ -146,7 +146,7 @@ static void usages_have_the_limits_in_force(void **state)
 	      "[pooler]\nauth_type = trust\nmax_user_connections = 4\n"
 	      "max_server_connections = 7\nmax_db_client_connections = 6\n[databases]\n"
 	      "a = host=/tmp max_db_connections=9\n"
-	      "[users]\njoe = max_user_client_connections=2\n");
+	      "[users]\njoe = max_user_client_connections=2 weight=4\n");
 	struct usage *a = pools_hold_database(&pools, slice_of_text("a"));
 	struct usage *joe = pools_hold_user(&pools, slice_of_text("joe"));
 	struct usage *ann = pools_hold_user(&pools, slice_of_text("ann"));
@@ -155,6 +155,8 @@ static void usages_have_the_limits_in_force(void **state)
 	assert_int_equal(joe->max_servers, 4);
 	assert_int_equal(joe->max_clients, 2);
 	assert_int_equal(ann->max_clients, 0);
+	assert_int_equal(joe->weight, 4);
+	assert_int_equal(ann->weight, 1);
 	assert_int_equal(pools.process.max_servers, 7);
 	usage_release(&pools.databases, a);
 	usage_release(&pools.users, joe);

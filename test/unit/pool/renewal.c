@@ -350,11 +350,11 @@ static void servers_that_were_used_are_asked_now_and_then(void **state)
 	admission_leave(&w);
 	/* One that idles is asked once. */
 	pool_give_back(&c.p, &c.s[0], START);
-	assert_int_equal(pool_idle_deadline(&c.p, &c.s[0]), due);
+	assert_int_equal(pool_idle_deadline(&c.p, &c.s[0], START), due);
 	assert_int_equal(pool_judge_idle(&c.p, &c.s[0], due - 1), UPKEEP_KEEP);
 	assert_int_equal(pool_judge_idle(&c.p, &c.s[0], due), UPKEEP_ASK_MEMORY);
 	pool_note_memory(&c.p, &c.s[0], 10, due);
-	assert_int_equal(pool_idle_deadline(&c.p, &c.s[0]), c.s[0].retire_us);
+	assert_int_equal(pool_idle_deadline(&c.p, &c.s[0], due), c.s[0].retire_us);
 	/* Used again, it is asked again; unless servers of the pool do not tell. */
 	take(&c.p, due);
 	assert_true(pool_wants_to_ask(&c.p, &c.s[0], due + 60 * SECOND));

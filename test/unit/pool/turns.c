@@ -1,448 +1,127 @@
 /*
- * Whose turn it is when pools share a limit: blocked pools, eviction, yielding, and a
- * pool under two full limits.
+ * The heap of turns, against sorting.
  */
-#include "pool/demand.h"
+#include "pool/turns.h"
 
-#include "unit/pool/ground.h"
+#include "unit/base/kit.h"
 
-/* ---- turns ---- */
+enum { MOST = 300 };
 
-/* Pools on the first database whose users have no limits. */
-struct crowd {
-	struct ground g;
-	struct pool p[4];
-	struct slot s[16];
-	struct waiter w[4][8];
-};
-
-static void crowd_begin(struct crowd *c, int max_servers)
-{
-	memset(c, 0, sizeof(*c));
-	ground_begin(&c->g);
-	c->g.database[0]->max_servers = max_servers;
-	for (int i = 0; i < 4; i++)
-		pool_begin(&c->p[i], &c->g, 0, 0);
-}
-
-static void crowd_end(struct crowd *c)
-{
-	for (int i = 0; i < 4; i++)
-		pool_end(&c->p[i]);
-	ground_end(&c->g);
-}
-
-static void whoever_is_blocked_gets_a_turn_in_order(void **state)
-{
-	struct crowd c;
-	struct usage *limit;
-
-	(void)state;
-	crowd_begin(&c, 1);
-	limit = c.g.database[0];
-	add_busy(&c.p[0], &c.s[0], START);
-	for (int i = 1; i < 4; i++) {
-		join(&c.p[i], c.w[i], 1, START);
-		assert_int_equal(pool_demand(&c.p[i], START), 0);
-		assert_ptr_equal(c.p[i].blocked_by, limit);
-	}
-	assert_null(pool_next_blocked(limit, START));
-	pool_remove(&c.p[0], &c.s[0], START);
-	/* The one that had it comes last, even if it asks first. */
-	join(&c.p[0], c.w[0], 1, START);
-	assert_int_equal(pool_demand(&c.p[0], START), 0);
-	for (int i = 1; i <= 4; i++) {
-		struct pool *p = &c.p[i % 4];
-
-		assert_ptr_equal(pool_next_blocked(limit, START), p);
-		assert_int_equal(pool_demand(p, START), 1);
-		pool_add(p, &c.s[0], START);
-		assert_null(pool_next_blocked(limit, START));
-		assert_null(p->blocked_by);
-		pool_remove(p, &c.s[0], START);
-		admission_leave(admission_first(&p->line));
-	}
-	assert_null(pool_next_blocked(limit, START));
-	crowd_end(&c);
-}
-
-static void room_for_several_goes_round(void **state)
-{
-	struct crowd c;
-	struct usage *limit;
-	unsigned given[4] = {0};
-
-	(void)state;
-	crowd_begin(&c, 1);
-	limit = c.g.database[0];
-	add_busy(&c.p[0], &c.s[0], START);
-	for (int i = 1; i < 4; i++) {
-		join(&c.p[i], c.w[i], 8, START);
-		assert_int_equal(pool_demand(&c.p[i], START), 0);
-	}
-	limit->max_servers = 8;
-	for (unsigned n = 1;; n++) {
-		struct pool *p = pool_next_blocked(limit, START);
-
-		if (!p)
-			break;
-		assert_int_equal(pool_demand(p, START), 1);
-		pool_add(p, &c.s[n], START);
-		given[p - c.p]++;
-	}
-	assert_int_equal(given[0], 0);
-	assert_int_equal(given[1], 3);
-	assert_int_equal(given[2], 2);
-	assert_int_equal(given[3], 2);
-	assert_int_equal(limit->servers, 8);
-	crowd_end(&c);
-}
-
-static void a_pool_without_any_server_goes_before_those_with_too_few(void **state)
-{
-	struct crowd c;
-	struct usage *limit;
-
-	(void)state;
-	crowd_begin(&c, 2);
-	limit = c.g.database[0];
-	add_busy(&c.p[0], &c.s[0], START);
-	add_busy(&c.p[1], &c.s[1], START);
-	for (int i = 0; i < 3; i++) {
-		join(&c.p[i], c.w[i], 2, START);
-		assert_int_equal(pool_demand(&c.p[i], START), 0);
-	}
-	limit->max_servers = 4;
-	assert_ptr_equal(pool_next_blocked(limit, START), &c.p[2]);
-	assert_int_equal(pool_demand(&c.p[2], START), 1);
-	pool_add(&c.p[2], &c.s[2], START);
-	/* Now it is one of those, and the last. */
-	assert_ptr_equal(pool_next_blocked(limit, START), &c.p[0]);
-	/* One that loses its only server comes first. */
-	pool_remove(&c.p[1], &c.s[1], START);
-	assert_ptr_equal(pool_next_blocked(limit, START), &c.p[1]);
-	crowd_end(&c);
-}
-
-static void who_has_gone_does_not_hold_up_the_others(void **state)
-{
-	struct crowd c;
-
-	(void)state;
-	crowd_begin(&c, 1);
-	add_busy(&c.p[0], &c.s[0], START);
-	for (int i = 1; i < 4; i++) {
-		join(&c.p[i], c.w[i], 1, START);
-		assert_int_equal(pool_demand(&c.p[i], START), 0);
-	}
-	/* One's client leaves, another's server cannot be reached. */
-	admission_leave(&c.w[1][0]);
-	pool_open_failed(&c.p[2], REACH_REFUSED, START, 15 * SECOND);
-	pool_remove(&c.p[0], &c.s[0], START);
-	assert_int_equal(pool_demand(&c.p[3], START), 1);
-	assert_null(c.p[1].blocked_by);
-	assert_null(c.p[2].blocked_by);
-	crowd_end(&c);
-}
-
-static void a_pool_that_wants_nothing_any_more_is_not_blocked(void **state)
-{
-	struct crowd c;
-
-	(void)state;
-	crowd_begin(&c, 1);
-	add_busy(&c.p[0], &c.s[0], START);
-	join(&c.p[1], c.w[1], 1, START);
-	assert_int_equal(pool_demand(&c.p[1], START), 0);
-	assert_non_null(c.p[1].blocked_by);
-	admission_leave(&c.w[1][0]);
-	assert_int_equal(pool_demand(&c.p[1], START), 0);
-	assert_null(c.p[1].blocked_by);
-	crowd_end(&c);
-}
-
-static void a_pool_that_ends_is_not_blocked_either(void **state)
-{
-	struct crowd c;
-
-	(void)state;
-	crowd_begin(&c, 1);
-	add_busy(&c.p[0], &c.s[0], START);
-	join(&c.p[1], c.w[1], 1, START);
-	assert_int_equal(pool_demand(&c.p[1], START), 0);
-	crowd_end(&c);
-	/* ground_end() has checked that both lists were empty. */
-}
-
-/* ---- eviction ---- */
-
-static void the_longest_idle_of_another_pool_is_evicted(void **state)
-{
-	struct crowd c;
-
-	(void)state;
-	crowd_begin(&c, 4);
-	add_busy(&c.p[0], &c.s[0], START);
-	add_busy(&c.p[0], &c.s[1], START);
-	add_busy(&c.p[1], &c.s[2], START);
-	add_busy(&c.p[1], &c.s[3], START);
-	join(&c.p[2], c.w[2], 1, START);
-	assert_int_equal(pool_demand(&c.p[2], START), 0);
-	assert_null(pool_eviction_for(&c.p[2]));
-	pool_set_cleaning(&c.p[0], &c.s[0], START);
-	assert_null(pool_eviction_for(&c.p[2]));
-	/* It had not begun to wait when these became idle. */
-	admission_leave(&c.w[2][0]);
-	pool_give_back(&c.p[1], &c.s[3], START + 1);
-	pool_give_back(&c.p[0], &c.s[1], START + 2);
-	stand(&c.p[2], &c.w[2][0], START + 3);
-	assert_int_equal(pool_demand(&c.p[2], START + 3), 0);
-	assert_ptr_equal(pool_eviction_for(&c.p[2]), &c.s[3]);
-	/* While one is leaving, no other has to. */
-	pool_retire(&c.p[1], &c.s[3]);
-	assert_null(pool_eviction_for(&c.p[2]));
-	pool_remove(&c.p[1], &c.s[3], START + 3);
-	assert_null(pool_eviction_for(&c.p[2]));
-	assert_int_equal(pool_demand(&c.p[2], START + 3), 1);
-	crowd_end(&c);
-}
-
-static void nothing_is_evicted_where_another_limit_forbids_opening(void **state)
+static void the_least_due_comes_first_and_of_equals_who_came_first(void **state)
 {
 	static const struct {
-		bool idle_of_user;
-		int victim;
-	} cases[] = {{false, -1}, {true, 0}};
+		double due;
+		bool is_privileged;
+		int place;
+	} cases[] = {{5, false, 4}, {-1, false, 2}, {5, false, 5}, {7, true, 1},
+		     {3, true, 0},  {2, false, 3},  {9, false, 6}};
+	struct turns turns = {0};
+	struct turn t[COUNT_OF(cases)];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct ground g;
-		struct pool p, of_database, of_user;
-		struct slot s[2] = {0};
-		struct waiter w = {0};
-
-		ground_begin(&g);
-		g.database[0]->max_servers = 1;
-		g.user[0]->max_servers = 1;
-		pool_begin(&p, &g, 0, 0);
-		pool_begin(&of_database, &g, 0, 1);
-		pool_begin(&of_user, &g, 1, 0);
-		add_idle(&of_database, &s[0], START);
-		add_busy(&of_user, &s[1], START);
-		if (cases[i].idle_of_user)
-			pool_give_back(&of_user, &s[1], START);
-		stand(&p, &w, START);
-		assert_int_equal(pool_demand(&p, START), 0);
-		assert_ptr_equal(p.blocked_by, g.database[0]);
-		assert_ptr_equal(pool_eviction_for(&p),
-				 cases[i].victim < 0 ? NULL : &s[cases[i].victim]);
-		pool_end(&of_user);
-		pool_end(&of_database);
-		pool_end(&p);
-		ground_end(&g);
+		t[i] = (struct turn){.due = cases[i].due,
+				     .is_privileged = cases[i].is_privileged};
+		turns_join(&turns, &t[i]);
+		assert_true(turns_are_sound(&turns));
 	}
+	for (int place = 0; turns.first; place++) {
+		assert_int_equal(cases[turns.first - t].place, place);
+		turns_leave(&turns, turns.first);
+		assert_true(turns_are_sound(&turns));
+	}
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_false(turn_is_taken(&t[i]));
 }
 
-/* ---- yielding ---- */
-
-static void a_free_server_is_yielded_to_a_pool_in_greater_need(void **state)
+static void new_terms_move_one_but_keep_its_ticket(void **state)
 {
-	static const struct {
-		const char *what;
-		unsigned ours, theirs, our_line; /* servers, servers, waiters */
-		unsigned our_wait, their_wait;   /* milliseconds ago */
-		unsigned age;                    /* of the server, milliseconds */
-		bool yields;
-	} cases[] = {
-	    {"we do not need it", 1, 1, 0, 0, 1, 0, true},
-	    {"they have none", 1, 0, 1, 10, 20, 500, true},
-	    {"they have none, but it is new", 1, 0, 1, 10, 20, 499, false},
-	    {"ours have waited for longer", 5, 0, 1, 20, 10, 900, false},
-	    {"as long", 5, 0, 1, 10, 10, 900, false},
-	    {"they have as many", 2, 2, 1, 10, 20, 900, false},
-	    {"they have one less", 3, 2, 1, 10, 20, 900, false},
-	    {"they have two less", 3, 1, 1, 10, 20, 900, true},
-	};
-	const uint64_t now = START + SECOND;
+	struct turns turns = {0};
+	struct turn a = {.due = 1}, b = {.due = 2}, c = {.due = 3};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct crowd c;
-		unsigned n = 0, total = cases[i].ours + cases[i].theirs;
+	turns_join(&turns, &a);
+	turns_join(&turns, &b);
+	turns_join(&turns, &c);
+	turns_change(&turns, &a, false, 3);
+	assert_ptr_equal(turns.first, &b);
+	turns_leave(&turns, &b);
+	/* Older than c, and as much due. */
+	assert_ptr_equal(turns.first, &a);
+	turns_change(&turns, &c, true, 99);
+	assert_ptr_equal(turns.first, &c);
+	assert_true(turns_are_sound(&turns));
+}
 
-		crowd_begin(&c, (int)total);
-		for (unsigned k = 0; k < cases[i].theirs; k++)
-			add_busy(&c.p[1], &c.s[n++], now - cases[i].age * MSEC);
-		for (unsigned k = 0; k < cases[i].ours; k++)
-			add_busy(&c.p[0], &c.s[n++], now - cases[i].age * MSEC);
-		join(&c.p[0], c.w[0], cases[i].our_line, now - cases[i].our_wait * MSEC);
-		join(&c.p[1], c.w[1], 1, now - cases[i].their_wait * MSEC);
-		assert_int_equal(pool_demand(&c.p[1], now), 0);
-		pool_give_back(&c.p[0], &c.s[n - 1], now);
-		if (c.s[n - 1].retire != cases[i].yields)
-			fail_msg("%s", cases[i].what);
-		if (cases[i].yields) {
-			pool_remove(&c.p[0], &c.s[n - 1], now);
-			assert_ptr_equal(pool_next_blocked(c.g.database[0], now),
-					 &c.p[1]);
+static struct turn *least(struct turn *t)
+{
+	struct turn *first = NULL;
+
+	for (int i = 0; i < MOST; i++)
+		if (turn_is_taken(&t[i]) && (!first || turn_is_before(&t[i], first)))
+			first = &t[i];
+	return first;
+}
+
+static void whatever_happens_the_first_is_the_least(void **state)
+{
+	struct dice dice = {.state = 77};
+	struct turns turns = {0};
+	struct turn t[MOST] = {0};
+
+	(void)state;
+	for (int step = 0; step < 30000; step++) {
+		struct turn *one = &t[dice_of(&dice, MOST)];
+		double due = dice_of(&dice, 50);
+		bool is_privileged = dice_once_in(&dice, 10);
+
+		if (!turn_is_taken(one)) {
+			one->due = due;
+			one->is_privileged = is_privileged;
+			turns_join(&turns, one);
+		} else if (dice_once_in(&dice, 2)) {
+			turns_leave(&turns, one);
+		} else {
+			turns_change(&turns, one, is_privileged, due);
 		}
-		crowd_end(&c);
+		assert_true(turns_are_sound(&turns));
+		assert_ptr_equal(turns.first, least(t));
 	}
 }
 
-static void one_server_at_a_time_is_yielded(void **state)
+static unsigned depth_to_the_right(const struct turns *turns)
 {
-	struct crowd c;
+	unsigned depth = 0;
+
+	for (const struct turn *t = turns->first; t; t = t->right)
+		depth++;
+	return depth;
+}
+
+static void the_way_down_is_short_however_they_come(void **state)
+{
+	struct turn t[MOST] = {0};
 
 	(void)state;
-	crowd_begin(&c, 3);
-	for (int i = 0; i < 3; i++)
-		add_busy(&c.p[0], &c.s[i], START);
-	join(&c.p[1], c.w[1], 2, START);
-	assert_int_equal(pool_demand(&c.p[1], START), 0);
-	pool_give_back(&c.p[0], &c.s[0], START);
-	pool_give_back(&c.p[0], &c.s[1], START);
-	assert_int_equal(c.g.database[0]->leaving, 1);
-	crowd_end(&c);
-}
+	for (int order = -1; order <= 1; order++) {
+		struct turns turns = {0};
 
-static void what_is_yielded_goes_to_whom_it_was_yielded_for(void **state)
-{
-	struct crowd c;
-	const uint64_t now = START + SECOND;
-
-	(void)state;
-	crowd_begin(&c, 4);
-	add_busy(&c.p[1], &c.s[0], START);
-	for (int i = 1; i < 4; i++)
-		add_busy(&c.p[0], &c.s[i], START);
-	/* The rich one is first in turn and must not take it back. */
-	join(&c.p[0], c.w[0], 2, START + 2);
-	join(&c.p[1], c.w[1], 2, START + 1);
-	assert_int_equal(pool_demand(&c.p[0], now), 0);
-	assert_int_equal(pool_demand(&c.p[1], now), 0);
-	pool_give_back(&c.p[0], &c.s[1], now);
-	assert_true(c.s[1].retire);
-	pool_remove(&c.p[0], &c.s[1], now);
-	assert_ptr_equal(pool_next_blocked(c.g.database[0], now), &c.p[1]);
-	assert_int_equal(pool_demand(&c.p[1], now), 1);
-	crowd_end(&c);
-}
-
-/* ---- two limits ---- */
-
-/* A pool under two full limits: of its database, which `of_database` fills, and of its
- * user, which `of_user` fills. */
-struct squeeze {
-	struct ground g;
-	struct pool p, of_database, of_user;
-	struct slot s[4];
-	struct waiter w[3][4];
-};
-
-static void squeeze_begin(struct squeeze *q)
-{
-	memset(q, 0, sizeof(*q));
-	ground_begin(&q->g);
-	q->g.database[0]->max_servers = 1;
-	q->g.user[0]->max_servers = 1;
-	pool_begin(&q->p, &q->g, 0, 0);
-	pool_begin(&q->of_database, &q->g, 0, 1);
-	pool_begin(&q->of_user, &q->g, 1, 0);
-	add_busy(&q->of_database, &q->s[0], START);
-	add_busy(&q->of_user, &q->s[1], START);
-	join(&q->p, q->w[0], 1, START);
-	join(&q->of_database, q->w[1], 4, START + MSEC);
-	join(&q->of_user, q->w[2], 4, START + MSEC);
-	assert_int_equal(pool_demand(&q->p, START), 0);
-}
-
-static void squeeze_end(struct squeeze *q)
-{
-	pool_end(&q->of_user);
-	pool_end(&q->of_database);
-	pool_end(&q->p);
-	assert_int_equal(q->g.database[0]->claimed, 0);
-	ground_end(&q->g);
-}
-
-static void
-room_under_one_full_limit_is_kept_until_there_is_some_under_the_other(void **state)
-{
-	const uint64_t now = START + SECOND;
-	struct squeeze q;
-
-	(void)state;
-	squeeze_begin(&q);
-	pool_give_back(&q.of_database, &q.s[0], now);
-	assert_true(q.s[0].retire);
-	pool_remove(&q.of_database, &q.s[0], now);
-	assert_ptr_equal(pool_next_blocked(q.g.database[0], now), &q.p);
-	assert_int_equal(pool_demand(&q.p, now), 0);
-	assert_ptr_equal(q.p.blocked_by, q.g.user[0]);
-	/* Kept: nobody else gets it. */
-	assert_null(pool_next_blocked(q.g.database[0], now));
-	assert_int_equal(pool_demand(&q.of_database, now), 0);
-	pool_give_back(&q.of_user, &q.s[1], now);
-	assert_true(q.s[1].retire);
-	pool_remove(&q.of_user, &q.s[1], now);
-	assert_ptr_equal(pool_next_blocked(q.g.user[0], now), &q.p);
-	assert_int_equal(pool_demand(&q.p, now), 1);
-	pool_add(&q.p, &q.s[2], now);
-	assert_int_equal(q.g.database[0]->claimed, 0);
-	squeeze_end(&q);
-}
-
-static void room_is_not_kept_for_long_and_not_soon_again(void **state)
-{
-	uint64_t now = START + SECOND;
-	struct squeeze q;
-
-	(void)state;
-	squeeze_begin(&q);
-	pool_remove(&q.of_database, &q.s[0], now);
-	assert_int_equal(pool_demand(&q.p, now), 0);
-	assert_int_equal(q.p.claims, 1u << USAGE_OF_DATABASE);
-	assert_int_equal(pool_next_look(&q.p, now), now + SECOND);
-	now += SECOND;
-	assert_int_equal(pool_demand(&q.p, now), 0);
-	assert_int_equal(q.p.claims, 0);
-	assert_int_equal(pool_demand(&q.of_database, now), 1);
-	pool_add(&q.of_database, &q.s[0], now);
-	pool_opened(&q.of_database, &q.s[0], now);
-	for (int i = 1; i < 30; i++) {
-		take(&q.of_database, now);
-		now += SECOND;
-		pool_give_back(&q.of_database, &q.s[0], now);
-		assert_false(q.s[0].retire);
+		for (int i = 0; i < MOST; i++) {
+			t[i] = (struct turn){.due = i * order};
+			turns_join(&turns, &t[i]);
+		}
+		/* 2 ^ 9 - 1 > 300 */
+		assert_true(depth_to_the_right(&turns) <= 8);
 	}
-	take(&q.of_database, now);
-	now += SECOND;
-	/* Its place in turn moves when the other limit is looked at. */
-	pool_give_back(&q.of_user, &q.s[1], now);
-	assert_false(q.s[1].retire);
-	pool_give_back(&q.of_database, &q.s[0], now);
-	assert_true(q.s[0].retire);
-	squeeze_end(&q);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(whoever_is_blocked_gets_a_turn_in_order),
-	    cmocka_unit_test(room_for_several_goes_round),
-	    cmocka_unit_test(a_pool_without_any_server_goes_before_those_with_too_few),
-	    cmocka_unit_test(who_has_gone_does_not_hold_up_the_others),
-	    cmocka_unit_test(a_pool_that_wants_nothing_any_more_is_not_blocked),
-	    cmocka_unit_test(a_pool_that_ends_is_not_blocked_either),
-	    cmocka_unit_test(the_longest_idle_of_another_pool_is_evicted),
-	    cmocka_unit_test(nothing_is_evicted_where_another_limit_forbids_opening),
-	    cmocka_unit_test(a_free_server_is_yielded_to_a_pool_in_greater_need),
-	    cmocka_unit_test(one_server_at_a_time_is_yielded),
-	    cmocka_unit_test(what_is_yielded_goes_to_whom_it_was_yielded_for),
-	    cmocka_unit_test(
-		room_under_one_full_limit_is_kept_until_there_is_some_under_the_other),
-	    cmocka_unit_test(room_is_not_kept_for_long_and_not_soon_again),
+	    cmocka_unit_test(the_least_due_comes_first_and_of_equals_who_came_first),
+	    cmocka_unit_test(new_terms_move_one_but_keep_its_ticket),
+	    cmocka_unit_test(whatever_happens_the_first_is_the_least),
+	    cmocka_unit_test(the_way_down_is_short_however_they_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

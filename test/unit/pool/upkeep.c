@@ -92,7 +92,7 @@ static void the_verdict_follows_from_age_idleness_and_numbers(void **state)
 		if (cases[i].again == 0 && cases[i].verdict == UPKEEP_KEEP)
 			again = s[7].retire_us;
 		if (cases[i].again != 0 || cases[i].verdict == UPKEEP_KEEP)
-			assert_int_equal(pool_idle_deadline(&p, &s[7]), again);
+			assert_int_equal(pool_idle_deadline(&p, &s[7], START), again);
 		pool_end(&p);
 		ground_end(&g);
 	}
@@ -179,7 +179,7 @@ static void a_server_for_a_single_use_is_kept_until_it_is_used(void **state)
 	add_idle(&p, &s, START);
 	assert_false(s.retire);
 	assert_int_equal(pool_judge_idle(&p, &s, START + LIFE), UPKEEP_KEEP);
-	assert_int_equal(pool_idle_deadline(&p, &s), CLOCK_NEVER);
+	assert_int_equal(pool_idle_deadline(&p, &s, START), CLOCK_NEVER);
 	/* Looking after an idle one is no use. */
 	pool_set_cleaning(&p, &s, START);
 	pool_give_back(&p, &s, START);

@@ -3,6 +3,8 @@
  */
 #include "unit/pool/world.h"
 
+#include "pool/contention.h"
+
 /* ---- agreement ---- */
 
 static void slot_agrees(const struct world *w, int i)
@@ -35,6 +37,12 @@ static void pool_agrees(struct world *w, int i)
 	assert_ptr_equal(admission_first(&p->line), first < 0 ? NULL : &w->people[first]);
 	assert_ptr_equal(p->blocked_by, limit < 0 ? NULL : w->limits[limit]);
 	assert_int_equal(p->claims, m->claims);
+	contention_settle(&w->pools[i], w->now);
+	for (int k = 0; k < USAGES_EACH; k++)
+		if (!(share_used(&p->share, k) <= share_used(&m->share, k)) ||
+		    !(share_used(&p->share, k) >= share_used(&m->share, k)))
+			fail_msg("pool %d has used %f, not %f", i,
+				 share_used(&p->share, k), share_used(&m->share, k));
 	assert_int_equal(p->opening.allowed, m->allowed);
 	assert_int_equal(p->opening.failures, m->failures);
 	assert_int_equal(p->waits ? p->waits->count : 0, m->served);
@@ -45,17 +53,12 @@ static void pool_agrees(struct world *w, int i)
 static void limit_agrees(struct world *w, int i)
 {
 	const struct usage *u = w->limits[i];
-	const struct pool *p;
-	unsigned n = 0;
 
 	assert_int_equal(u->servers, model_limit_servers(&w->m, i));
 	assert_int_equal(u->leaving, model_limit_leaving(&w->m, i));
 	assert_int_equal(u->claimed, model_limit_claimed(&w->m, i));
-	TAILQ_FOREACH (p, &u->starved, blocked_place)
-		assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
-	TAILQ_FOREACH (p, &u->blocked, blocked_place)
-		assert_int_equal(p - w->pools, model_nth_blocked(&w->m, i, n++));
-	assert_int_equal(n, w->m.limits[i].line_len);
+	assert_true(turns_are_sound(&u->turns) && turns_are_sound(&u->lenders));
+	assert_int_equal(!u->turns.first, w->m.limits[i].line_len == 0);
 }
 
 void world_agrees(struct world *w)
@@ -125,6 +128,12 @@ void world_judge(struct world *w, int slot)
 	enum upkeep verdict = pool_judge_idle(p, &w->slots[slot], w->now);
 
 	assert_int_equal(verdict, world_expect_verdict(w, slot));
+	uint64_t due_us = pool_idle_deadline(p, &w->slots[slot], w->now);
+	/* What is kept is not due at once again. */
+	if (verdict == UPKEEP_KEEP)
+		assert_true(due_us > w->now);
+	if (verdict == UPKEEP_CLOSE_EVICTED)
+		assert_true(due_us <= w->now);
 	if (verdict == UPKEEP_RENEW) {
 		pool_note_worn(w->slots[slot].pool, &w->slots[slot]);
 		w->looks[w->m.slots[slot].pool] = w->now;
@@ -211,11 +220,11 @@ static void open_wanted(struct world *w, int pool)
 	assert_int_equal(demand, model_demand(&w->m, pool, w->now));
 	while (demand-- > 0)
 		open_one(w, pool);
-	struct slot *victim = pool_eviction_for(p);
-	int expected = model_eviction(&w->m, pool);
-	assert_ptr_equal(victim, expected < 0 ? NULL : &w->slots[expected]);
+	struct slot *victim = pool_eviction_for(p, w->now);
+	int index = victim ? (int)(victim - w->slots) : MODEL_NOBODY;
+	assert_true(model_may_evict(&w->m, pool, index, w->now));
 	if (victim) {
-		world_close_slot(w, expected);
+		world_close_slot(w, index);
 		w->evicted++;
 	}
 	w->looks[pool] = pool_next_look(p, w->now);
