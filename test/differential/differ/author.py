@@ -164,6 +164,9 @@ class Author:
         text = self.fill(text, mind)
         kind = self.random.randrange(4)
         bind = ["B", "", "", [v and self.fill(v, mind) for v in self.pick(values)]]
+        if kind > 1 and mind.is_open:
+            # What is open may have failed, and the Parse would be skipped.
+            self.say(mind, [["S"]])
         if kind == 0:
             self.say(mind, self.batch(mind, text, bind[3], types) + [["S"]])
         elif kind == 1:
