@@ -102,8 +102,8 @@ struct loop {
 	void *reap_context;
 	bool reap_wanted;
 	uint64_t gather_until_us; /* loop_gather(); 0 = not so */
-	struct ledger ledger; /* of what streams hold */
-	uint8_t *scratch;     /* one area into which every stream reads */
+	struct ledger ledger;     /* of what streams hold */
+	uint8_t *scratch;         /* one area into which every stream reads */
 	bool scratch_is_lent;
 	uint8_t *outbox; /* one area out of which TLS writes; NULL until it is needed */
 };

@@ -113,11 +113,11 @@ static void a_server_may_ask_in_pieces_of_any_size(void **state)
 {
 	char verifier[PROVING_TEXT_LEN];
 	struct attempt t = {.type = "trust",
-			  .list = "\"otto\" \"\"\n",
-			  .more = forced,
-			  .pairs = "user=otto;database=keyed",
-			  .password = "",
-			  .secret = proving_verifier(PASSWORD, 's', verifier)};
+			    .list = "\"otto\" \"\"\n",
+			    .more = forced,
+			    .pairs = "user=otto;database=keyed",
+			    .password = "",
+			    .secret = proving_verifier(PASSWORD, 's', verifier)};
 
 	(void)state;
 	for (size_t most = 1; most <= 120; most++) {
@@ -159,12 +159,12 @@ static void a_hash_serves_only_the_method_it_is_of(void **state)
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct attempt t = {.type = cases[i].type,
-				  .list = list_of("anna", cases[i].stored),
-				  .more = "",
-				  .pairs = ANNA,
-				  .password = PASSWORD,
-				  .method = cases[i].method,
-				  .secret = cases[i].secret};
+				    .list = list_of("anna", cases[i].stored),
+				    .more = "",
+				    .pairs = ANNA,
+				    .password = PASSWORD,
+				    .method = cases[i].method,
+				    .secret = cases[i].secret};
 
 		attempt(&t, SIZE_MAX, cases[i].expected);
 	}
@@ -174,12 +174,12 @@ static void a_hash_serves_only_the_method_it_is_of(void **state)
 static void a_clients_password_is_not_the_forced_users(void **state)
 {
 	struct attempt t = {.type = "plain",
-			  .list = "\"otto\" \"" PASSWORD "\"\n",
-			  .more = forced,
-			  .pairs = "user=otto;database=forced",
-			  .password = PASSWORD,
-			  .method = EXCHANGE_PLAIN,
-			  .secret = PASSWORD};
+			    .list = "\"otto\" \"" PASSWORD "\"\n",
+			    .more = forced,
+			    .pairs = "user=otto;database=forced",
+			    .password = PASSWORD,
+			    .method = EXCHANGE_PLAIN,
+			    .secret = PASSWORD};
 
 	(void)state;
 	attempt(&t, SIZE_MAX, "E[FATAL 28000]");

@@ -27,7 +27,7 @@ static void take(struct stage *s, uint64_t bytes)
 
 static void begin(struct stage *s, const char *lines)
 {
-	strcpy(s->proc, "/tmp/shortage-XXXXXX");
+	snprintf(s->proc, sizeof(s->proc), "/tmp/shortage-XXXXXX");
 	assert_non_null(mkdtemp(s->proc));
 	take(s, 10 * MB);
 	world_begin(&s->w, lines);

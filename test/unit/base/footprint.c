@@ -51,7 +51,7 @@ static int open_stage(void **state)
 
 	if (!s)
 		return -1;
-	strcpy(s->root, "/tmp/footprint-XXXXXX");
+	snprintf(s->root, sizeof(s->root), "/tmp/footprint-XXXXXX");
 	if (!mkdtemp(s->root))
 		return -1;
 	snprintf(s->proc, sizeof(s->proc), "%s/proc", s->root);
