@@ -5,6 +5,8 @@
  */
 #include "proto/sqlread.h"
 
+#include <strings.h>
+
 #include "proto/sqlfunction.h"
 #include "proto/sqllex.h"
 #include "proto/sqlscan.h"
@@ -278,11 +280,45 @@ static bool take_parameter(struct scan *s)
 	return !is_of_transaction(s->out.name);
 }
 
+static bool is_among(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcasecmp(name, *names) == 0)
+			return true;
+	return false;
+}
+
+/* What matters beyond the transaction: what is prepared in it. With another search_path
+ * PostgreSQL itself reads a text again. */
+static void scan_set_local(struct scan *s)
+{
+	static const char *const told[] = {
+	    "TimeZone",        "DateStyle",
+	    "IntervalStyle",   "standard_conforming_strings",
+	    "client_encoding", NULL};
+	static const char *const silent[] = {
+	    "array_nulls", "transform_null_equals",  "xmloption",
+	    "lc_monetary", "timezone_abbreviations", NULL};
+	char out[SQL_NAME_LEN];
+
+	step(s);
+	if (!take_parameter(s))
+		return;
+	const char *name = sqlscan_parameter(s->out.name, 0, out);
+	if (name && is_among(name, told))
+		s->out.hints |= SQL_READS;
+	else if (name && is_among(name, silent))
+		s->out.hints |= SQL_READS_SILENTLY;
+	s->out.name = (struct slice){0};
+}
+
 static void scan_set(struct scan *s)
 {
 	if (!is_set_as_name(s)) {
-		if (is(s, "local"))
+		if (is(s, "local")) {
+			scan_set_local(s);
 			return;
+		}
 		if (is(s, "session") && !next_is(s, "authorization") &&
 		    !next_is(s, "characteristics"))
 			step(s);

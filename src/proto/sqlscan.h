@@ -39,6 +39,9 @@ enum sql_hint {
 	SQL_UNLISTENS = 1 << 15,
 	SQL_DROPS = 1 << 16,     /* DROP, CLOSE: may end a state of the session */
 	SQL_RUNS_CODE = 1 << 17, /* DO, CALL: nobody knows what is in there */
+	SQL_READS = 1 << 19,     /* SET LOCAL of a parameter that the literals of texts are
+				    read by (TimeZone), and that is reported */
+	SQL_READS_SILENTLY = 1 << 20, /* the same of one that is not (array_nulls) */
 	SQL_IS_MANY = 1 << 18,   /* more than one statement: see sqlscan_next() */
 };
 /* clang-format on */

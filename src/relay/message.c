@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "pool/pool.h"
 #include "proto/notice.h"
+#include "proto/sqlscan.h"
 #include "proto/writer.h"
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
@@ -319,8 +320,13 @@ bool message_is_sure_of_parameters(const struct message *m)
 {
 	const struct session *session = m->client->session;
 
-	return !session ||
-	       (altered_is_empty(&session->altered) && altered_is_empty(&session->asked));
+	if (!session)
+		return true;
+	/* A SET LOCAL that is answered has been reported, or never is. */
+	if (session->hints & SQL_READS_SILENTLY ||
+	    (session->hints & SQL_READS && !tracker_is_idle(&m->server->tracker)))
+		return false;
+	return altered_is_empty(&session->altered) && altered_is_empty(&session->asked);
 }
 
 struct statement *message_take(const struct message *m, struct slice tail, bool is_sure)

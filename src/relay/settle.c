@@ -239,6 +239,7 @@ bool settle_begin(struct server *s)
 	if (!session)
 		return false;
 	session->restores = false;
+	session->hints &= ~(uint32_t)(SQL_READS | SQL_READS_SILENTLY);
 	if (session->is_discarded && says_only_discard(session))
 		on_discarded(s);
 	session->is_discarded = false;

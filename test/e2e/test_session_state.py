@@ -1012,3 +1012,32 @@ def test_a_connect_query_that_fails_when_it_is_sent_again_costs_no_server(make):
     assert pid_of(wire) == pid
     wire.close()
     assert pooler.login().value("select pg_backend_pid()") == pid
+
+
+# ---- what SET LOCAL makes of texts that are prepared meanwhile ----
+
+NULLS = "select count(*) from (values (null::int)) v(x) where x = null"
+MOMENT = "select (timestamptz '2020-01-01 00:00' at time zone 'UTC')::text"
+
+
+@pytest.mark.parametrize("local, text, there, elsewhere", [
+    ("transform_null_equals = on", NULLS, "1", "0"),
+    ("timezone = 'Asia/Tokyo'", MOMENT, "2019-12-31 15:00:00", "2020-01-01 00:00:00"),
+    ("search_path = pg_temp", "select to_regtype('numbered') is null", "t", "f"),
+])
+@pytest.mark.parametrize("is_pipeline", [False, True])
+def test_a_text_prepared_under_set_local_is_not_shared(make, local, text, there, elsewhere,
+                                                        is_pipeline):
+    pooler = make(default_pool_size=1)
+    wires = [pooler.login(TimeZone="UTC") for _ in range(2)]
+    begins = query(f"begin; set local {local}")
+    prepares = parse(text, name="s") + bind((), "s") + execute() + sync()
+    wires[0].send(begins + prepares if is_pipeline else begins)
+    wires[0].until("Z")
+    if not is_pipeline:
+        wires[0].send(prepares)
+    assert wires[0].until("Z").rows == [(there,)]
+    ok(wires[0], "commit")
+    for wire in [wires[1], pooler.login(TimeZone="UTC")]:
+        wire.send(prepares)
+        assert wire.until("Z").rows == [(elsewhere,)]
