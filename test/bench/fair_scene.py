@@ -3,7 +3,7 @@
 import dataclasses
 
 from stage import Trouble
-from surging import LIMIT_MS, QUERY, SERVERS, Goal, Surge, bounds_of, capacity_of
+from surging import LIMIT_MS, QUERY, SERVERS, Goal, Surge, bounds_of, capacity_of, starved
 
 SMALL, TIMES = 0.1, 20  # of the capacity; and how much more the big one asks
 EACH, WEIGHT = 2, 3  # times the capacity; of the heavier one
@@ -91,9 +91,9 @@ class FairScene:
         return alone, surge.go(stage.options.seconds, first, second)
 
     def print(self, stage):
-        form = "{:<34}{:<11}{:<10}{:>8}{:>10}{:>9}{:>9}{:>9}{:>9}{:>10}"
+        form = "{:<34}{:<11}{:<10}{:>8}{:>10}{:>9}{:>9}{:>9}{:>9}{:>10}{:>9}"
         print(form.format("fair", "", "user", "asks/C", "served/C", "p50 ms", "p99 ms", "alone", "refused",
-                          "ended"))
+                          "ended", "starved"))
         goals = []
         for case, middle, alone, beside in self.results:
             for name, rate in case.rates.items():
@@ -110,4 +110,4 @@ class FairScene:
         return (f"{beside[f'{name}_served'] / beside['elapsed_s'] / self.capacity:.3f}",
                 ms(beside, f"{name}_served_p50_us"), ms(beside, f"{name}_served_p99_us"),
                 ms(alone, f"{name}_served_p99_us"), f"{beside.get(f'{name}_error_53300', 0):.0f}",
-                f"{beside[f'{name}_ended']:.0f}")
+                f"{beside[f'{name}_ended']:.0f}", f"{starved(beside):.0%}")

@@ -7,8 +7,8 @@
  * that long, prints what was seen in that time and says `done`; the clients stay. The
  * rest of the time nobody comes. An empty input ends it.
  *
- * lag_p99_us tells whether the program itself keeps its schedule, own_cpu_share how much
- * of a processor it needs for that.
+ * lag_p99_us and own_waited_share, for how much of the time it was kept from a processor,
+ * tell whether the program itself keeps its schedule.
  */
 #include <err.h>
 #include <getopt.h>
@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crowd.h"
@@ -78,16 +77,14 @@ static void turn(struct surge *s, uint64_t until_ns)
 
 /* ---- a phase ---------------------------------------------------------------------- */
 
-static uint64_t own_cpu_ns(void)
+static void print_times(const char *name, pid_t pid, struct watch_times before,
+			double elapsed_ns)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t watched_cpu_ns(const struct surge *s)
-{
-	return s->watched ? watch_cpu_ns(s->watched) : 0;
+	struct watch_times after = watch_times(pid);
+	printf("%s_cpu_share=%.4f\n", name,
+	       (double)(after.cpu_ns - before.cpu_ns) / elapsed_ns);
+	printf("%s_waited_share=%.4f\n", name,
+	       (double)(after.waited_ns - before.waited_ns) / elapsed_ns);
 }
 
 static uint64_t next_due_ns(const struct surge *s)
@@ -113,7 +110,10 @@ static void let_come(struct surge *s, uint64_t end_ns)
 static void run_phase(struct surge *s, double seconds, const double *rates)
 {
 	struct crowd_world *w = &s->world;
-	uint64_t cpu_ns = watched_cpu_ns(s), own_ns = own_cpu_ns();
+	struct watch_times own = watch_times(getpid());
+	struct watch_times watched = {0};
+	if (s->watched)
+		watched = watch_times(s->watched);
 	w->from_ns = now_ns();
 	for (unsigned i = 0; i < s->crowd_count; i++)
 		crowd_begin(&s->crowds[i], w, rates[i]);
@@ -121,9 +121,9 @@ static void run_phase(struct surge *s, double seconds, const double *rates)
 	uint64_t until_ns = now_ns();
 	double elapsed_ns = (double)(until_ns - w->from_ns);
 	printf("elapsed_s=%.4f\n", elapsed_ns / 1e9);
-	printf("own_cpu_share=%.3f\n", (double)(own_cpu_ns() - own_ns) / elapsed_ns);
-	printf("watch_cpu_share=%.4f\n",
-	       (double)(watched_cpu_ns(s) - cpu_ns) / elapsed_ns);
+	print_times("own", getpid(), own, elapsed_ns);
+	if (s->watched)
+		print_times("watch", s->watched, watched, elapsed_ns);
 	for (unsigned i = 0; i < s->crowd_count; i++) {
 		crowd_print(&s->crowds[i], until_ns, w->from_ns);
 		s->crowds[i].gap_ns = 0;
@@ -163,7 +163,7 @@ static const char usage[] =
     "  --seed N        of the arrivals (1)\n"
     "  --in-time MS    count answers within that time (1000)\n"
     "  --normal MS     what is an answer's time on a good day (1000)\n"
-    "  --watch PID     report this process's CPU time\n"
+    "  --watch PID     report this process's CPU time, and its wait for a processor\n"
     "  --limit S       give up if the clients are not connected by then (60)\n"
     "  --crowd NAME    what follows is of this crowd; up to 8\n"
     "  --clients N (1) --user U --database D (bench) --query SQL --param NAME=VALUE\n";

@@ -2,7 +2,7 @@
 
 from chart import Axis, Chart, Line
 from stage import Trouble
-from surging import LIMIT_MS, QUERY, QUERY_MS, SERVERS, Goal, Surge, bounds_of, capacity_of
+from surging import LIMIT_MS, QUERY, QUERY_MS, SERVERS, Goal, Surge, bounds_of, capacity_of, starved
 
 LOADS = (0.5, 0.9, 1, 1.2, 2, 5, 10)
 CALM, CALM_S = 0.5, 5  # what follows each overload, to see when all is normal again
@@ -53,9 +53,9 @@ class SurgeScene:
               f"{stage.options.clients} clients over loopback TCP; {stage.options.seconds:g} s each")
         for middle in stage.middles:
             print(f"{middle.name}: {bounds_of(stage, middle)}")
-        form = "{:<11}{:>6}{:>10}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>11}"
+        form = "{:<11}{:>6}{:>10}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>11}{:>9}"
         print(form.format("", "load/C", "served/C", "in time/C", "p50 ms", "p99 ms", "refused", "p50 ms",
-                          "p99 ms", "ended", "unmet", "CPU", "normal in"))
+                          "p99 ms", "ended", "unmet", "CPU", "normal in", "starved"))
         for name, samples in self.results.items():
             for figures in samples:
                 print(form.format(name, f"{figures['load']:g}", *self._cells(figures)))
@@ -72,7 +72,8 @@ class SurgeScene:
                 f"{f.get('all_error_53300', 0):.0f}", ms("all_error_53300_p50_us"),
                 ms("all_error_53300_p99_us"), f"{f['all_ended']:.0f}", f"{f['all_unmet']:.0f}",
                 f"{f['watch_cpu_share']:.3f}",
-                f"{settled:.0f} ms" if settled >= 0 else f"> {CALM_S - 0.7:g} s")
+                f"{settled:.0f} ms" if settled >= 0 else f"> {CALM_S - 0.7:g} s",
+                f"{starved(f):.0%}")
 
     def goals(self):
         samples = self.results.get("pooler", [])

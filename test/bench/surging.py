@@ -7,7 +7,8 @@ from stage import Tool
 SERVERS, QUERY_MS = 20, 10
 QUERY = f"sleep_ms={QUERY_MS}"
 LIMIT_MS = 100  # max_queue_wait
-LATE_US = 5000  # the load keeps its schedule no better than that
+TRIES, ENOUGH = 3, 0.9  # of the capacity: how often, and how near to what is possible
+STARVED = 0.15  # of the time, and figures mean little
 
 # What bounds the wait. PgBouncer knows whole seconds only, and ends the connection.
 BOUNDS = {"pooler": f"max_queue_wait = {LIMIT_MS}ms", "pgbouncer": "query_wait_timeout = 1"}
@@ -26,6 +27,11 @@ class Goal:
         return f"{self.what}: {self.value:.2f} {sign} {self.limit:g} " + ("met" if is_met else "MISSED")
 
 
+def starved(figures):
+    """For which share of the time the load, or the process in the middle, was kept from a processor."""
+    return max(figures["own_waited_share"], figures.get("watch_waited_share", 0))
+
+
 class Surge(Tool):
     """The load that doesn't wait for answers. Each go() has figures of its own."""
 
@@ -37,12 +43,9 @@ class Surge(Tool):
     def go(self, seconds, *rates):
         self.figures = {}
         figures = super().go(" ".join(f"{number:.3f}" for number in (seconds, *rates)))
-        for key, value in figures.items():
-            if key.endswith("_lag_p99_us") and value > LATE_US:
-                self.stage.note(
-                    f"the load itself was late, by {value / 1000:.1f} ms (p99) at {sum(rates):.0f} a "
-                    f"second, with {figures['own_cpu_share']:.0%} of a processor: what is shown of "
-                    "that is partly its own doing")
+        if starved(figures) > STARVED:
+            self.stage.note(f"load or pooler were kept from a processor for more than {STARVED:.0%} of the time: "
+                            "the machine is too busy, and what is shown of that is partly its doing")
         return figures
 
 
@@ -51,16 +54,21 @@ def bounds_of(stage, middle):
 
 
 def _measure_capacity(stage, middle):
-    """Queries a second when all servers are always busy and the line is short."""
+    """Queries a second when all servers are always busy and the line is short: the best of a few."""
     process = stage.start(middle, SERVERS, (bounds_of(stage, middle),))
-    load = Tool(stage, "load", process.port,
-                ("--wait", "--clients", 3 * SERVERS, "--query", QUERY, "--warmup", 1,
-                 "--duration", min(5, stage.options.seconds)))
+    best = 0
     try:
-        return load.go()["queries_per_s"]
+        for _ in range(TRIES):
+            load = Tool(stage, "load", process.port,
+                        ("--wait", "--clients", 3 * SERVERS, "--query", QUERY, "--warmup", 0.5,
+                         "--duration", min(2, stage.options.seconds / TRIES)))
+            try:
+                best = max(best, load.go()["queries_per_s"])
+            finally:
+                load.stop()
     finally:
-        load.stop()
         stage.cleanup.close()
+    return best
 
 
 def capacity_of(stage):
@@ -68,4 +76,7 @@ def capacity_of(stage):
     if stage.capacity is None:
         stage.capacity = max(_measure_capacity(stage, middle) for middle in stage.middles)
         stage.say(f"capacity C: {stage.capacity:.0f} queries a second")
+        if stage.capacity < ENOUGH * SERVERS * 1000 / QUERY_MS:
+            stage.note(f"the capacity C is only {stage.capacity:.0f}: the machine is too busy, and what is "
+                       "above that is not really overload")
     return stage.capacity
