@@ -1164,6 +1164,44 @@ static void a_flight_that_does_not_fit_the_kernel_goes_on(void **state)
 	talk(s);
 }
 
+/* What a stream and its transport take, as the ledger should know it. */
+static uint64_t taken_by(const struct stream *stream)
+{
+	const struct tls *t = inside(stream);
+
+	return (uint64_t)stream->in.cap + stream->out.cap + t->carry.cap + t->unsent.cap;
+}
+
+static void what_is_encrypted_and_not_taken_counts_and_stalls(void **state)
+{
+	enum { LEN = 20 * 1000 * 1000, SECOND = 1000 * 1000 };
+	struct stage *s = *state;
+	struct tls_pair *p = &s->pair;
+	struct stream *server = &p->server.stream;
+	uint8_t *bytes = calloc(1, LEN);
+
+	assert_non_null(bytes);
+	set_usual_contexts(s, "secure");
+	shake(s, false, &localhost);
+	assert_int_equal(p->loop.ledger.held,
+			 taken_by(server) + taken_by(&p->client.stream));
+	stream_write(server, slice_of(bytes, LEN));
+	assert_true(server->is_blocked);
+	assert_true(buffer_len(&inside(server)->unsent) > 0);
+	assert_int_equal(p->loop.ledger.held,
+			 taken_by(server) + taken_by(&p->client.stream));
+	do {
+		p->loop.now_us += SECOND;
+	} while (stream_stalled_us(server) < 10 * (uint64_t)SECOND);
+	tls_pair_settle(p);
+	assert_int_equal(buffer_len(&p->client.seen), LEN);
+	assert_int_equal(stream_stalled_us(server), 0);
+	assert_int_equal(p->loop.ledger.held,
+			 taken_by(server) + taken_by(&p->client.stream));
+	assert_int_equal(inside(server)->unsent.cap, 0);
+	free(bytes);
+}
+
 static void a_plain_stream_knows_nothing_of_tls(void **state)
 {
 	struct stage *s = *state;
@@ -1231,6 +1269,7 @@ int main(void)
 	    T(a_client_that_will_not_negotiate_again_is_refused),
 	    T(a_peer_that_reads_nothing_holds_up_only_itself),
 	    T(a_flight_that_does_not_fit_the_kernel_goes_on),
+	    T(what_is_encrypted_and_not_taken_counts_and_stalls),
 	    T(a_plain_stream_knows_nothing_of_tls),
 	};
 
