@@ -51,7 +51,8 @@ def test_a_busy_pool_is_renewed_without_anybody_waiting(make_pooler):
     for thread in threads:
         thread.start()
     while time.monotonic() < ends:
-        most = max(most, sum(pooler.pool()[state] for state in SERVERS))
+        now = pooler.pool()
+        most = max(most, sum(now[state] for state in SERVERS))
         time.sleep(0.01)
     for thread in threads:
         thread.join()
