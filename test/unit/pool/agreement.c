@@ -359,20 +359,24 @@ static void live(struct world *w)
 	assert_true(w->yielded > STEPS / 1000);
 	assert_true(w->evicted > STEPS / 1000);
 	assert_true(w->turned > STEPS / 1000);
-	assert_true(w->renewed > 0);
 }
 
 static void pools_and_model_agree_on_who_gets_what(void **state)
 {
 	static const uint64_t seeds[] = {1, 20, 300, 4000, 50000};
 
+	uint64_t renewed = 0;
+
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(seeds); i++) {
 		struct world *w = world_begin(seeds[i]);
 
 		live(w);
+		renewed += w->renewed;
 		world_end(w);
 	}
+	/* Few servers live so long. */
+	assert_true(renewed > 5);
 }
 
 int main(void)
