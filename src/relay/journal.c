@@ -1,5 +1,6 @@
 /*
- * Entries in the order of their questions.
+ * Entries in the order of their questions; those that give names and take them away also
+ * by name, since a client may have thousands of them on their way.
  */
 #include "relay/journal.h"
 
@@ -30,6 +31,8 @@ enum effect {
 
 struct journal_entry {
 	TAILQ_ENTRY(journal_entry) place;
+	TAILQ_ENTRY(journal_entry) same; /* in its name's list */
+	struct journal_name *name;       /* NAMED, UNNAMED, while it has `named` */
 	uint64_t question;
 	enum effect effect;
 	union {
@@ -37,6 +40,14 @@ struct journal_entry {
 		struct statement *statement;    /* held */
 		struct buffer error;
 	};
+};
+
+/* Exists while there are such entries. */
+struct journal_name {
+	UT_hash_handle hh;
+	struct journal_entries entries;
+	size_t len;
+	uint8_t text[STATEMENT_CLIENT_NAME_MAX];
 };
 
 static struct statements *store_of(const struct server *s)
@@ -52,9 +63,9 @@ static struct journal_entry *add(struct server *s, enum effect effect)
 		return NULL;
 	e->question = tracker_next(&s->tracker);
 	e->effect = effect;
-	if (!s->journal.tqh_last)
-		TAILQ_INIT(&s->journal);
-	TAILQ_INSERT_TAIL(&s->journal, e, place);
+	if (!s->journal.entries.tqh_last)
+		TAILQ_INIT(&s->journal.entries);
+	TAILQ_INSERT_TAIL(&s->journal.entries, e, place);
 	return e;
 }
 
@@ -68,14 +79,89 @@ static bool add_named(struct server *s, enum effect effect,
 	return e;
 }
 
+/* ---- by name ---- */
+
+static struct journal_name *find_name(const struct server *s, struct slice text)
+{
+	struct journal_name *name;
+	struct slice told_by = slice_first(text, text.len < STATEMENT_CLIENT_NAME_MAX
+						     ? text.len
+						     : STATEMENT_CLIENT_NAME_MAX);
+
+	HASH_FIND_BYHASHVALUE(hh, s->journal.names, told_by.data, told_by.len,
+			      hash_short(&store_of(s)->key, told_by), name);
+	return name;
+}
+
+static struct journal_name *make_name(struct server *s, struct slice text)
+{
+	struct journal_name *name = calloc(1, sizeof(*name));
+
+	if (!name)
+		return NULL;
+	TAILQ_INIT(&name->entries);
+	name->len = text.len;
+	memcpy(name->text, text.data, text.len);
+	HASH_ADD_BYHASHVALUE(hh, s->journal.names, text, name->len,
+			     hash_short(&store_of(s)->key, text), name);
+	if (name->hh.tbl)
+		return name;
+	free(name);
+	return NULL;
+}
+
+/* It is not about a name of the client any more. */
+static void forget_name(struct server *s, struct journal_entry *e)
+{
+	struct journal_name *name = e->name;
+
+	e->named = NULL;
+	e->name = NULL;
+	if (!name)
+		return;
+	TAILQ_REMOVE(&name->entries, e, same);
+	if (!TAILQ_EMPTY(&name->entries))
+		return;
+	HASH_DELETE(hh, s->journal.names, name);
+	free(name);
+}
+
+static void drop(struct server *s, struct journal_entry *e)
+{
+	if (e->name)
+		forget_name(s, e);
+	TAILQ_REMOVE(&s->journal.entries, e, place);
+	free(e);
+}
+
+static bool add_by_name(struct server *s, enum effect effect,
+			struct client_statement *named)
+{
+	struct slice text = client_statement_name(named);
+	struct journal_entry *e = add(s, effect);
+	struct journal_name *name = e ? find_name(s, text) : NULL;
+
+	if (e && !name)
+		name = make_name(s, text);
+	if (!name) {
+		if (e)
+			drop(s, e);
+		return false;
+	}
+	e->named = named;
+	e->name = name;
+	TAILQ_INSERT_TAIL(&name->entries, e, same);
+	return true;
+}
+
 bool journal_named(struct server *s, struct client_statement *named)
 {
-	return add_named(s, NAMED, named);
+	return add_by_name(s, NAMED, named);
 }
 
 bool journal_unnamed(struct server *s, struct client_statement *named)
 {
-	return add_named(s, UNNAMED, named);
+	return add_by_name(s, UNNAMED, named);
 }
 
 bool journal_forgotten(struct server *s, struct client_statement *named)
@@ -142,7 +228,7 @@ static struct journal_entry *find(const struct server *s, uint64_t question,
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place) {
+	TAILQ_FOREACH (e, &s->journal.entries, place) {
 		if (e->question > question)
 			return NULL;
 		if (e->question == question && e->effect == effect)
@@ -180,16 +266,10 @@ bool journal_is_looking(const struct server *s, const struct client_statement *n
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place)
+	TAILQ_FOREACH (e, &s->journal.entries, place)
 		if (e->effect == LOOKS && e->named == named)
 			return true;
 	return false;
-}
-
-static void drop(struct server *s, struct journal_entry *e)
-{
-	TAILQ_REMOVE(&s->journal, e, place);
-	free(e);
 }
 
 struct slice journal_error(const struct server *s, uint64_t question)
@@ -236,14 +316,14 @@ static void settle(struct server *s, struct journal_entry *e)
 }
 
 /* A later question, not undone with this one, has taken the name away already. */
-static bool was_taken_away(struct server *s, const struct client_statement *named)
+static bool was_taken_away(struct server *s, const struct journal_entry *given)
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place) {
-		if (e->effect != UNNAMED || e->named != named)
+	TAILQ_FOREACH (e, &given->name->entries, same) {
+		if (e->effect != UNNAMED || e->named != given->named)
 			continue;
-		e->named = NULL;
+		forget_name(s, e);
 		return true;
 	}
 	return false;
@@ -253,7 +333,7 @@ static void take_name_away(struct server *s, struct journal_entry *e)
 {
 	if (!e->named)
 		return;
-	if (!was_taken_away(s, e->named))
+	if (!was_taken_away(s, e))
 		client_statements_withdraw(store_of(s), &s->client->session->statements,
 					   e->named);
 	client_statement_free(store_of(s), e->named);
@@ -264,7 +344,7 @@ static void give_name_back(struct server *s, struct journal_entry *e)
 	if (!e->named)
 		return;
 	client_statements_restore(store_of(s), &s->client->session->statements, e->named);
-	e->named = NULL;
+	forget_name(s, e);
 }
 
 /* It was to be prepared. What it replaced may still be there. */
@@ -329,7 +409,7 @@ void journal_answered(struct server *s)
 	uint64_t oldest = tracker_oldest(&s->tracker);
 	struct journal_entry *e;
 
-	while ((e = TAILQ_FIRST(&s->journal)) && e->question < oldest) {
+	while ((e = TAILQ_FIRST(&s->journal.entries)) && e->question < oldest) {
 		if (e->effect == PREPARED)
 			prove(s, e->statement);
 		settle(s, e);
@@ -339,14 +419,14 @@ void journal_answered(struct server *s)
 void journal_failed(struct server *s, uint64_t question)
 {
 	uint64_t oldest = tracker_oldest(&s->tracker);
-	struct journal_entry *e = TAILQ_FIRST(&s->journal), *next;
+	struct journal_entry *e = TAILQ_FIRST(&s->journal.entries), *next;
 
 	/* From the last that is done backwards. */
 	while (e && (next = TAILQ_NEXT(e, place)) &&
 	       (next->question < oldest || next->question == question))
 		e = next;
 	for (; e; e = next) {
-		next = TAILQ_PREV(e, journal, place);
+		next = TAILQ_PREV(e, journal_entries, place);
 		if (e->question < oldest || e->question == question)
 			undo(s, e);
 	}
@@ -354,21 +434,18 @@ void journal_failed(struct server *s, uint64_t question)
 
 bool journal_is_pending(const struct server *s, struct slice name)
 {
-	struct journal_entry *e;
+	const struct journal_name *known = find_name(s, name);
 
-	TAILQ_FOREACH (e, &s->journal, place)
-		if ((e->effect == NAMED || e->effect == UNNAMED) && e->named &&
-		    e->question < tracker_batch(&s->tracker) &&
-		    slice_equal(client_statement_name(e->named), name))
-			return true;
-	return false;
+	/* The first is the oldest. */
+	return known &&
+	       TAILQ_FIRST(&known->entries)->question < tracker_batch(&s->tracker);
 }
 
 struct slice journal_old_name(const struct server *s, uint64_t number)
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place)
+	TAILQ_FOREACH (e, &s->journal.entries, place)
 		if ((e->effect == UNNAMED || e->effect == FORGOTTEN) && e->named &&
 		    statement_number(client_statement_of(e->named)) == number)
 			return client_statement_name(e->named);
@@ -378,11 +455,14 @@ struct slice journal_old_name(const struct server *s, uint64_t number)
 bool journal_names_after(const struct server *s, const struct client_statement *named,
 			 uint64_t question)
 {
+	const struct journal_name *known = find_name(s, client_statement_name(named));
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place)
-		if (e->effect == NAMED && e->named == named && e->question > question)
-			return true;
+	if (known)
+		TAILQ_FOREACH (e, &known->entries, same)
+			if (e->effect == NAMED && e->named == named &&
+			    e->question > question)
+				return true;
 	return false;
 }
 
@@ -390,7 +470,7 @@ void journal_forget_name(struct server *s, const struct client_statement *named)
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place)
+	TAILQ_FOREACH (e, &s->journal.entries, place)
 		if ((e->effect == DESCRIBES || e->effect == LOOKS) && e->named == named)
 			e->named = NULL;
 }
@@ -399,11 +479,11 @@ void journal_forget_client(struct server *s)
 {
 	struct journal_entry *e;
 
-	TAILQ_FOREACH (e, &s->journal, place) {
+	TAILQ_FOREACH (e, &s->journal.entries, place) {
 		if ((e->effect == UNNAMED || e->effect == FORGOTTEN) && e->named)
 			client_statement_free(store_of(s), e->named);
 		if (e->effect != PREPARED && e->effect != CLOSED && e->effect != REFUSED)
-			e->named = NULL;
+			forget_name(s, e);
 	}
 }
 
@@ -412,6 +492,6 @@ void journal_fini(struct server *s)
 	struct journal_entry *e;
 
 	journal_forget_client(s);
-	while ((e = TAILQ_FIRST(&s->journal)))
+	while ((e = TAILQ_FIRST(&s->journal.entries)))
 		settle(s, e);
 }

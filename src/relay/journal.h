@@ -15,12 +15,18 @@
 
 struct client_statement;
 struct journal_entry;
+struct journal_name;
 struct notice;
 struct server;
 struct statement;
 
+TAILQ_HEAD(journal_entries, journal_entry);
+
 /* Zero is valid: nothing is open. */
-TAILQ_HEAD(journal, journal_entry);
+struct journal {
+	struct journal_entries entries; /* in the order of their questions */
+	struct journal_name *names;     /* given or taken away by some of them */
+};
 
 /* All of these are about the question that the tracker will number next. False when
  * memory is short: then nothing is noted. */
@@ -83,7 +89,7 @@ void journal_fini(struct server *s);
 
 static inline bool journal_is_open(const struct journal *j)
 {
-	return !TAILQ_EMPTY(j);
+	return !TAILQ_EMPTY(&j->entries);
 }
 
 #endif

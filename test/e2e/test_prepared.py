@@ -2,6 +2,7 @@
 goes to another server than the one before, and every answer is PostgreSQL's own."""
 
 import re
+import threading
 
 import psycopg
 import pytest
@@ -154,6 +155,26 @@ def test_what_a_text_deallocates_at_its_end_is_called_by_its_name(turning):
     wire.send(prepare("s", "select 2"), run("s") + sync())
     assert not wire.until().errors
     assert wire.until().value == "2"
+
+
+def cpu_of_named(pooler, wire, count, at_a_time):
+    """What so many statements cost that are named, used and closed, so many at a time."""
+    before = pooler.cpu_seconds()
+    for first in range(0, count, at_a_time):
+        sent = b"".join(parse(f"select {n}", f"s{n}") + run(f"s{n}") + close("S", f"s{n}") + sync()
+                        for n in range(first, first + at_a_time))
+        sender = threading.Thread(target=lambda data=sent: wire.socket.sendall(data))
+        sender.start()
+        assert not any(wire.until().errors for _ in range(at_a_time))
+        sender.join()
+    return pooler.cpu_seconds() - before
+
+
+def test_ten_thousand_names_in_one_pipeline_cost_as_much_as_in_many(make_pooler):
+    pooler = make_pooler()
+    with pooler.login() as wire:
+        few = cpu_of_named(pooler, wire, 10000, 100)
+        assert cpu_of_named(pooler, wire, 10000, 10000) < 5 * few + 0.1
 
 
 def figure(pooler, name, what):
