@@ -18,6 +18,7 @@
 #include "relay/listening.h"
 #include "relay/notifier.h"
 #include "relay/reset.h"
+#include "relay/rewrite.h"
 #include "relay/server.h"
 #include "relay/session.h"
 
@@ -315,6 +316,7 @@ bool notify_settle_begin(struct server *s)
 		has_listened = true;
 	if (!has_listened)
 		return false;
+	rewrite_keep_unnamed(s->client);
 	server_ask(s, SERVER_TASK_LISTENING, slice_of_text(SETTLE_QUERY));
 	return true;
 }

@@ -13,6 +13,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/regain.h"
+#include "relay/rewrite.h"
 #include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -70,6 +71,7 @@ static void ask_for(struct server *s, struct slice sql, bool forgets)
 {
 	if (forgets)
 		sequences_forgotten(s);
+	rewrite_keep_unnamed(s->client);
 	server_ask(s, SERVER_TASK_PREPARE, sql);
 	server_begin_query(s);
 }

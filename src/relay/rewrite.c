@@ -303,9 +303,16 @@ static enum rewritten use_unnamed(const struct message *m)
 		return provide_unnamed(m);
 	if (!is_bind)
 		return REWRITE_NOT;
+	if (s->unnamed_asked < tracker_turn(&s->tracker)) {
+		enum rewritten verdict = judge_unnamed(m);
+		if (verdict != REWRITE_NOT)
+			return verdict;
+		/* The server may have been asked something before this can go. */
+		if (!s->has_unnamed)
+			return provide_unnamed(m);
+	}
 	s->is_unnamed_used = true;
-	return s->unnamed_asked < tracker_turn(&s->tracker) ? judge_unnamed(m)
-							    : REWRITE_NOT;
+	return REWRITE_NOT;
 }
 
 void rewrite_keep_unnamed(struct client *c)

@@ -39,8 +39,9 @@ struct slice rewrite_context_of(const struct client *c);
 /* A Parse of the client was answered without a server. */
 void rewrite_count_parse(struct client *c);
 
-/* The client is about to lose its server: keeps its unnamed statement if it was prepared
- * and not used yet. */
+/* The client is about to lose its server, or that is about to be asked something by the
+ * pooler in a simple query, which ends the unnamed statement: keeps that if it was
+ * prepared and not used yet. */
 void rewrite_keep_unnamed(struct client *c);
 
 #endif

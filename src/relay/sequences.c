@@ -10,6 +10,7 @@
 #include "relay/client.h"
 #include "relay/known.h"
 #include "relay/pin.h"
+#include "relay/rewrite.h"
 #include "relay/server.h"
 #include "relay/session.h"
 
@@ -67,6 +68,7 @@ static bool is_fresh(const struct server *s)
  * has words of its own for what is not there. Whose answer it is the tracker knows. */
 static bool forget_sequences(struct server *s)
 {
+	rewrite_keep_unnamed(s->client);
 	struct writer w = writer_of(stream_cork_buffer(&s->stream));
 
 	writer_begin(&w, 'Q');

@@ -23,6 +23,7 @@
 #include "relay/question.h"
 #include "relay/regain.h"
 #include "relay/reset.h"
+#include "relay/rewrite.h"
 #include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -207,6 +208,7 @@ static void ask(struct server *s)
 	if (policy_of(c) != STATE_ALLOW)
 		q.reasons = pin_reasons_of(session->asked_hints) | session->pins;
 	session->is_pressed = q.is_pressed;
+	rewrite_keep_unnamed(c);
 	if (question_write(&q, &sql))
 		server_ask(s, SERVER_TASK_SETTLE, buffer_bytes(&sql));
 	else
@@ -404,6 +406,12 @@ bool settle_was_reset(const struct client *c, struct slice name, struct slice va
 	return true;
 }
 
+static void ask_to_restore(struct server *s, struct slice sql)
+{
+	rewrite_keep_unnamed(s->client);
+	server_ask(s, SERVER_TASK_RESTORE, sql);
+}
+
 static void restore(struct server *s)
 {
 	struct params_store *store = &s->dispatcher->params;
@@ -413,7 +421,7 @@ static void restore(struct server *s)
 	if (!wanted || !params_difference(none, wanted, none, &sql))
 		client_close(s->client, CLOSE_OUT_OF_MEMORY);
 	else if (buffer_len(&sql) > 0)
-		server_ask(s, SERVER_TASK_RESTORE, buffer_bytes(&sql));
+		ask_to_restore(s, buffer_bytes(&sql));
 	buffer_fini(&sql);
 	params_unref(store, none);
 	params_unref(store, wanted);
