@@ -118,8 +118,9 @@ void prepare_start(struct client *c, struct server *s)
 	static const char forget[] = "DISCARD SEQUENCES;";
 	struct buffer sql = {0};
 	bool forgets = sequences_must_forget(c, s);
-	bool may_be_at_base =
-	    c->session && c->session->may_be_at_base && session_is_shared(c);
+	/* Behind what the client has said already it would undo that. */
+	bool may_be_at_base = c->session && c->session->may_be_at_base &&
+			      session_is_shared(c) && tracker_is_idle(&s->tracker);
 
 	if (s->suits == c->params && !forgets && !may_be_at_base) {
 		regain_note_beginning(c, s);
