@@ -1,6 +1,7 @@
 """LISTEN and NOTIFY where servers are shared."""
 
 import asyncio
+import itertools
 import os
 import select
 import signal
@@ -383,31 +384,36 @@ def test_encodings_are_kept_apart(pooler, cluster):
     assert "ü".encode("latin-1") + b"\0" in two.read().body
 
 
-def comes_in(wire, cluster, expected):
-    """Whether a notification of 'ü' comes in these bytes by now."""
-    cluster.connect().execute("notify news, 'ü'")
-    return wire.read().body.endswith(expected + b"\0")
+def comes_in(wire, cluster, encoding, numbers=itertools.count(1)):
+    """Whether a notification comes in this encoding by now. One that is sent while that changes
+    may come twice, or not at all."""
+    text = f"ü{next(numbers)}"
+    cluster.connect().execute(f"notify news, '{text}'")
+    while not wire.is_silent(1):
+        body = wire.read().body
+        if body.endswith(text[1:].encode() + b"\0"):
+            return body.endswith(text.encode(encoding) + b"\0")
+    return False
 
 
 @pytest.mark.parametrize("sql", ["set client_encoding = 'LATIN1'",
                                  "begin; set client_encoding = 'LATIN1'; commit"])
 def test_an_encoding_set_later_is_that_of_notifications_too(pooler, cluster, sql):
     wire, other = listener(pooler, "news"), listener(pooler, "news")
-    assert comes_in(wire, cluster, "ü".encode())
+    assert comes_in(wire, cluster, "utf-8")
     assert not wire.ask(sql).errors
-    wait_until(lambda: comes_in(wire, cluster, "ü".encode("latin-1")), 10)
+    wait_until(lambda: comes_in(wire, cluster, "latin-1"), 10)
     assert not wire.ask("listen more; unlisten news").errors
     cluster.connect().execute("notify news, 'x'")
     cluster.connect().execute("notify more, 'ü'")
     assert wire.read().body.endswith(b"more\0\xfc\0")
     assert not wire.ask("reset client_encoding; listen news").errors
-    wait_until(lambda: comes_in(wire, cluster, "ü".encode()), 10)
+    wait_until(lambda: comes_in(wire, cluster, "utf-8"), 10)
     # Nothing comes twice, and the other has heard all of it as it was.
     cluster.connect().execute("notify more, 'last'")
     assert next_heard(wire)[1:] == ("more", "last")
-    heard = [other.read().body for _ in range(3)]
-    assert all(body.endswith(b"news\0\xc3\xbc\0") or body.endswith(b"news\0x\0")
-               for body in heard)
+    heard = [other.read().body for _ in range(2)]
+    assert all(b"news\0\xc3\xbc" in body for body in heard)
 
 
 def test_an_encoding_of_one_transaction_is_not_that_of_notifications(pooler, cluster):
@@ -415,7 +421,7 @@ def test_an_encoding_of_one_transaction_is_not_that_of_notifications(pooler, clu
     for sql in ("begin; set client_encoding = 'LATIN1'; rollback",
                 "begin; set local client_encoding = 'LATIN1'; commit"):
         assert not wire.ask(sql).errors
-        assert comes_in(wire, cluster, "ü".encode())
+        assert comes_in(wire, cluster, "utf-8")
     assert len(listening_backends(cluster)) == 1
 
 
