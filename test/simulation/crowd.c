@@ -249,7 +249,7 @@ static struct slot *open_wanted(struct simulation *s, struct pool *p)
 	for (unsigned n = pool_demand(p, s->now_us); n > 0; n--)
 		open_one(s, p);
 	look_later(s, p);
-	return pool_eviction_for(p);
+	return pool_eviction_for(p, s->now_us);
 }
 
 static void serve_blocked(struct simulation *s, struct usage *usage)
