@@ -30,9 +30,13 @@
 /* How long one stays idle that could go at once, but is younger than that. */
 #define SPARE_US (50 * USEC_PER_MSEC)
 
-/* How long one stays idle where its pool has no more than its share: whoever needs it
- * now and then finds it warm. */
-#define WARM_US (5 * USEC_PER_SEC)
+/* How long one stays idle where its pool has no more than its share, so that whoever
+ * needs it now and then finds it warm: so many times as long as opening it would take,
+ * within bounds. More would leave to the pool what it hardly ever uses, less would have
+ * servers opened all the time. */
+#define WARM_TIMES 25
+#define WARM_LEAST_US (100 * USEC_PER_MSEC)
+#define WARM_MOST_US (5 * USEC_PER_SEC)
 
 /* How long claims are kept, and how long it takes until the next: where the last limit
  * does not give way, little is lost. */
@@ -328,6 +332,15 @@ static bool has_more_than_its_share(const struct pool *p, const struct pool *q)
 	return !share_is_more(&q->share, q->total + 1, &p->share, p->total);
 }
 
+static uint64_t warm_time(const struct pool *p)
+{
+	uint64_t time_us = p->opening.took_us * WARM_TIMES;
+
+	if (time_us < WARM_LEAST_US)
+		return WARM_LEAST_US;
+	return time_us < WARM_MOST_US ? time_us : WARM_MOST_US;
+}
+
 /* When q may have this one, which is idle since then; CLOCK_NEVER for never. */
 static uint64_t lending_due(const struct slot *slot, uint64_t idle_us,
 			    const struct pool *q)
@@ -340,7 +353,7 @@ static uint64_t lending_due(const struct slot *slot, uint64_t idle_us,
 	if (has_more_than_its_share(p, q) || (!is_guarded && is_privileged(q)))
 		return clock_earlier(slot->opened_us + YIELD_AFTER_US,
 				     idle_us + SPARE_US);
-	return idle_us + WARM_US;
+	return idle_us + warm_time(p);
 }
 
 /* What it gave away is not asked for again before it has gone. */

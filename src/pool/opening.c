@@ -10,6 +10,9 @@
 /* A handshake that takes longer is slow: more at a time would only make it slower. */
 #define QUICK_US (250 * USEC_PER_MSEC)
 
+/* How many of the latest make up what opening one takes. */
+enum { TOOK_SAMPLES = 4 };
+
 enum { PAUSE_JITTER_PERCENT = 20 };
 
 void opening_init(struct opening *o)
@@ -29,6 +32,9 @@ void opening_succeeded(struct opening *o, uint64_t took_us)
 	o->failures = 0;
 	o->reach = REACH_OK;
 	o->not_before_us = 0;
+	o->took_us = o->took_us == 0
+			 ? took_us
+			 : (o->took_us * (TOOK_SAMPLES - 1) + took_us) / TOOK_SAMPLES;
 	if (took_us < QUICK_US)
 		o->allowed =
 		    o->allowed < OPENING_MOST / 2 ? o->allowed * 2 : OPENING_MOST;

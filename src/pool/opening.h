@@ -18,6 +18,7 @@ struct opening {
 	enum reach reach;          /* why the last attempt failed; REACH_OK: it did not */
 	uint64_t not_before_us;    /* no attempt before this */
 	uint64_t failing_since_us; /* the first of the failures */
+	uint64_t took_us;          /* to open one, of late; 0: not known */
 };
 
 void opening_init(struct opening *o);

@@ -112,6 +112,7 @@ static void a_server_is_opened(struct world *w)
 	struct pool *p = w->slots[slot].pool;
 	pool_opened(p, &w->slots[slot], w->now);
 	assert_true(w->slots[slot].retire_us >= w->now);
+	w->m.pools[w->m.slots[slot].pool].took_us = p->opening.took_us;
 	model_opened(&w->m, slot, w->now, w->slots[slot].retire_us);
 	look_after_free(w, slot);
 }

@@ -312,15 +312,19 @@ static void when_an_idle_server_goes_depends_on_its_age_and_who_has_more(void **
 		const char *what;
 		unsigned ours, theirs, weight, guaranteed;
 		unsigned age, due; /* milliseconds; of the server, and idle until then */
+		unsigned took;     /* milliseconds, to open one */
 	} cases[] = {
-	    {"more than its share", 2, 0, 1, 0, 600, 0},
-	    {"more than its share, but new", 2, 0, 1, 0, 100, 50},
-	    {"more than its share, and almost old enough", 2, 0, 1, 0, 470, 30},
-	    {"as much as they will have", 2, 1, 1, 0, 600, 0},
-	    {"less than they would have", 2, 2, 1, 0, 600, 5000},
-	    {"more, but its weight is more, too", 2, 0, 3, 0, 600, 5000},
-	    {"what it is guaranteed", 2, 0, 1, 2, 600, 0},
-	    {"more than it is guaranteed", 3, 0, 1, 2, 600, 0},
+	    {"more than its share", 2, 0, 1, 0, 600, 0, 0},
+	    {"more than its share, but new", 2, 0, 1, 0, 100, 50, 0},
+	    {"more than its share, and almost old enough", 2, 0, 1, 0, 470, 30, 0},
+	    {"as much as they will have", 2, 1, 1, 0, 600, 0, 0},
+	    {"less than they would have", 2, 2, 1, 0, 600, 100, 0},
+	    {"less, and quick to open", 2, 2, 1, 0, 600, 100, 3},
+	    {"less, and not so quick to open", 2, 2, 1, 0, 600, 500, 20},
+	    {"less, and slow to open", 2, 2, 1, 0, 600, 5000, 900},
+	    {"more, but its weight is more, too", 2, 0, 3, 0, 600, 100, 0},
+	    {"what it is guaranteed", 2, 0, 1, 2, 600, 0, 0},
+	    {"more than it is guaranteed", 3, 0, 1, 2, 600, 0, 0},
 	};
 
 	(void)state;
@@ -340,6 +344,7 @@ static void when_an_idle_server_goes_depends_on_its_age_and_who_has_more(void **
 			add_busy(&c.p[1], &c.s[n++], START);
 		for (unsigned k = 0; k < cases[i].ours; k++)
 			add_busy(&c.p[0], &c.s[n++], now - cases[i].age * MSEC);
+		c.p[0].opening.took_us = cases[i].took * MSEC;
 		pool_give_back(&c.p[0], &c.s[n - 1], now);
 		join(&c.p[1], c.w[1], 1, now);
 		assert_int_equal(pool_demand(&c.p[1], now), 0);

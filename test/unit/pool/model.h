@@ -39,6 +39,7 @@ struct model_pool {
 	unsigned clients;
 	int64_t allowed; /* to be opened at the same time */
 	unsigned failures;
+	uint64_t took_us; /* opening, as the pool has it */
 	uint64_t not_before_us;
 	unsigned claims; /* a bit per limit */
 	struct share share;

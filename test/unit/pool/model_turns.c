@@ -229,7 +229,10 @@ static uint64_t lending_due(const struct model *m, int slot, uint64_t idle_us, i
 	if (by_weight(m, s->pool, 0, to, 1) >= 0 || (!is_guarded && is_privileged(m, to)))
 		return clock_earlier(s->opened_us + 500 * USEC_PER_MSEC,
 				     idle_us + 50 * USEC_PER_MSEC);
-	return idle_us + 5 * USEC_PER_SEC;
+	uint64_t warm_us = m->pools[s->pool].took_us * 25;
+	if (warm_us < 100 * USEC_PER_MSEC)
+		warm_us = 100 * USEC_PER_MSEC;
+	return idle_us + clock_earlier(warm_us, 5 * USEC_PER_SEC);
 }
 
 static bool is_sought(const struct model *m, int limit)

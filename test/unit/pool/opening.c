@@ -44,6 +44,22 @@ static void quick_handshakes_double_and_slow_ones_halve(void **state)
 	}
 }
 
+static void what_opening_takes_follows_the_latest(void **state)
+{
+	struct opening o;
+
+	(void)state;
+	opening_init(&o);
+	assert_int_equal(o.took_us, 0);
+	opening_succeeded(&o, 80 * MSEC);
+	assert_int_equal(o.took_us, 80 * MSEC);
+	opening_succeeded(&o, 40 * MSEC);
+	assert_int_equal(o.took_us, 70 * MSEC);
+	for (int i = 0; i < 20; i++)
+		opening_succeeded(&o, 4 * MSEC);
+	assert_true(o.took_us < 5 * MSEC);
+}
+
 /* Fails again and again, each time as soon as it may be tried. */
 static void pauses_double_up_to_the_longest_with_a_spread(void **state)
 {
@@ -148,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_begins_with_a_few_at_a_time),
 	    cmocka_unit_test(quick_handshakes_double_and_slow_ones_halve),
+	    cmocka_unit_test(what_opening_takes_follows_the_latest),
 	    cmocka_unit_test(pauses_double_up_to_the_longest_with_a_spread),
 	    cmocka_unit_test(pauses_of_many_pools_are_spread),
 	    cmocka_unit_test(failures_of_one_moment_count_once),
