@@ -85,9 +85,11 @@ class Target:
             found += self.admin.execute(LEFT_TABLES).fetchall()
             return [text for (text,) in found]
         deadline = time.monotonic() + SETTLE_S
-        while left() and time.monotonic() < deadline:
+        found = left()
+        while found and time.monotonic() < deadline:
             time.sleep(0.01)
-        return left()
+            found = left()
+        return found
 
     def close(self):
         self.admin.close()
