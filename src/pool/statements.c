@@ -1,7 +1,6 @@
 /*
- * Three uthash tables whose keys are pairs of slices. A withdrawn name stays in its table
- * under a key that nobody asks for, so that restoring it needs no memory. What a server
- * has is found by the key of the statement itself, with the hash that it has already.
+ * Two uthash tables whose keys are pairs of slices. A withdrawn name stays in its table
+ * under a key that nobody asks for, so that restoring it needs no memory.
  */
 #include "pool/statements.h"
 
@@ -10,30 +9,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-
-/* A map that cannot grow takes nothing in; callers see that below. */
-#undef uthash_nonfatal_oom
-#define uthash_nonfatal_oom(obj) ((void)(obj))
-#undef HASH_KEYCMP
-#define HASH_KEYCMP(a, b, len) ((void)(len), !keys_equal((a), (b)))
-
-struct key {
-	struct slice first, second;
-};
-
-struct statement {
-	UT_hash_handle hh;            /* in by_content, while it has its text */
-	TAILQ_ENTRY(statement) place; /* in unclaimed */
-	struct key key;               /* tail and context, in text; else its number */
-	uint64_t number;
-	uint8_t *text;         /* NULL: lost */
-	uint32_t holds;        /* all */
-	uint32_t server_holds; /* of these: of servers */
-	unsigned hash;
-	uint32_t hints;
-	uint32_t proven_epoch;
-	uint64_t proven_at; /* place; 0 = never */
-};
+#include "pool/statements_internal.h"
 
 struct client_statement {
 	UT_hash_handle hh; /* in by_name, even when withdrawn */
@@ -44,12 +20,6 @@ struct client_statement {
 	struct statement_shape shape;
 	uint8_t name[];
 };
-
-static bool keys_equal(const struct key *a, const struct key *b)
-{
-	return a == b ||
-	       (slice_equal(a->second, b->second) && slice_equal(a->first, b->first));
-}
 
 /* Spreads what is no secret over all bits; any odd number would do. */
 static uint64_t spread(uint64_t word)
@@ -114,11 +84,6 @@ static bool has_room(struct statements *store, size_t size)
 
 /* ---- texts ---- */
 
-static bool is_unclaimed(const struct statement *s)
-{
-	return s->text && s->holds == s->server_holds;
-}
-
 void statements_hold(struct statements *store, struct statement *s)
 {
 	if (is_unclaimed(s))
@@ -126,7 +91,7 @@ void statements_hold(struct statements *store, struct statement *s)
 	s->holds++;
 }
 
-static void statement_free(struct statements *store, struct statement *s)
+void statement_free(struct statements *store, struct statement *s)
 {
 	store->bytes -= sizeof(*s) + text_size(s);
 	store->count--;
@@ -451,82 +416,4 @@ void client_statements_clear(struct statements *store, struct client_statements 
 		client_statements_withdraw(store, client, named);
 		client_statement_free(store, named);
 	}
-}
-
-/* ---- what a server has ---- */
-
-struct server_statement *server_statements_find(const struct server_statements *server,
-						const struct statement *statement)
-{
-	struct server_statement *found;
-
-	HASH_FIND_BYHASHVALUE(hh, server->by_statement, &statement->key,
-			      sizeof(statement->key), statement->hash, found);
-	return found;
-}
-
-void server_statements_touch(struct server_statements *server,
-			     struct server_statement *there)
-{
-	TAILQ_REMOVE(&server->by_use, there, place);
-	TAILQ_INSERT_TAIL(&server->by_use, there, place);
-}
-
-struct server_statement *server_statements_add(struct statements *store,
-					       struct server_statements *server,
-					       struct statement *statement)
-{
-	CHECK(!server_statements_find(server, statement));
-	store->shortage = STATEMENTS_NO_MEMORY;
-	struct server_statement *there = calloc(1, sizeof(*there));
-	if (!there)
-		return NULL;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, server->by_statement, &statement->key,
-				    sizeof(statement->key), statement->hash, there);
-	if (!there->hh.tbl) {
-		free(there);
-		return NULL;
-	}
-	if (server->count++ == 0)
-		TAILQ_INIT(&server->by_use);
-	TAILQ_INSERT_TAIL(&server->by_use, there, place);
-	there->statement = statement;
-	statement->holds++;
-	statement->server_holds++;
-	store->bytes += sizeof(*there);
-	store->server_bytes += sizeof(*there);
-	store->server_count++;
-	return there;
-}
-
-void server_statements_remove(struct statements *store, struct server_statements *server,
-			      struct server_statement *there)
-{
-	struct statement *s = there->statement;
-
-	HASH_DELETE(hh, server->by_statement, there);
-	TAILQ_REMOVE(&server->by_use, there, place);
-	server->count--;
-	store->bytes -= sizeof(*there);
-	store->server_bytes -= sizeof(*there);
-	store->server_count--;
-	free(there);
-	if (is_unclaimed(s) && s->holds == 1)
-		TAILQ_REMOVE(&store->unclaimed, s, place);
-	s->server_holds--;
-	if (--s->holds == 0)
-		statement_free(store, s);
-}
-
-struct server_statement *server_statements_oldest(const struct server_statements *server)
-{
-	return server->count > 0 ? TAILQ_FIRST(&server->by_use) : NULL;
-}
-
-void server_statements_clear(struct statements *store, struct server_statements *server)
-{
-	struct server_statement *there;
-
-	while ((there = server_statements_oldest(server)))
-		server_statements_remove(store, server, there);
 }

@@ -143,7 +143,7 @@ void client_statement_free(struct statements *store, struct client_statement *na
 /* Withdraws and frees all that are not withdrawn. */
 void client_statements_clear(struct statements *store, struct client_statements *client);
 
-/* ---- what a server has ---- */
+/* ---- what a server has: server_statements.c ---- */
 
 /* Zero is valid: nothing. */
 struct server_statements {
