@@ -90,6 +90,24 @@ bool message_reread(const struct message *m, struct client_statement *named);
 /* Makes the server prepare it if it lacks it. */
 bool message_provide(const struct message *m, struct statement *statement);
 
+/* ---- texts: rewrite.c ---- */
+
+/* The hints of a text, TEXT_FORGETS among them; of one that may not be all here. */
+uint32_t rewrite_scan(struct slice text);
+uint32_t rewrite_scan_front(const struct message *m, struct slice text);
+/* REWRITE_NOT when the text may go. */
+enum rewritten rewrite_judge(const struct message *m, struct slice text, uint32_t hints);
+/* The text of what stands behind the name in a Parse. */
+struct slice rewrite_text_of(struct slice tail);
+
+/* ---- the unnamed statement: rewrite_unnamed.c ---- */
+
+/* A Query or a Parse takes its place. */
+void rewrite_forget_unnamed(const struct message *m);
+enum rewritten rewrite_parse_unnamed(const struct message *m);
+/* Bind, Describe. */
+enum rewritten rewrite_use_unnamed(const struct message *m);
+
 /* ---- names in SQL: rewrite_sql.c ---- */
 
 /* A Query whose text has hints. REWRITE_NOT when it names no prepared statement of the

@@ -35,7 +35,7 @@ static bool forgets(struct slice text, uint32_t hints)
 	       sqlscan_is(statement.name, "all");
 }
 
-static uint32_t scan(struct slice text)
+uint32_t rewrite_scan(struct slice text)
 {
 	uint32_t hints = sqlscan(text);
 
@@ -43,9 +43,10 @@ static uint32_t scan(struct slice text)
 }
 
 /* Nobody knows what is in the rest of a text that is too long to be kept. */
-static uint32_t scan_front(const struct message *m, struct slice text)
+uint32_t rewrite_scan_front(const struct message *m, struct slice text)
 {
-	return frame_is_whole(m->frame) ? scan(text) : scan(text) | SQL_RUNS_CODE;
+	return frame_is_whole(m->frame) ? rewrite_scan(text)
+					: rewrite_scan(text) | SQL_RUNS_CODE;
 }
 
 /* A single statement in a failed transaction ends it or fails as well; of several the
@@ -65,8 +66,7 @@ static size_t unseen_of(const struct frame *f)
 }
 
 /* REWRITE_NOT when the text may go. */
-static enum rewritten judge_text(const struct message *m, struct slice text,
-				 uint32_t hints)
+enum rewritten rewrite_judge(const struct message *m, struct slice text, uint32_t hints)
 {
 	struct sql_text t = {.text = text, .unseen = unseen_of(m->frame), .hints = hints};
 	struct notice notice = {.severity = "ERROR"};
@@ -84,7 +84,7 @@ static enum rewritten judge_text(const struct message *m, struct slice text,
 	return REWRITE_NOT;
 }
 
-static struct slice text_of_tail(struct slice tail)
+struct slice rewrite_text_of(struct slice tail)
 {
 	const uint8_t *end = tail.len > 0 ? memchr(tail.data, '\0', tail.len) : NULL;
 
@@ -175,9 +175,9 @@ static enum rewritten refuse_existing(const struct message *m)
 static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
-	uint32_t hints = scan(text);
+	uint32_t hints = rewrite_scan(text);
 	bool is_sure = message_is_sure_of_parameters(m);
-	enum rewritten verdict = judge_text(m, text, hints);
+	enum rewritten verdict = rewrite_judge(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
 		return verdict;
@@ -211,121 +211,6 @@ static enum rewritten parse_named(const struct message *m)
 		stream_set_keep_max(&c->stream, STREAM_KEEP_MAX);
 	/* What is malformed is PostgreSQL's to complain about. */
 	return extended_is_whole_parse(&m->names) ? parse_whole(m) : REWRITE_NOT;
-}
-
-/* ---- the unnamed statement ---- */
-
-static void forget_unnamed(const struct message *m)
-{
-	m->server->has_unnamed = false;
-	buffer_fini(&m->server->unnamed);
-	if (m->client->session)
-		buffer_fini(&m->client->session->unnamed);
-}
-
-static enum rewritten parse_unnamed(const struct message *m)
-{
-	struct server *s = m->server;
-	struct slice text = extended_text(&m->names);
-	uint32_t hints = scan_front(m, text);
-	enum rewritten verdict = judge_text(m, text, hints);
-
-	if (verdict != REWRITE_NOT)
-		return verdict;
-	forget_unnamed(m);
-	s->has_unnamed = true;
-	s->is_unnamed_used = false;
-	s->unnamed_asked = tracker_next(&s->tracker);
-	if (frame_is_whole(m->frame) && m->names.rest.len <= STREAM_KEEP_MAX)
-		buffer_append(&s->unnamed, m->names.rest); /* or it is not kept */
-	if (!text_sent(m->client, hints, false))
-		return message_no_memory(m);
-	return rewrite_parse_names(m, text, hints);
-}
-
-/* As far as it is known: on this server, or kept from one before. */
-static struct slice unnamed_tail(const struct message *m)
-{
-	struct session *session = m->client->session;
-
-	if (buffer_len(&m->server->unnamed) > 0 || !session)
-		return buffer_bytes(&m->server->unnamed);
-	return buffer_bytes(&session->unnamed);
-}
-
-/* Prepared in an earlier batch, it is used now: what it may alter counts from here. */
-static enum rewritten judge_unnamed(const struct message *m)
-{
-	struct slice tail = unnamed_tail(m), text = text_of_tail(tail);
-	uint32_t hints = tail.len > 0 ? scan(text) : SQL_RUNS_CODE;
-	enum rewritten verdict = judge_text(m, text, hints);
-
-	if (verdict != REWRITE_NOT)
-		return verdict;
-	return text_sent(m->client, hints, false) ? REWRITE_NOT : message_no_memory(m);
-}
-
-static enum rewritten refuse_unnamed(const struct message *m)
-{
-	return message_refuse(
-	    m, &(struct notice){.severity = "ERROR",
-				.sqlstate = SQLSTATE_UNKNOWN_STATEMENT,
-				.message = "unnamed prepared statement does not exist"});
-}
-
-/* The server's may be a stranger's. */
-static enum rewritten provide_unnamed(const struct message *m)
-{
-	struct server *s = m->server;
-	struct session *session = m->client->session;
-
-	if (!session || buffer_len(&session->unnamed) == 0)
-		return refuse_unnamed(m);
-	enum rewritten verdict = judge_unnamed(m);
-	if (verdict != REWRITE_NOT)
-		return verdict;
-	s->unnamed_asked = tracker_next(&s->tracker);
-	if (!message_write_parse(m, slice_of(NULL, 0), buffer_bytes(&session->unnamed),
-				 ASKED_BY_POOLER))
-		return message_no_memory(m);
-	s->has_unnamed = true;
-	s->is_unnamed_used = true; /* the client's copy is kept anyway */
-	pass_count(m->pass, PASS_SERVER_PARSE);
-	return REWRITE_NOT;
-}
-
-static enum rewritten use_unnamed(const struct message *m)
-{
-	struct server *s = m->server;
-	bool is_bind = m->frame->letter == 'B';
-
-	if (!s->has_unnamed)
-		return provide_unnamed(m);
-	if (!is_bind)
-		return REWRITE_NOT;
-	if (s->unnamed_asked < tracker_turn(&s->tracker)) {
-		enum rewritten verdict = judge_unnamed(m);
-		if (verdict != REWRITE_NOT)
-			return verdict;
-		/* The server may have been asked something before this can go. */
-		if (!s->has_unnamed)
-			return provide_unnamed(m);
-	}
-	s->is_unnamed_used = true;
-	return REWRITE_NOT;
-}
-
-void rewrite_keep_unnamed(struct client *c)
-{
-	struct server *s = c->server;
-
-	if (s->has_unnamed && !s->is_unnamed_used && buffer_len(&s->unnamed) > 0 &&
-	    session_get(c)) {
-		c->session->unnamed = s->unnamed;
-		s->unnamed = (struct buffer){0};
-	}
-	buffer_fini(&s->unnamed);
-	s->has_unnamed = false;
 }
 
 /* ---- Bind, Describe, Close ---- */
@@ -432,8 +317,8 @@ static enum rewritten use_named(const struct message *m)
 	if (!message_reread(m, named))
 		return message_refuse_shortage(m);
 	struct statement *statement = client_statement_of(named);
-	enum rewritten verdict = judge_text(m, text_of_tail(statement_tail(statement)),
-					    *statement_hints(statement));
+	enum rewritten verdict = rewrite_judge(
+	    m, rewrite_text_of(statement_tail(statement)), *statement_hints(statement));
 	return verdict == REWRITE_NOT ? use_statement(m, named) : verdict;
 }
 
@@ -453,13 +338,13 @@ static enum rewritten close_named(const struct message *m)
 
 static enum rewritten query(const struct message *m)
 {
-	struct slice text = text_of_tail(m->frame->body);
-	uint32_t hints = scan_front(m, text);
-	enum rewritten verdict = judge_text(m, text, hints);
+	struct slice text = rewrite_text_of(m->frame->body);
+	uint32_t hints = rewrite_scan_front(m, text);
+	enum rewritten verdict = rewrite_judge(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
 		return verdict;
-	forget_unnamed(m);
+	rewrite_forget_unnamed(m);
 	verdict =
 	    frame_is_whole(m->frame) ? rewrite_query_names(m, text, hints) : REWRITE_NOT;
 	if (verdict != REWRITE_NOT)
@@ -492,13 +377,13 @@ static enum rewritten extended(const struct message *m)
 		return REWRITE_HOLD;
 	switch (m->frame->letter) {
 	case 'P':
-		return is_named ? parse_named(m) : parse_unnamed(m);
+		return is_named ? parse_named(m) : rewrite_parse_unnamed(m);
 	case 'C':
 		if (!is_named)
-			forget_unnamed(m);
+			rewrite_forget_unnamed(m);
 		return is_named ? close_named(m) : REWRITE_NOT;
 	default:
-		return is_named ? use_named(m) : use_unnamed(m);
+		return is_named ? use_named(m) : rewrite_use_unnamed(m);
 	}
 }
 
