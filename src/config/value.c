@@ -269,6 +269,11 @@ static void print_milliseconds(char *out, size_t cap, uint64_t us)
 	text_print_seconds(out, cap, us * 1000);
 }
 
+static void print_int(enum setting_kind kind, int number, char *out, size_t cap)
+{
+	snprintf(out, cap, kind == SETTING_MODE ? "0%03o" : "%d", number);
+}
+
 char *value_print(enum setting_kind kind, const void *field, char *out, size_t cap)
 {
 	switch (kind) {
@@ -286,10 +291,8 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 		snprintf(out, cap, "%d", *(const bool *)field);
 		break;
 	case SETTING_INT:
-		snprintf(out, cap, "%d", *(const int *)field);
-		break;
 	case SETTING_MODE:
-		snprintf(out, cap, "0%03o", (unsigned)*(const int *)field);
+		print_int(kind, *(const int *)field, out, cap);
 		break;
 	case SETTING_SECONDS:
 		text_print_seconds(out, cap, *(const uint64_t *)field);

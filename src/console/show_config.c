@@ -121,6 +121,15 @@ static size_t count_users(const struct show *show)
 	return count;
 }
 
+static bool write_list(struct row *row, const char *name, size_t count)
+{
+	row_begin(row);
+	row_text(row, name);
+	row_count(row, count);
+	row_end(row);
+	return true;
+}
+
 static bool next_list(struct show *show, struct row *row)
 {
 	const struct dispatcher *d = show->dispatcher;
@@ -162,11 +171,7 @@ static bool next_list(struct show *show, struct row *row)
 
 	if (step >= sizeof(lists) / sizeof(lists[0]))
 		return false;
-	row_begin(row);
-	row_text(row, lists[step].name);
-	row_count(row, lists[step].count);
-	row_end(row);
-	return true;
+	return write_list(row, lists[step].name, lists[step].count);
 }
 
 const struct show_table show_lists = {

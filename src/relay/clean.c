@@ -5,6 +5,8 @@
  */
 #include "relay/clean.h"
 
+#include <assert.h>
+
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -293,6 +295,10 @@ static void on_reset(struct server *s)
 {
 	const char *query = reset_query_of(s);
 
+	if (!has_succeeded(s)) {
+		server_close(s, CLOSE_SERVER_CLEANING);
+		return;
+	}
 	if (is_discard_all(query))
 		on_discarded(s, RESET_ALL);
 	else if (sqlscan(slice_of_text(query)) & (SQL_RESETS | SQL_DISCARDS))
@@ -302,33 +308,23 @@ static void on_reset(struct server *s)
 
 static void on_discard(struct server *s)
 {
+	if (!has_succeeded(s)) {
+		server_close(s, CLOSE_SERVER_CLEANING);
+		return;
+	}
 	on_discarded(s, s->must_reset);
 	clean_start(s);
 }
 
-/* One that failed has been logged. */
-static void on_connected_again(struct server *s)
+static void on_check(struct server *s)
 {
-	if (is_at_rest(s))
+	if (has_succeeded(s))
 		set_free(s);
 	else
 		server_close(s, CLOSE_SERVER_CLEANING);
 }
 
-/* An idle server's own query has ended. */
-static void on_upkeep(struct server *s, enum server_task task)
-{
-	if (!has_succeeded(s))
-		server_close(s, CLOSE_SERVER_CLEANING);
-	else if (task == SERVER_TASK_RESET)
-		on_reset(s);
-	else if (task == SERVER_TASK_DISCARD)
-		on_discard(s);
-	else
-		set_free(s);
-}
-
-/* It may have refused to tell; it is as good. */
+/* It may have refused: that has been logged, and it is as good. */
 static void on_told(struct server *s)
 {
 	if (is_at_rest(s))
@@ -364,53 +360,25 @@ static void on_connect(struct server *s)
 	dispatcher_server_opened(s);
 }
 
+/* Its server has no task any more. */
+static void (*const on_done[])(struct server *s) = {
+    [SERVER_TASK_PREPARE] = prepare_done,     [SERVER_TASK_CONNECT] = on_connect,
+    [SERVER_TASK_CONNECT_AGAIN] = on_told,    [SERVER_TASK_RESET] = on_reset,
+    [SERVER_TASK_CHECK] = on_check,           [SERVER_TASK_PROBE] = clean_release_if_done,
+    [SERVER_TASK_PRIVATE] = private_answered, [SERVER_TASK_LISTENING] = notify_settled,
+    [SERVER_TASK_ROLLBACK] = on_rollback,     [SERVER_TASK_DISCARD] = on_discard,
+    [SERVER_TASK_SETTLE] = settle_done,       [SERVER_TASK_RESTORE] = settle_restored,
+    [SERVER_TASK_REGAIN] = regain_done,       [SERVER_TASK_MEMORY] = on_told,
+};
+static_assert(sizeof(on_done) / sizeof(on_done[0]) == SERVER_TASKS, "one for each");
+
 void clean_task_done(struct server *s)
 {
 	enum server_task task = s->task;
 
 	s->task = SERVER_TASK_NONE;
-	switch (task) {
-	case SERVER_TASK_NONE:
-		return;
-	case SERVER_TASK_PREPARE:
-		prepare_done(s);
-		return;
-	case SERVER_TASK_SETTLE:
-		settle_done(s);
-		return;
-	case SERVER_TASK_RESTORE:
-		settle_restored(s);
-		return;
-	case SERVER_TASK_REGAIN:
-		regain_done(s);
-		return;
-	case SERVER_TASK_PROBE:
-		clean_release_if_done(s);
-		return;
-	case SERVER_TASK_CONNECT:
-		on_connect(s);
-		return;
-	case SERVER_TASK_CONNECT_AGAIN:
-		on_connected_again(s);
-		return;
-	case SERVER_TASK_PRIVATE:
-		private_answered(s);
-		return;
-	case SERVER_TASK_LISTENING:
-		notify_settled(s);
-		return;
-	case SERVER_TASK_ROLLBACK:
-		on_rollback(s);
-		return;
-	case SERVER_TASK_MEMORY:
-		on_told(s);
-		return;
-	case SERVER_TASK_RESET:
-	case SERVER_TASK_DISCARD:
-	case SERVER_TASK_CHECK:
-		on_upkeep(s, task);
-		return;
-	}
+	if (task != SERVER_TASK_NONE)
+		on_done[task](s);
 }
 
 /* One that is being left goes on when it answers, unless it has nothing to answer. */

@@ -63,6 +63,7 @@ enum server_task {
 	SERVER_TASK_MEMORY,    /* how much it uses; see checkup.h */
 	SERVER_TASK_REGAIN,    /* the same, where it is its client's alone */
 };
+enum { SERVER_TASKS = SERVER_TASK_REGAIN + 1 };
 
 /* What a server told for cancel requests, as it was sent. */
 struct server_key {
