@@ -167,6 +167,7 @@ static bool next_list(struct show *show, struct row *row)
 	    {"auth_query_cached", lookups_cached_count(l->lookups)},
 	    {"auth_threads_busy", l->workers ? workers_busy(l->workers) : 0},
 	    {"auth_threads_waiting", l->workers ? workers_waiting(l->workers) : 0},
+	    {"counted_servers", d->pools.process.servers},
 	};
 
 	if (step >= sizeof(lists) / sizeof(lists[0]))

@@ -30,6 +30,8 @@ static const struct column database_columns[] = {
     {"current_client_connections", COLUMN_INT4},
     {"paused", COLUMN_INT4},
     {"disabled", COLUMN_INT4},
+    {"weight", COLUMN_INT4},
+    {"guaranteed", COLUMN_INT4},
 };
 
 static const struct column user_columns[] = {
@@ -41,6 +43,8 @@ static const struct column user_columns[] = {
     {"current_connections", COLUMN_INT4},
     {"max_user_client_connections", COLUMN_INT4},
     {"current_client_connections", COLUMN_INT4},
+    {"weight", COLUMN_INT4},
+    {"guaranteed", COLUMN_INT4},
 };
 
 static void show_text_or_null(struct row *row, const char *text)
@@ -86,6 +90,12 @@ static void show_use(struct row *row, const struct show *show, const struct usag
 	row_count(row, usage->gate.is_disabled);
 }
 
+static void show_share(struct row *row, const struct overrides *over)
+{
+	row_int(row, overrides_has(over, OVERRIDE_weight) ? over->weight : 1);
+	row_int(row, overrides_has(over, OVERRIDE_guaranteed) ? over->guaranteed : 0);
+}
+
 static void show_database(struct row *row, const struct show *show, const char *name,
 			  const struct database *db)
 {
@@ -101,6 +111,7 @@ static void show_database(struct row *row, const struct show *show, const char *
 	show_target(row, name, db);
 	show_rules(row, config, db);
 	show_use(row, show, usage ? usage : &unused);
+	show_share(row, &db->over);
 	row_end(row);
 }
 
@@ -123,8 +134,8 @@ static void show_own(struct row *row, const struct show *show)
 	for (int zeros = 0; zeros < 3; zeros++)
 		row_count(row, 0);
 	row_count(row, d->console_count);
-	row_count(row, 0);
-	row_count(row, 0);
+	for (int zeros = 0; zeros < 4; zeros++)
+		row_count(row, 0);
 	row_end(row);
 }
 
@@ -211,6 +222,7 @@ static bool next_user(struct show *show, struct row *row)
 	row_count(row, usage ? usage->servers : 0);
 	row_int(row, rules_max_user_client_connections(config, user));
 	row_count(row, usage ? usage->clients : 0);
+	show_share(row, over);
 	row_end(row);
 	return true;
 }

@@ -18,6 +18,8 @@ static const struct column columns[] = {
     {"displaced", COLUMN_INT8},    {"late", COLUMN_INT8},
     {"timed_out", COLUMN_INT8},    {"would_too_long", COLUMN_INT8},
     {"would_shed", COLUMN_INT8},   {"would_late", COLUMN_INT8},
+    {"weight", COLUMN_INT4},       {"guaranteed", COLUMN_INT4},
+    {"held_back_by", COLUMN_TEXT},
 };
 
 static const char *policy_name(enum queue_policy policy)
@@ -86,6 +88,20 @@ static void show_shedding(struct row *row, const struct threshold *t)
 	row_count(row, shed);
 }
 
+/* Of what it has in common with other pools. */
+static void show_share(struct row *row, const struct pool *pool)
+{
+	static const char *const limits[USAGES_EACH] = {
+	    [USAGE_OF_DATABASE] = "max_db_connections",
+	    [USAGE_OF_USER] = "max_user_connections",
+	    [USAGE_OF_PROCESS] = "max_server_connections",
+	};
+
+	row_count(row, pool->rules.weight);
+	row_int(row, pool->rules.guaranteed);
+	row_text(row, pool->blocked_by ? limits[pool->blocked_by->kind] : NULL);
+}
+
 static void show_pool(struct row *row, const struct show *show, struct pool *pool)
 {
 	row_begin(row);
@@ -102,6 +118,7 @@ static void show_pool(struct row *row, const struct show *show, struct pool *poo
 	row_count(row, pool->spared[REFUSAL_TOO_LONG]);
 	row_count(row, pool->spared[REFUSAL_SHED]);
 	row_count(row, pool->spared[REFUSAL_LATE]);
+	show_share(row, pool);
 	row_end(row);
 }
 

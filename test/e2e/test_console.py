@@ -70,7 +70,8 @@ LISTS = ["databases", "users", "peers", "pools", "peer_pools", "free_clients", "
          "login_clients", "free_servers", "used_servers", "dns_names", "dns_zones",
          "dns_queries", "dns_pending", "console_clients", "cancel_requests",
          "prepared_statements", "prepared_names", "logins_in_progress", "logins_in_line", "failed_logins", "auth_query_connections",
-         "auth_query_waiting", "auth_query_cached", "auth_threads_busy", "auth_threads_waiting"]
+         "auth_query_waiting", "auth_query_cached", "auth_threads_busy", "auth_threads_waiting",
+         "counted_servers"]
 
 COMMANDS = ["PAUSE", "RESUME", "RECONNECT", "KILL", "RELOAD", "SET max_client_conn = 10",
             "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS", "SHUTDOWN WAIT_FOR_CLIENTS", "PAUSE app",

@@ -19,7 +19,8 @@ static void every_key_is_taken(void **state)
 	    user_parse(
 		"joe",
 		"pool_mode=transaction pool_size=1 reserve_pool_size=2 max_queue=-1 "
-		"weight=9 guaranteed=10 max_user_connections=3 max_user_client_connections=4 "
+		"weight=9 guaranteed=10 max_user_connections=3 "
+		"max_user_client_connections=4 "
 		"query_wait_timeout=5 query_timeout=6 idle_transaction_timeout=7 "
 		"transaction_timeout=8 client_idle_timeout='9min'",
 		&strings, &u, why, sizeof(why)),

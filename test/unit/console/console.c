@@ -649,7 +649,7 @@ static void a_portal_gives_as_many_rows_as_asked_for(void **state)
 	PUSH(peer, 'E', "p\0\0\0\0\0");
 	PUSH(peer, 'S', "");
 	settle(g);
-	assert_string_equal(letters(peer), "12DDDDDsDDDDDsDDDDDDDDDDDDDDDDCCZEZ");
+	assert_string_equal(letters(peer), "12DDDDDsDDDDDsDDDDDDDDDDDDDDDDDCCZEZ");
 	assert_true(has(peer, "34000"));
 }
 

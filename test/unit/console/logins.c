@@ -460,7 +460,7 @@ static void logins_under_way_are_counted(void **state)
 					   "auth_query_cached",      "auth_threads_busy",
 					   "auth_threads_waiting"};
 
-	assert_string_equal(ask(g, peer, "SHOW LISTS"), "TDDDDDDDDDDDDDDDDDDDDDDDDDDCZ");
+	assert_string_equal(ask(g, peer, "SHOW LISTS"), "TDDDDDDDDDDDDDDDDDDDDDDDDDDDCZ");
 	for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++)
 		assert_int_equal(items_of(g, peer, idle[i]), 0);
 	for (int i = 0; i < 3; i++)
