@@ -10,7 +10,7 @@
 enum { LANES_LOOKED_AT = 8 };
 
 /* In hundredths. */
-enum { A_TURN = 100 };
+enum { A_TURN = 100, OWED_MOST = PRIORITY_CLASSES * A_TURN };
 
 void admission_init(struct admission *a, int max)
 {
@@ -219,8 +219,8 @@ uint64_t admission_longest_wait(const struct admission *a, uint64_t now_us)
 
 /* ---- servers at work ---- */
 
-/* A class was served. What is owed to the others is not more than a turn each: nobody
- * makes up for time in which he had no use for it. */
+/* A class was served. Who has to let others go first that are owed a turn, too, does not
+ * lose by it; but nobody makes up for time in which he had no use for what he is owed. */
 static void count_turn(struct admission *a, const struct class_line *served,
 		       const struct priority_reserve *reserve)
 {
@@ -229,7 +229,7 @@ static void count_turn(struct admission *a, const struct class_line *served,
 
 		if (line == served)
 			line->owed -= line->owed < A_TURN ? line->owed : A_TURN;
-		else if (line->count > 0 && line->owed < A_TURN)
+		else if (line->count > 0 && line->owed < OWED_MOST)
 			line->owed += reserve->percent[class];
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * Who is served when not all can be: classes, and users who share a pool.
  */
-#include "simulation/crowd.h"
+#include "simulation/simulation.h"
 
 enum {
 	SERVERS = 20,
@@ -85,6 +85,10 @@ static void expect_use_of_all(const struct simulation *s)
 
 		sum += part_of_all(c, SECONDS);
 		assert_true(record_part(&c->waits, .99) <= LIMIT_MS * MSEC * 13 / 10);
+		/* Few wait in vain; where the newest are served, that is another matter.
+		 */
+		if (s->rules.queue_policy == QUEUE_FIFO)
+			assert_true(c->refused[REFUSAL_TIMEOUT] <= c->served / 2);
 	}
 	assert_true(sum >= 0.97);
 }
@@ -207,7 +211,7 @@ static void flood_ends(struct simulation *s, enum spread spread)
 	simulation_run(s, SECONDS * SECOND);
 	print("low", low, SECONDS);
 	print("normal", normal, SECONDS);
-	assert_int_equal(crowd_refused(low) + crowd_refused(normal), 0);
+	assert_true(crowd_refused(low) + crowd_refused(normal) <= low->asked / 1000);
 	assert_true(record_part(&low->waits, .99) <= 10 * MSEC);
 }
 

@@ -2,7 +2,7 @@
  * More than the servers can do: as much as they can is done, in time, and the rest is
  * told so at once.
  */
-#include "simulation/crowd.h"
+#include "simulation/simulation.h"
 
 enum { SERVERS = 20, HELD_MS = 10, CAPACITY = SERVERS * 1000 / HELD_MS, LIMIT_MS = 100 };
 

@@ -6,13 +6,14 @@
  * A crowd is either open, where so many come per second whatever becomes of them, or
  * closed, where each of so many comes back as soon as he was served.
  */
-#ifndef POOLER_TEST_SIMULATION_CROWD_H
-#define POOLER_TEST_SIMULATION_CROWD_H
+#ifndef POOLER_TEST_SIMULATION_SIMULATION_H
+#define POOLER_TEST_SIMULATION_SIMULATION_H
 
 #include "config/database.h"
 #include "pool/pool.h"
 #include "pool/pools.h"
 #include "simulation/agenda.h"
+#include "simulation/record.h"
 #include "unit/base/kit.h"
 
 #define SECOND USEC_PER_SEC
@@ -25,18 +26,10 @@ enum {
 	SLOTS_MOST = 512,
 	PEOPLE_MOST = 8000,
 	USERS_MOST = 16,
-	TIMES = 4096, /* of a record, in steps of TIME_STEP_US */
-	TIME_STEP_US = 500,
 };
 
 /* How long servers are held, or how long people are patient. */
 enum spread { SPREAD_NONE, SPREAD_EXPONENTIAL, SPREAD_HEAVY };
-
-/* How often each length of time occurred. */
-struct record {
-	uint64_t count, longest_us;
-	uint32_t times[TIMES];
-};
 
 struct crowd {
 	/* set before it comes */
@@ -75,9 +68,24 @@ struct observer {
 	void (*on_leave)(struct simulation *s, struct person *p);
 	void (*on_refuse)(struct simulation *s, struct person *p);
 	void (*on_serve)(struct simulation *s, struct person *p, struct slot *slot);
+	void (*on_begin)(struct simulation *s, struct person *p, struct slot *slot);
+	void (*on_open)(struct simulation *s, struct slot *slot);
 	void (*on_free)(struct simulation *s, struct slot *slot);
 	void (*after)(struct simulation *s);
 	void *context;
+};
+
+/* What is on the agenda, and whom it is about. */
+enum event {
+	EVENT_COMES,  /* one of a crowd */
+	EVENT_DONE,   /* a server, with whom it serves */
+	EVENT_OPEN,   /* a server */
+	EVENT_IDLE,   /* the same */
+	EVENT_GONE,   /* the same */
+	EVENT_LEAVES, /* a person who waits */
+	EVENT_LATE,   /* the same */
+	EVENT_LOOK,   /* a pool */
+	EVENT_SHARED, /* somebody is served by the shared machine */
 };
 
 /* A database: where it can do only so much at a time, all that is at work shares that. */
@@ -109,6 +117,7 @@ struct simulation {
 	struct dice dice;
 	uint64_t now_us;
 	uint64_t opened, events;
+	bool is_closed; /* nobody comes any more */
 };
 
 /* The seed is SIMULATION_SEED of the environment, or always the same. */
@@ -129,9 +138,9 @@ void simulation_forget(struct simulation *s);
 
 /* From 0 to 1, neither included. */
 double simulation_chance(struct simulation *s);
+double simulation_exponential(struct simulation *s, double mean);
+uint64_t simulation_span_us(struct simulation *s, uint64_t mean_us, enum spread spread);
 
-/* The time that such a part of a record (0.99) does not exceed; in steps. */
-uint64_t record_part(const struct record *r, double part);
 uint64_t crowd_refused(const struct crowd *c);
 
 #endif
