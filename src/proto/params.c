@@ -210,7 +210,9 @@ static struct params *params_make(const struct params *from, size_t place, bool 
 	return set;
 }
 
-/* With others a text would be another after it has been parsed. */
+/* With others a text would be another after it has been parsed; or after it has been
+ * planned, since PostgreSQL works out there what it takes for immutable, as the outputs
+ * of bytea and floats and quote_ident(). */
 static const char *const readers[] = {"search_path",
 				      "client_encoding",
 				      "standard_conforming_strings",
@@ -221,7 +223,10 @@ static const char *const readers[] = {"search_path",
 				      "transform_null_equals",
 				      "array_nulls",
 				      "lc_monetary",
-				      "xmloption"};
+				      "xmloption",
+				      "bytea_output",
+				      "extra_float_digits",
+				      "quote_all_identifiers"};
 
 static uint64_t meaning_of(const struct params_store *store, const struct params *set)
 {

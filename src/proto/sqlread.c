@@ -297,8 +297,9 @@ static void scan_set_local(struct scan *s)
 	    "IntervalStyle",   "standard_conforming_strings",
 	    "client_encoding", NULL};
 	static const char *const silent[] = {
-	    "array_nulls", "transform_null_equals",  "xmloption",
-	    "lc_monetary", "timezone_abbreviations", NULL};
+	    "array_nulls",        "transform_null_equals",  "xmloption",
+	    "lc_monetary",        "timezone_abbreviations", "bytea_output",
+	    "extra_float_digits", "quote_all_identifiers",  NULL};
 	char out[SQL_NAME_LEN];
 
 	step(s);

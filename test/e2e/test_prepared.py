@@ -369,7 +369,7 @@ def test_psycopg_prepares_what_it_runs_often(turning):
             turns.change()
 
 
-# What a text means when it is prepared: the parameter, two of its values, the text.
+# What a text means when it is prepared, or planned: the parameter, two of its values, the text.
 MEANINGS = {
     "dates": ("DateStyle", "SQL, DMY", "SQL, MDY", "select extract(month from '01/02/2020'::date)"),
     "zones": ("TimeZone", "UTC", "Asia/Tokyo", "select '2020-01-01 00:00'::timestamptz = "
@@ -377,6 +377,10 @@ MEANINGS = {
     "strings": ("standard_conforming_strings", "on", "off", r"select length('a\\b')"),
     "bytes": ("client_encoding", "UTF8", "LATIN1", "select length('\u00e9')"),
     "comparisons": ("transform_null_equals", "on", "off", "select null = null"),
+    # These are worked out when the text is planned.
+    "bytea": ("bytea_output", "hex", "escape", r"select '\x616263'::bytea::text"),
+    "floats": ("extra_float_digits", "1", "-10", "select (1.0::float8 / 3)::text"),
+    "identifiers": ("quote_all_identifiers", "on", "off", "select quote_ident('abc')"),
 }
 
 

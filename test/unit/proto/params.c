@@ -136,10 +136,13 @@ static void texts_mean_the_same_with_the_same_readers(void **state)
 	static const struct {
 		const char *name, *value;
 		bool is_reader;
-	} rows[] = {{"application_name", "a", false}, {"timezone", "UTC", true},
-		    {"TimeZone", "Asia/Tokyo", true}, {"work_mem", "1MB", false},
-		    {"search_path", "UTC", true},     {"datestyle", "SQL, DMY", true},
-		    {"client_encoding", "SQL", true}, {"jit", "off", false}};
+	} rows[] = {
+	    {"application_name", "a", false},     {"timezone", "UTC", true},
+	    {"TimeZone", "Asia/Tokyo", true},     {"work_mem", "1MB", false},
+	    {"search_path", "UTC", true},         {"datestyle", "SQL, DMY", true},
+	    {"client_encoding", "SQL", true},     {"jit", "off", false},
+	    {"bytea_output", "escape", true},     {"extra_float_digits", "0", true},
+	    {"quote_all_identifiers", "on", true}};
 	struct params_store store;
 	struct params *set;
 
