@@ -240,7 +240,7 @@ static void take_unset(struct server *s, struct slice name, struct slice value)
 
 	if (!altered_has_reset(&session->asked, name) &&
 	    params_find(s->base, name, &base) && slice_equal(base, value) &&
-	    !prepare_is_back_at_base(s->client, name))
+	    !(session->may_be_at_base && prepare_is_back_at_base(s->client, name)))
 		return;
 	if (has(session->set, name) || is_left_there(session, name) ||
 	    !params_is_settable(name) || is_custom(name) || slice_is_text(name, "role") ||

@@ -113,14 +113,14 @@ static bool set_as_base(struct client *c, struct params_store *store, struct buf
 	return is_fine;
 }
 
-void prepare_start(struct client *c, struct server *s)
+static void start(struct client *c, struct server *s, bool is_attached)
 {
 	static const char forget[] = "DISCARD SEQUENCES;";
 	struct buffer sql = {0};
 	bool forgets = sequences_must_forget(c, s);
 	/* Behind what the client has said already it would undo that. */
-	bool may_be_at_base = c->session && c->session->may_be_at_base &&
-			      session_is_shared(c) && tracker_is_idle(&s->tracker);
+	bool may_be_at_base = is_attached && c->session && c->session->may_be_at_base &&
+			      session_is_shared(c);
 
 	if (s->suits == c->params && !forgets && !may_be_at_base) {
 		regain_note_beginning(c, s);
@@ -136,6 +136,16 @@ void prepare_start(struct client *c, struct server *s)
 	else
 		ask_for(s, buffer_bytes(&sql), forgets);
 	buffer_fini(&sql);
+}
+
+void prepare_start(struct client *c, struct server *s)
+{
+	start(c, s, true);
+}
+
+void prepare_again(struct client *c, struct server *s)
+{
+	start(c, s, false);
 }
 
 bool prepare_is_pending(const struct client *c)
@@ -220,6 +230,8 @@ static void want(struct server *s, struct slice name, struct slice value)
 	writer_finish(&w);
 	stream_corked(&c->stream);
 	set_value(store_of(s), &c->params, name, value);
+	if (prepare_is_back_at_base(c, name))
+		c->session->may_be_at_base = true;
 }
 
 bool prepare_reported(struct server *s, struct slice name, struct slice value)

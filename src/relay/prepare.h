@@ -13,6 +13,9 @@ struct server;
  * client's first message. Until a server has accepted a client's parameters once, its
  * messages wait for the answer. */
 void prepare_start(struct client *c, struct server *s);
+/* The same for a client that stays at its server, which may be about to change what it
+ * wants. */
+void prepare_again(struct client *c, struct server *s);
 
 /* Whether the client has set a parameter that is reported to what its server begins with,
  * while it began with something else itself. Then it has been SET in that server too. */

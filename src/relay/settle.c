@@ -230,7 +230,7 @@ static void on_discarded(struct server *s)
 	session->hints &= SQL_OF_OTHERS;
 	pin_set(c, session->has_loaded ? PIN_LOADED : 0);
 	if (session->pins != 0)
-		prepare_start(c, s);
+		prepare_again(c, s);
 }
 
 bool settle_begin(struct server *s)
@@ -352,7 +352,7 @@ static void on_success(struct server *s)
 	findings_forget(c);
 	/* It does not come by a new link to what it began with. */
 	if (session->pins != 0) {
-		prepare_start(c, s);
+		prepare_again(c, s);
 		go_on(c);
 	}
 	clean_release_if_done(s);

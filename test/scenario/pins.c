@@ -77,6 +77,41 @@ static void state_keeps_a_client_and_the_next_waits(void **state)
 	world_end(&w);
 }
 
+static void nothing_is_set_again_behind_what_a_pinned_client_has_said(void **state)
+{
+	struct world w;
+	struct slice value;
+
+	(void)state;
+	world_begin(&w, TWO);
+	struct actor *a = world_client(&w, "user=anna;database=app;application_name=x");
+	struct actor *s = world_server(&w, 1);
+	say(a, "Q[one]");
+	ASSERT_HEARS(s, "Q[SET \"application_name\" = 'x';]");
+	say(s, "S[application_name=x] C[SET] Z[I]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	heard(a);
+	pin(a, s, "Q[create temp table t(i int)]", "t");
+	/* What the server began with. */
+	say(a, "Q[SET application_name = '']");
+	ASSERT_HEARS(s, "Q[SET application_name = '']");
+	say(s, "S[application_name=] C[SET] Z[I]");
+	say(a, "Q[drop table u]");
+	ASSERT_HEARS(s, "Q[drop table u]");
+	say(s, "C[DROP TABLE] Z[I]");
+	assert_string_not_equal(heard(s), "");
+	say(a, "Q[SET application_name = 'mine']");
+	ASSERT_HEARS(s, "Q[SET application_name = 'mine']");
+	answer_state(s, "t");
+	ASSERT_HEARS(s, "");
+	say(s, "S[application_name=mine] C[SET] Z[I]");
+	assert_true(
+	    params_find(client_of(a)->params, slice_of_text("application_name"), &value));
+	assert_true(slice_is_text(value, "mine"));
+	world_end(&w);
+}
+
 static void what_is_not_there_keeps_nobody(void **state)
 {
 	struct world w;
@@ -464,6 +499,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(state_keeps_a_client_and_the_next_waits),
+	    cmocka_unit_test(nothing_is_set_again_behind_what_a_pinned_client_has_said),
 	    cmocka_unit_test(what_is_not_there_keeps_nobody),
 	    cmocka_unit_test(who_is_pinned_and_silent_for_too_long_goes),
 	    cmocka_unit_test(a_pin_ends_with_its_client_or_server),
