@@ -38,6 +38,9 @@
 #define WARM_LEAST_US (100 * USEC_PER_MSEC)
 #define WARM_MOST_US (5 * USEC_PER_SEC)
 
+/* How soon a pool looks again that other limits kept from looking. */
+#define LOOK_AGAIN_US (500 * USEC_PER_MSEC)
+
 /* How long claims are kept, and how long it takes until the next: where the last limit
  * does not give way, little is lost. */
 #define CLAIM_US USEC_PER_SEC
@@ -410,6 +413,23 @@ bool contention_must_yield(struct pool *p, const struct slot *slot, uint64_t now
 	return false;
 }
 
+/* When it has to go for this limit, or when to look again: that may be earlier if it is
+ * the turn of another pool then. The longer it has been idle, the later. */
+static uint64_t sought_due(const struct pool *p, const struct slot *slot,
+			   const struct usage *usage, uint64_t now_us)
+{
+	const struct pool *q = first_blocked(usage);
+
+	if (!q || q == p)
+		return CLOCK_NEVER;
+	uint64_t idle_us = clock_since(now_us, slot->since_us);
+	uint64_t again_us = now_us + (idle_us > SPARE_US ? idle_us : SPARE_US);
+	if (!is_sought(usage) || !demand_wants_for_line(q, now_us) ||
+	    other_obstacle(q, usage, now_us))
+		return again_us;
+	return clock_earlier(lending_due(slot, slot->since_us, q), again_us);
+}
+
 uint64_t contention_idle_due(const struct pool *p, const struct slot *slot,
 			     uint64_t now_us)
 {
@@ -417,15 +437,8 @@ uint64_t contention_idle_due(const struct pool *p, const struct slot *slot,
 
 	if (needs_it_itself(p))
 		return due_us;
-	for (int i = 0; i < USAGES_EACH; i++) {
-		struct usage *usage = p->usages[i];
-		struct pool *q = first_blocked(usage);
-
-		if (!is_sought(usage) || q == p || !demand_wants_for_line(q, now_us) ||
-		    other_obstacle(q, usage, now_us))
-			continue;
-		due_us = clock_earlier(due_us, lending_due(slot, slot->since_us, q));
-	}
+	for (int i = 0; i < USAGES_EACH; i++)
+		due_us = clock_earlier(due_us, sought_due(p, slot, p->usages[i], now_us));
 	return due_us;
 }
 
@@ -492,8 +505,6 @@ static struct slot *find_offer(const struct pool *p, uint64_t now_us,
 /* Whether giving up one under the limit that blocks it would help. */
 static bool is_worth_evicting(const struct pool *p)
 {
-	if (!p->blocked_by || !is_sought(p->blocked_by))
-		return false;
 	for (int i = 0; i < USAGES_EACH; i++)
 		if (p->usages[i] != p->blocked_by && room_for(p, p->usages[i]) == 0 &&
 		    TAILQ_EMPTY(&p->usages[i]->idle))
@@ -504,8 +515,11 @@ static bool is_worth_evicting(const struct pool *p)
 struct slot *pool_eviction_for(const struct pool *p, uint64_t now_us)
 {
 	uint64_t due_us;
-	struct slot *slot = is_worth_evicting(p) ? find_offer(p, now_us, &due_us) : NULL;
+	struct slot *slot;
 
+	if (!p->blocked_by || !is_sought(p->blocked_by) || !is_worth_evicting(p))
+		return NULL;
+	slot = find_offer(p, now_us, &due_us);
 	return slot && due_us <= now_us ? slot : NULL;
 }
 
@@ -513,9 +527,16 @@ uint64_t contention_next_eviction(const struct pool *p, uint64_t now_us)
 {
 	uint64_t due_us;
 
-	if (!is_worth_evicting(p) || !find_offer(p, now_us, &due_us) || due_us <= now_us)
+	if (!p->blocked_by)
 		return CLOCK_NEVER;
-	return due_us;
+	if (!is_sought(p->blocked_by))
+		return now_us + SPARE_US;
+	if (!is_worth_evicting(p))
+		return now_us + LOOK_AGAIN_US;
+	if (!find_offer(p, now_us, &due_us))
+		return CLOCK_NEVER;
+	/* One that is due goes now, but another pool may get what it leaves. */
+	return due_us > now_us ? due_us : now_us + SPARE_US;
 }
 
 /* ---- soundness ---- */

@@ -46,16 +46,16 @@ static inline bool contention_is_guarded(const struct pool *p)
  * can open one in its place. */
 bool contention_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us);
 
-/* When an idle server has to go because a pool waits that is owed more, as things are;
- * CLOCK_NEVER when none does. */
+/* When an idle server has to go because a pool waits that is owed more, or is to be judged
+ * again; CLOCK_NEVER when none waits. */
 uint64_t contention_idle_due(const struct pool *p, const struct slot *slot,
 			     uint64_t now_us);
 /* The same, after those who want nothing any more have lost their turns. */
 uint64_t contention_judge_idle(const struct pool *p, const struct slot *slot,
 			       uint64_t now_us);
 
-/* When pool_eviction_for() may find one that was not idle for long enough; CLOCK_NEVER
- * when there is none. */
+/* When pool_eviction_for() may find one that it does not find now; CLOCK_NEVER when only
+ * a server that becomes idle can change that. */
 uint64_t contention_next_eviction(const struct pool *p, uint64_t now_us);
 
 /* The longest idle of the pool that has most by weight, for whoever comes before pools;

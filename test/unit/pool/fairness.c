@@ -320,6 +320,36 @@ static void a_pool_squeezed_by_limits_is_served(void **state)
 	}
 }
 
+/* The simulation sees that nobody waits beside what it could have. */
+static void bursts_under_three_limits_overlook_nobody(void **state)
+{
+	enum { POOLS = 40 };
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 5; seed++) {
+		struct simulation *s = sim_begin(POOLS, POOLS * 3, 24);
+
+		s->dice.state = seed;
+		for (int i = 0; i < 2; i++)
+			s->g.database[i]->max_servers = s->g.user[i]->max_servers = 8;
+		s->g.process.max_servers = 12;
+		for (int i = 0; i < POOLS; i++) {
+			struct sim_pool *p = sim_add_pool(s, i % 2, i / 2 % 2);
+
+			p->longest_ms = i % 10 == 0 ? 300 : 20;
+			p->think_ms = i % 4 == 0 ? 3000 : 200;
+			set_rules(s, p, 1 + (unsigned)i % 5, i % 8 == 1);
+			sim_add_clients(s, p, 1 + (unsigned)i % 3);
+		}
+		sim_run(s, 60000);
+		for (int i = 0; i < POOLS; i++)
+			if (s->pools[i].longest_wait_us > 30 * SECOND)
+				fail_msg("%d waited for %llu us", i,
+					 (unsigned long long)s->pools[i].longest_wait_us);
+		sim_end(s);
+	}
+}
+
 /* ---- very many ---- */
 
 static void a_thousand_pools_have_one_server_in_turn(void **state)
@@ -358,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(what_is_guaranteed_is_had_at_once_and_kept),
 	    cmocka_unit_test(the_small_one_hardly_notices_the_greedy_one),
 	    cmocka_unit_test(a_pool_squeezed_by_limits_is_served),
+	    cmocka_unit_test(bursts_under_three_limits_overlook_nobody),
 	    cmocka_unit_test(a_thousand_pools_have_one_server_in_turn),
 	};
 

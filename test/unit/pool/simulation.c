@@ -53,7 +53,12 @@ static void match(struct simulation *s, struct sim_pool *p)
 	}
 }
 
-static void remove_slot(struct simulation *s, struct slot *slot);
+/* It goes at the end of the turn, and nobody gets it before. */
+static void close_slot(struct slot *slot)
+{
+	pool_retire(slot->pool, slot);
+	server_of(slot)->is_closing = true;
+}
 
 static void open_wanted(struct simulation *s, struct pool *p)
 {
@@ -62,7 +67,7 @@ static void open_wanted(struct simulation *s, struct pool *p)
 	struct slot *victim = pool_eviction_for(p, s->now);
 	sim_of(p)->look_us = pool_next_look(p, s->now);
 	if (victim)
-		remove_slot(s, victim);
+		close_slot(victim);
 }
 
 static void serve_blocked(struct simulation *s, struct usage *usage)
@@ -85,13 +90,26 @@ static void serve_limits(struct simulation *s, struct pool *p)
 		serve_blocked(s, p->usages[i]);
 }
 
-static void remove_slot(struct simulation *s, struct slot *slot)
+static struct sim_server *closing(struct simulation *s)
 {
-	struct pool *p = slot->pool;
+	for (unsigned i = 0; i < s->server_count; i++)
+		if (s->servers[i].is_closing)
+			return &s->servers[i];
+	return NULL;
+}
 
-	pool_remove(p, slot, s->now);
-	serve(s, p);
-	serve_limits(s, p);
+static void reap(struct simulation *s)
+{
+	struct sim_server *server;
+
+	while ((server = closing(s))) {
+		struct pool *p = server->slot.pool;
+
+		server->is_closing = false;
+		pool_remove(p, &server->slot, s->now);
+		serve(s, p);
+		serve_limits(s, p);
+	}
 }
 
 static void free_slot(struct simulation *s, struct slot *slot)
@@ -100,7 +118,7 @@ static void free_slot(struct simulation *s, struct slot *slot)
 
 	pool_give_back(p, slot, s->now);
 	if (pool_judge_idle(p, slot, s->now) != UPKEEP_KEEP) {
-		remove_slot(s, slot);
+		close_slot(slot);
 		return;
 	}
 	serve(s, p);
@@ -134,9 +152,11 @@ static void look_at_server(struct simulation *s, struct sim_server *server)
 {
 	struct slot *slot = &server->slot;
 
+	if (server->is_closing)
+		return;
 	if (slot->state == SLOT_IDLE && s->now >= server->look_us) {
 		if (pool_judge_idle(slot->pool, slot, s->now) != UPKEEP_KEEP) {
-			remove_slot(s, slot);
+			close_slot(slot);
 			return;
 		}
 		server->look_us = pool_idle_deadline(slot->pool, slot, s->now);
@@ -165,6 +185,21 @@ static void expect_nothing_lost(const struct simulation *s)
 	assert_int_equal(s->g.user[0]->servers + s->g.user[1]->servers, in_use);
 }
 
+/* Whoever could have a server that is idle elsewhere soon has it. */
+static void expect_nobody_overlooked(struct simulation *s)
+{
+	for (unsigned i = 0; i < s->pool_count; i++) {
+		struct sim_pool *p = &s->pools[i];
+
+		if (!p->pool.blocked_by || !pool_eviction_for(&p->pool, s->now))
+			p->overlooked_us = 0;
+		else if (p->overlooked_us == 0)
+			p->overlooked_us = s->now;
+		else if (s->now - p->overlooked_us > 250 * MSEC)
+			fail_msg("pool %u is overlooked", i);
+	}
+}
+
 static void tick(struct simulation *s)
 {
 	s->now += MSEC;
@@ -179,7 +214,9 @@ static void tick(struct simulation *s)
 			serve(s, &s->pools[i].pool);
 			serve_limits(s, &s->pools[i].pool);
 		}
+	reap(s);
 	expect_nothing_lost(s);
+	expect_nobody_overlooked(s);
 }
 
 void sim_run(struct simulation *s, unsigned ms)

@@ -20,11 +20,13 @@ struct sim_server {
 	struct sim_client *client;
 	uint64_t until_us; /* of a transaction or of opening */
 	uint64_t look_us;  /* its own deadline while it is idle */
+	bool is_closing;   /* removed at the end of the turn */
 };
 
 struct sim_pool {
 	struct pool pool;
 	uint64_t look_us;
+	uint64_t overlooked_us; /* it could have a server since; 0: it could not */
 	unsigned shortest_ms, longest_ms; /* of transactions */
 	unsigned think_ms;                /* of clients between them, at most; 0: none */
 	/* Since sim_forget(): */
