@@ -12,10 +12,11 @@ enum {
 	ENOUGH_SAMPLES = 30,
 	TRIAL_SAMPLES = 300, /* wanted in a trial, which waits for them so long: */
 	TRIAL_SECONDS = 3,
-	REST_MIN = 16,  /* windows from one trial to the next, */
-	REST_MAX = 128, /* longer each time that nothing new was learnt */
-	REST_SLOW = 3,  /* when times have grown a lot */
-	UNUSUAL = 32,   /* times the mean: that is not load */
+	REST_MIN = 16,    /* windows from one trial to the next, */
+	REST_MAX = 128,   /* longer each time that nothing new was learnt */
+	REST_SLOW = 3,    /* when times have grown a lot */
+	UNUSUAL = 32,     /* times the mean: that is not load */
+	MANY_UNUSUAL = 8, /* one in so many */
 };
 
 static const double smoothing = 0.2; /* what a new limit counts for */
@@ -57,14 +58,14 @@ static double exp_2(double log)
 	return (double)(1ULL << whole) * (1 + part - 0.34 * part * (1 - part));
 }
 
-/* The root, rounded down: how much the limit may grow in a window. */
+/* How much the limit may grow in a window: half the root. */
 static double room(double limit)
 {
 	unsigned root = 1;
 
 	while ((root + 1.0) * (root + 1.0) <= limit)
 		root++;
-	return root;
+	return root / 2.0;
 }
 
 void gradient_init(struct gradient *g, unsigned min, unsigned max)
@@ -206,7 +207,7 @@ static bool is_over(const struct gradient *g, uint64_t now_us)
 
 static void end_window(struct gradient *g, uint64_t now_us)
 {
-	if (g->window.is_frozen) {
+	if (g->window.is_frozen || g->window.unusual > g->window.samples / MANY_UNUSUAL) {
 		if (g->phase >= GRADIENT_LEAVING)
 			g->phase = g->before;
 	} else if (g->phase == GRADIENT_TRYING) {
@@ -220,8 +221,18 @@ static void end_window(struct gradient *g, uint64_t now_us)
 	begin_window(g, now_us);
 }
 
+static bool is_unusual(const struct gradient_window *w, uint64_t first_byte_us)
+{
+	return w->samples >= ENOUGH_SAMPLES &&
+	       (double)first_byte_us > mean_us(w) * UNUSUAL;
+}
+
 static void note(struct gradient_window *w, uint64_t first_byte_us, unsigned in_flight)
 {
+	if (is_unusual(w, first_byte_us)) {
+		w->unusual++;
+		return;
+	}
 	w->log_sum += log_2(first_byte_us > 0 ? (double)first_byte_us : 1);
 	w->in_flight += in_flight;
 	w->samples++;
@@ -245,12 +256,6 @@ bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_fli
 	}
 	note(&g->window, first_byte_us, in_flight);
 	return is_due;
-}
-
-bool gradient_is_unusual(const struct gradient *g, uint64_t first_byte_us)
-{
-	return g->window.samples >= ENOUGH_SAMPLES &&
-	       (double)first_byte_us > mean_us(&g->window) * UNUSUAL;
 }
 
 void gradient_freeze(struct gradient *g)

@@ -20,6 +20,7 @@ struct gradient_window {
 	double in_flight;  /* sum */
 	unsigned samples;
 	unsigned busiest; /* most in flight */
+	unsigned unusual; /* samples left out */
 	bool is_frozen;   /* it does not count */
 };
 
@@ -52,10 +53,6 @@ void gradient_set_bounds(struct gradient *g, unsigned min, unsigned max);
  */
 bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_flight,
 		     uint64_t now_us);
-
-/* Whether an answer took so much longer than the others of this window that it must have
- * waited for something else than its turn: for a lock, most likely. */
-bool gradient_is_unusual(const struct gradient *g, uint64_t first_byte_us);
 
 /* What is measured in this window says nothing about load: somebody waits for a lock. */
 void gradient_freeze(struct gradient *g);

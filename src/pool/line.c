@@ -298,12 +298,6 @@ void pool_end_work(struct pool *p, struct slot *slot, uint64_t now_us)
 
 void pool_note_first_byte(struct pool *p, uint64_t after_us, uint64_t now_us)
 {
-	struct gradient *g = &p->gradient;
-
-	if (p->rules.adaptive_pool == TRIAL_OFF)
-		return;
-	if (gradient_is_unusual(g, after_us))
-		gradient_freeze(g);
-	else
-		gradient_sample(g, after_us, pool_at_work(p), now_us);
+	if (p->rules.adaptive_pool != TRIAL_OFF)
+		gradient_sample(&p->gradient, after_us, pool_at_work(p), now_us);
 }

@@ -221,6 +221,35 @@ static void waiting_for_locks_does_not_count(void **state)
 	assert_int_equal((unsigned)m.g.limit, before);
 }
 
+/* Answers of which so many in a hundred take ten thousand times as long. */
+static unsigned looks_with_long_ones(unsigned percent, unsigned *out_limit)
+{
+	struct gradient g;
+	struct dice dice = {42};
+	unsigned looks = 0;
+
+	gradient_init(&g, 1, 100);
+	for (unsigned i = 0; i < 600000; i++) {
+		bool is_long = dice_of(&dice, 100) < percent;
+
+		looks += gradient_sample(&g, is_long ? 10000000 : 1000,
+					 gradient_limit(&g), 1 + i * 200);
+	}
+	*out_limit = (unsigned)g.limit;
+	return looks;
+}
+
+static void many_that_take_far_longer_freeze_the_window(void **state)
+{
+	unsigned limit;
+
+	(void)state;
+	assert_true(looks_with_long_ones(5, &limit) > 100);
+	assert_int_equal(limit, 100);
+	assert_true(looks_with_long_ones(20, &limit) > 100);
+	assert_int_equal(limit, 20);
+}
+
 static void a_few_long_queries_are_no_load(void **state)
 {
 	struct gradient g;
@@ -271,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(thin_evidence_changes_nothing),
 	    cmocka_unit_test(the_limit_is_looked_at_once_a_second),
 	    cmocka_unit_test(waiting_for_locks_does_not_count),
+	    cmocka_unit_test(many_that_take_far_longer_freeze_the_window),
 	    cmocka_unit_test(a_few_long_queries_are_no_load),
 	    cmocka_unit_test(times_of_nothing_and_of_ages_are_times),
 	};

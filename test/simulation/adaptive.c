@@ -1,0 +1,125 @@
+/*
+ * A pool before a database that does only so much at a time, and less when more is asked
+ * of it: the pool finds out how many servers do most.
+ */
+#include "simulation/simulation.h"
+
+enum {
+	POOL_SIZE = 100,
+	CLIENTS = 200,
+	PER_SECOND = 2000, /* at best */
+	LEARNING = 30,     /* seconds until it is measured, */
+	SECONDS = 60,      /* and for how long */
+};
+
+static const double slowdown =
+    0.1; /* with twice as many at work as it can do at a time */
+static const unsigned sizes[] = {1, 2, 4, 8, 16, 32, 64};
+
+static struct simulation *begin(unsigned cores, enum trial adaptive, int pool_size)
+{
+	struct simulation *s = simulation_begin();
+
+	s->machine.cores = cores;
+	s->machine.slowdown = slowdown;
+	s->rules.pool_size = pool_size;
+	s->rules.adaptive_pool = adaptive;
+	simulation_add_pool(s, 0, 0);
+	simulation_add_crowd(s, &(struct crowd){.class = PRIORITY_NORMAL,
+						.clients = CLIENTS,
+						.held_us = cores * SECOND / PER_SECOND});
+	return s;
+}
+
+static double served_per_second(struct simulation *s, unsigned seconds)
+{
+	simulation_forget(s);
+	simulation_run(s, seconds * SECOND);
+	return (double)s->crowds[0].served / seconds;
+}
+
+static double with_fixed_size(unsigned cores, int size)
+{
+	struct simulation *s = begin(cores, TRIAL_OFF, size);
+	double found;
+
+	simulation_run(s, SECOND);
+	found = served_per_second(s, 10);
+	simulation_end(s);
+	return found;
+}
+
+/* Of those around the best, so that luck is on its side. */
+static double with_best_size(unsigned cores)
+{
+	double best = 0;
+
+	for (unsigned size = cores; size <= cores + cores / 4 + 2; size++) {
+		double found = with_fixed_size(cores, (int)size);
+
+		best = found > best ? found : best;
+	}
+	return best;
+}
+
+static void a_pool_of_a_hundred_does_what_the_best_size_does(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		struct simulation *s = begin(sizes[i], TRIAL_ON, POOL_SIZE);
+		double best = with_best_size(sizes[i]), found;
+
+		simulation_run(s, LEARNING * SECOND);
+		found = served_per_second(s, SECONDS);
+		print_message("# %2u at a time: best %.0f, all %d %.0f, adaptive %.0f "
+			      "(%.3f), limit %u\n",
+			      sizes[i], best, POOL_SIZE,
+			      with_fixed_size(sizes[i], POOL_SIZE), found, found / best,
+			      pool_working_limit(&s->pools[0]));
+		assert_true(found >= 0.95 * best);
+		simulation_end(s);
+	}
+}
+
+static void a_trial_run_only_looks(void **state)
+{
+	struct simulation *s = begin(4, TRIAL_LOG, POOL_SIZE);
+
+	(void)state;
+	simulation_run(s, LEARNING * SECOND);
+	assert_int_equal(pool_at_work(&s->pools[0]), POOL_SIZE);
+	simulation_end(s);
+}
+
+static void a_database_that_loses_its_neighbours_is_noticed(void **state)
+{
+	struct simulation *s = begin(4, TRIAL_ON, POOL_SIZE);
+	double found;
+
+	(void)state;
+	simulation_run(s, LEARNING * SECOND);
+	s->machine.cores = 16;
+	simulation_run(s, 2 * LEARNING * SECOND);
+	found = served_per_second(s, SECONDS);
+	print_message("# four times as much at a time: %.0f of %u, limit %u\n", found,
+		      4 * PER_SECOND, pool_working_limit(&s->pools[0]));
+	assert_true(found >= 0.9 * 4 * PER_SECOND);
+	s->machine.cores = 2;
+	simulation_run(s, LEARNING * SECOND);
+	found = served_per_second(s, SECONDS);
+	print_message("# an eighth of that: %.0f of %u, limit %u\n", found,
+		      PER_SECOND / 2, pool_working_limit(&s->pools[0]));
+	assert_true(found >= 0.9 * PER_SECOND / 2);
+	simulation_end(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_pool_of_a_hundred_does_what_the_best_size_does),
+	    cmocka_unit_test(a_trial_run_only_looks),
+	    cmocka_unit_test(a_database_that_loses_its_neighbours_is_noticed),
+	};
+
+	return cmocka_run_group_tests(tests, simulation_tell_seed, NULL);
+}
