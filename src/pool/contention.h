@@ -46,8 +46,8 @@ static inline bool contention_is_guarded(const struct pool *p)
  * can open one in its place. */
 bool contention_must_yield(struct pool *p, const struct slot *slot, uint64_t now_us);
 
-/* When an idle server has to go because a pool waits that is owed more, or is to be judged
- * again; CLOCK_NEVER when none waits. */
+/* When an idle server has to go because a pool waits that is owed more, or is to be
+ * judged again; CLOCK_NEVER when none waits. */
 uint64_t contention_idle_due(const struct pool *p, const struct slot *slot,
 			     uint64_t now_us);
 /* The same, after those who want nothing any more have lost their turns. */
