@@ -77,18 +77,41 @@ static struct lane *longest(const struct ring *ring)
 	return found;
 }
 
-struct waiter *admission_yields_to(struct admission *a, const struct asker *asker)
+/* How many of the places in line its reserve keeps for a class: none of a short one, in
+ * which a single place would be more than that. */
+static unsigned reserved_places(const struct admission *a, int class,
+				const struct priority_reserve *reserve)
 {
-	const struct lane *own = lane_of(a, asker);
-	const struct lane *most;
+	return a->max > 0
+		   ? (unsigned)((uint64_t)a->max * reserve->percent[class] / A_TURN)
+		   : 0;
+}
 
-	for (int class = PRIORITY_LOW; class > asker->class; class --)
-		if (a->classes[class].count > 0)
+/* Of the classes from `from` up to `to`, the newest of the lowest that has more places
+ * than are reserved for it; NULL when none has. */
+static struct waiter *dispensable(struct admission *a, int from, int to,
+				  const struct priority_reserve *reserve)
+{
+	for (int class = from; class >= to; class --)
+		if (a->classes[class].count > reserved_places(a, class, reserve))
 			return newest_of(longest(&a->classes[class].ring));
-	most = longest(&a->classes[asker->class].ring);
-	if (!most || most == own || most->count <= (own ? own->count : 0) + 1)
+	return NULL;
+}
+
+struct waiter *admission_yields_to(struct admission *a, const struct asker *asker,
+				   const struct priority_reserve *reserve)
+{
+	const struct class_line *line = &a->classes[asker->class];
+	const struct lane *own = lane_of(a, asker), *most = longest(&line->ring);
+	struct waiter *lower = dispensable(a, PRIORITY_LOW, asker->class + 1, reserve);
+
+	if (lower)
+		return lower;
+	if (most && most != own && most->count > (own ? own->count : 0) + 1)
+		return newest_of(most);
+	if (line->count >= reserved_places(a, asker->class, reserve))
 		return NULL;
-	return newest_of(most);
+	return dispensable(a, asker->class - 1, PRIORITY_CRITICAL, reserve);
 }
 
 unsigned admission_ahead(struct admission *a, const struct asker *asker,

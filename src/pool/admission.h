@@ -7,7 +7,8 @@
  * users take turns by server time (lane.h), and those of one user are served in order of
  * arrival; the other way round while the line is longer than it has to be (codel.h). The
  * line is bounded: who would make it longer is not let in, unless somebody of a lower
- * class, or of a user with more than his share of the line, can make room.
+ * class, or of a user with more than his share of the line, can make room. Of its places,
+ * too, each class has its reserve.
  *
  * Knows nothing of clocks and timeouts: callers say what time it is.
  */
@@ -49,9 +50,11 @@ void admission_fini(struct admission *a); /* nobody may wait, nothing be at work
 bool admission_is_full(const struct admission *a, unsigned servers_coming);
 
 /* Who of a full line has to make room for this one: the newest of the lowest class below
- * his, or of a user of his class who has more than his share of the line; NULL when it
- * is nobody. */
-struct waiter *admission_yields_to(struct admission *a, const struct asker *asker);
+ * his, or of a user of his class who has more than his share of the line, or of a higher
+ * class while his own has fewer places than its reserve; NULL when it is nobody. A class
+ * keeps the places of its reserve. */
+struct waiter *admission_yields_to(struct admission *a, const struct asker *asker,
+				   const struct priority_reserve *reserve);
 
 /* How many of those who wait would be served before one who comes now, if nobody came
  * after him. */

@@ -180,7 +180,7 @@ static void judge_length(struct pool *p, const struct asker *asker, uint64_t now
 {
 	if (!is_full(p, now_us))
 		return;
-	out->displaced = admission_yields_to(&p->line, asker);
+	out->displaced = admission_yields_to(&p->line, asker, &p->rules.priority_reserve);
 	if (!out->displaced)
 		refuse(p, TRIAL_ON, REFUSAL_FULL, out);
 }

@@ -344,6 +344,7 @@ static void who_is_ahead_depends_on_class_and_on_turns(void **state)
 
 static void room_is_made_by_the_least_important_and_the_greediest(void **state)
 {
+	static const struct priority_reserve nothing = {{0}};
 	struct usage greedy, modest;
 	struct waiter w[6] = {0};
 	struct admission a;
@@ -353,19 +354,71 @@ static void room_is_made_by_the_least_important_and_the_greediest(void **state)
 	admission_init(&a, 3);
 	for (int i = 0; i < 3; i++)
 		stand_as(&a, &w[i], PRIORITY_NORMAL, &greedy, 0);
-	assert_ptr_equal(admission_yields_to(&a, &asker), &w[2]);
+	assert_ptr_equal(admission_yields_to(&a, &asker, &nothing), &w[2]);
 	asker.user = &greedy;
-	assert_null(admission_yields_to(&a, &asker));
+	assert_null(admission_yields_to(&a, &asker, &nothing));
 	asker.class = PRIORITY_LOW;
-	assert_null(admission_yields_to(&a, &asker));
+	assert_null(admission_yields_to(&a, &asker, &nothing));
 	asker.class = PRIORITY_HIGH;
-	assert_ptr_equal(admission_yields_to(&a, &asker), &w[2]);
+	assert_ptr_equal(admission_yields_to(&a, &asker, &nothing), &w[2]);
 	stand_as(&a, &w[3], PRIORITY_LOW, &greedy, 0);
 	stand_as(&a, &w[4], PRIORITY_LOW, &modest, 0);
 	stand_as(&a, &w[5], PRIORITY_LOW, &greedy, 0);
-	assert_ptr_equal(admission_yields_to(&a, &asker), &w[5]);
+	assert_ptr_equal(admission_yields_to(&a, &asker, &nothing), &w[5]);
 	while (admission_first(&a))
 		admission_leave(admission_first(&a));
+	admission_fini(&a);
+}
+
+static void a_class_keeps_its_places_in_a_full_line(void **state)
+{
+	static const struct priority_reserve reserve = {
+	    .percent = {[PRIORITY_NORMAL] = 30, [PRIORITY_LOW] = 10}};
+	static const struct priority_reserve nothing = {{0}};
+	struct waiter w[10] = {0};
+	struct admission a;
+	struct asker asker = {.weight = 1, .class = PRIORITY_LOW};
+
+	(void)state;
+	admission_init(&a, 10);
+	for (int i = 0; i < 10; i++)
+		stand_as(&a, &w[i], PRIORITY_HIGH, NULL, 0);
+	/* One place is his class's, however many of a higher one have come before. */
+	assert_ptr_equal(admission_yields_to(&a, &asker, &reserve), &w[9]);
+	assert_null(admission_yields_to(&a, &asker, &nothing));
+	admission_leave(&w[9]);
+	stand_as(&a, &w[9], PRIORITY_LOW, NULL, 0);
+	assert_null(admission_yields_to(&a, &asker, &reserve));
+	/* Nor do they take it from him. */
+	asker.class = PRIORITY_HIGH;
+	assert_null(admission_yields_to(&a, &asker, &reserve));
+	asker.class = PRIORITY_NORMAL;
+	assert_ptr_equal(admission_yields_to(&a, &asker, &reserve), &w[8]);
+	/* What is more than the reserve makes room, the lowest first. */
+	admission_leave(&w[8]);
+	stand_as(&a, &w[8], PRIORITY_LOW, NULL, 0);
+	assert_ptr_equal(admission_yields_to(&a, &asker, &reserve), &w[8]);
+	while (admission_first(&a))
+		admission_leave(admission_first(&a));
+	admission_fini(&a);
+}
+
+static void a_short_line_has_no_reserved_places(void **state)
+{
+	static const struct priority_reserve reserve = {.percent = {[PRIORITY_LOW] = 5}};
+	struct asker asker = {.weight = 1, .class = PRIORITY_HIGH};
+	struct waiter w = {0};
+	struct admission a;
+
+	(void)state;
+	admission_init(&a, 1);
+	stand_as(&a, &w, PRIORITY_LOW, NULL, 0);
+	assert_ptr_equal(admission_yields_to(&a, &asker, &reserve), &w);
+	admission_leave(&w);
+	stand_as(&a, &w, PRIORITY_HIGH, NULL, 0);
+	asker.class = PRIORITY_LOW;
+	assert_null(admission_yields_to(&a, &asker, &reserve));
+	admission_leave(&w);
 	admission_fini(&a);
 }
 
@@ -454,6 +507,8 @@ int main(void)
 	    cmocka_unit_test(users_take_turns_by_server_time),
 	    cmocka_unit_test(who_is_ahead_depends_on_class_and_on_turns),
 	    cmocka_unit_test(room_is_made_by_the_least_important_and_the_greediest),
+	    cmocka_unit_test(a_class_keeps_its_places_in_a_full_line),
+	    cmocka_unit_test(a_short_line_has_no_reserved_places),
 	    cmocka_unit_test(a_standing_line_is_cut_at_its_head_and_served_from_its_end),
 	    cmocka_unit_test(a_policy_on_trial_serves_in_order_and_says_who_is_late),
 	};
