@@ -75,10 +75,12 @@ unsigned pool_usable(const struct pool *p)
 	return idle < limit - at_work ? idle : limit - at_work;
 }
 
-/* Who waits already is not overtaken, even if a server is idle at the moment. */
+/* Who waits already is not overtaken, even if a server is idle at the moment; unless it
+ * is for one that is looked after, as those do who have one checked for them. */
 bool pool_may_take(const struct pool *p)
 {
-	return p->line.count == 0 && pool_usable(p) > 0 && !pool_is_paused(p);
+	return p->line.count <= p->counts[SLOT_CLEANING] && pool_usable(p) > 0 &&
+	       !pool_is_paused(p);
 }
 
 struct slot *pool_take(struct pool *p, uint8_t class, uint64_t now_us)

@@ -120,7 +120,8 @@ unsigned pool_working_limit(const struct pool *p);
 /* Idle servers that may be handed out. */
 unsigned pool_usable(const struct pool *p);
 
-/* Whether a client gets a server without waiting: one is free, and nobody is before him.
+/* Whether a client gets a server without waiting: one is free, and those who are before
+ * him have others, which are being made fit for them.
  */
 bool pool_may_take(const struct pool *p);
 
