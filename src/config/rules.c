@@ -41,6 +41,12 @@ static unsigned weight_of(const struct database *database, const struct user_ent
 	return weight * rules_user_weight(user);
 }
 
+/* A server that belongs to a session says nothing of how busy PostgreSQL is. */
+static enum trial adaptive_pool_of(const struct rules *rules, enum trial wanted)
+{
+	return rules->pool_mode == POOL_MODE_SESSION ? TRIAL_OFF : wanted;
+}
+
 void rules_resolve(const struct config *config, const struct database *database,
 		   const struct user_entry *user, struct rules *out)
 {
@@ -56,7 +62,6 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .max_queue = RESOLVE(max_queue, s->max_queue),
 	    .max_queue_of = max_queue_of(database, user),
 	    .queue_policy = RESOLVE(queue_policy, s->queue_policy),
-	    .adaptive_pool = RESOLVE(adaptive_pool, s->adaptive_pool),
 	    .priority = RESOLVE(priority, s->priority),
 	    .max_priority = RESOLVE(max_priority, s->max_priority),
 	    .queue_prediction = s->queue_prediction,
@@ -88,6 +93,8 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .server_idle_timeout = s->server_idle_timeout,
 	    .hold_on_failure = RESOLVE(hold_on_failure, s->hold_on_failure),
 	};
+	out->adaptive_pool =
+	    adaptive_pool_of(out, RESOLVE(adaptive_pool, s->adaptive_pool));
 }
 
 int rules_max_pinned(const struct rules *rules)
