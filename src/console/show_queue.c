@@ -55,6 +55,16 @@ static void show_servers_at_work(struct row *row, const struct pool *pool)
 	row_count(row, forecast_spread(&pool->forecast));
 }
 
+/* The least of those that are set; 0 when none is. */
+static uint64_t longest_wait(const struct rules *rules)
+{
+	uint64_t queue_us = rules->max_queue_wait, query_us = rules->query_wait_timeout;
+
+	if (queue_us == 0 || (query_us > 0 && query_us < queue_us))
+		return query_us;
+	return queue_us;
+}
+
 /* Of somebody of the pool's own user and class. */
 static void show_waits(struct row *row, const struct show *show, struct pool *pool)
 {
@@ -64,8 +74,7 @@ static void show_waits(struct row *row, const struct show *show, struct pool *po
 
 	row_count(row, pool_expected_wait(pool, &asker, show->now_us));
 	row_count(row, pool_longest_wait(pool, show->now_us));
-	row_count(row, rules->max_queue_wait > 0 ? rules->max_queue_wait
-						 : rules->query_wait_timeout);
+	row_count(row, longest_wait(rules));
 }
 
 static bool is_standing(const struct pool *pool)
