@@ -62,6 +62,7 @@ static void grant(struct dispatcher *d, struct server *s, struct client *c)
 
 static bool serve_next(struct dispatcher *d, struct pool *pool)
 {
+	uint64_t spared = pool->spared[REFUSAL_LATE];
 	struct slot *slot;
 	struct waiter *waiter;
 
@@ -69,6 +70,8 @@ static bool serve_next(struct dispatcher *d, struct pool *pool)
 	case POOL_NO_MATCH:
 		return false;
 	case POOL_MATCHED:
+		if (pool->spared[REFUSAL_LATE] != spared)
+			refusal_log_late(waiter->owner);
 		grant(d, server_of_slot(slot), waiter->owner);
 		return true;
 	case POOL_REJECTED:

@@ -167,7 +167,7 @@ static void print_line(const struct pool *p, const struct wait *w, uint64_t now_
 {
 	char wait[96], limit[32] = "none";
 
-	if (p->line.max == 0) {
+	if (p->line.max == 0 && w->reason == REFUSAL_FULL) {
 		snprintf(out, TEXT_LEN,
 			 "No server is free, and a limit of 0 lets no "
 			 "client wait for one.");
@@ -275,20 +275,36 @@ void refusal_at_arrival(struct client *c, const struct standing *standing,
 	tell(c, &w);
 }
 
+static void log_trial(const struct client *c, const struct wait *w)
+{
+	struct dispatcher *d = c->dispatcher;
+	char prefix[CLIENT_PREFIX_LEN], message[TEXT_LEN], detail[TEXT_LEN];
+	unsigned skipped;
+
+	if (!log_limit_may(&d->trial_log, dispatcher_now(d), &skipped))
+		return;
+	print_message(c->pool, w, message);
+	print_line(c->pool, w, dispatcher_now(d), detail);
+	log_write(LOG_LEVEL_LOG, client_prefix(c, prefix), "would be rejected: %s; %s",
+		  message, detail);
+}
+
 void refusal_log_trial(struct client *c, const struct standing *standing,
 		       const struct pool_ruling *ruling)
 {
 	struct wait w = wait_at_arrival(standing, ruling);
-	char prefix[CLIENT_PREFIX_LEN], message[TEXT_LEN], detail[TEXT_LEN];
-	unsigned skipped;
 
-	if (!log_limit_may(&c->dispatcher->trial_log, dispatcher_now(c->dispatcher),
-			   &skipped))
-		return;
-	print_message(c->pool, &w, message);
-	print_line(c->pool, &w, dispatcher_now(c->dispatcher), detail);
-	log_write(LOG_LEVEL_LOG, client_prefix(c, prefix), "would be rejected: %s; %s",
-		  message, detail);
+	log_trial(c, &w);
+}
+
+void refusal_log_late(struct client *c)
+{
+	uint64_t now_us = dispatcher_now(c->dispatcher);
+	struct wait w = {.reason = REFUSAL_LATE,
+			 .waited_us = clock_since(now_us, c->waiter->since_us),
+			 .class = c->waiter->asker.class};
+
+	log_trial(c, &w);
 }
 
 void refusal_from_line(struct client *c, enum refusal_reason reason)

@@ -17,6 +17,9 @@ void refusal_at_arrival(struct client *c, const struct standing *standing,
 /* It would not have been, were it not for a setting that is on trial: the log says so. */
 void refusal_log_trial(struct client *c, const struct standing *standing,
 		       const struct pool_ruling *ruling);
+/* It has come to the head of the line and is served, but would not be for the same
+ * reason. */
+void refusal_log_late(struct client *c);
 /* It has been in line, and will not be served from there: for this reason. */
 void refusal_from_line(struct client *c, enum refusal_reason reason);
 /* There is no memory for a place in line. */

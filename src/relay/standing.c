@@ -47,13 +47,13 @@ static bool asks_for_class(const struct client *c, enum priority *out)
 {
 	const struct settings *settings = &c->dispatcher->config->settings;
 	char value[VALUE_LEN];
+	struct slice name;
 
 	if (find(c, "pooler.priority", value) && priority_parse(value, out))
 		return true;
 	return settings->priority_applications[0] != '\0' &&
-	       find(c, "application_name", value) &&
-	       priorities_match(settings->priority_applications, slice_of_text(value),
-				out);
+	       params_find(c->params, slice_of_text("application_name"), &name) &&
+	       priorities_match(settings->priority_applications, name, out);
 }
 
 static enum priority class_of(const struct client *c, const struct rules *rules)

@@ -70,6 +70,9 @@ def test_the_limit_of_the_database_and_of_the_user_count_for_more(make_pooler):
     for user, limit in (("alice", 30), ("bob", 20)):
         pooler.login(user=user).value("select 1")
         assert queue(pooler, user)["max_wait_us"] == limit * 1e6
+    pooler.reload(query_wait_timeout=25)
+    for user, limit in (("alice", 25), ("bob", 20)):
+        assert queue(pooler, user)["max_wait_us"] == limit * 1e6
 
 
 def test_a_prediction_on_trial_lets_everybody_in_and_says_who_would_not_be(learned):
@@ -254,6 +257,7 @@ def test_a_policy_on_trial_serves_everybody(make_pooler):
     assert served["all"] > 0 and not refused
     row = queue(pooler)
     assert row["late"] == 0 and row["would_late"] > 0
+    assert "would be rejected: queue does not get shorter" in pooler.output()
 
 
 @pytest.mark.parametrize("state", ["log", "on"])
