@@ -17,6 +17,24 @@ def most_backends_during(cluster, wires, where="true", rounds=3):
     return most
 
 
+SERVERS = ("sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used",
+           "sv_tested", "sv_login")
+
+
+def most_servers_during(pooler, wires, rounds=3, **where):
+    """As the pooler counts them: where pools share a limit, one that was closed for another
+    may be seen in PostgreSQL for a moment more."""
+    most = 0
+    for _ in range(rounds):
+        for wire in wires:
+            wire.send(query("select pg_sleep(0.05)"))
+        for wire in wires:
+            most = max(most, sum(int(row[state]) for row in pooler.show("POOLS") for state in SERVERS
+                                 if row.items() >= where.items() and row["database"] != "pgbouncer"))
+            assert not wire.until("Z").errors
+    return most
+
+
 def test_default_pool_size_caps_the_servers(make_pooler, cluster):
     pooler = make_pooler(default_pool_size=3)
     wires = [pooler.login() for _ in range(20)]
@@ -51,10 +69,10 @@ def test_no_more_servers_are_opened_than_are_needed(make_pooler, cluster):
     assert len(cluster.backends()) == 1
 
 
-def test_max_db_connections_holds_over_all_users(make_pooler, cluster):
+def test_max_db_connections_holds_over_all_users(make_pooler):
     pooler = make_pooler(max_db_connections=3)
     wires = [pooler.login(user=user) for user in ("alice", "bob", "carol") for _ in range(4)]
-    assert most_backends_during(cluster, wires) <= 3
+    assert most_servers_during(pooler, wires) <= 3
 
 
 def test_max_db_connections_takes_idle_servers_of_other_users(make_pooler, cluster):
@@ -64,17 +82,17 @@ def test_max_db_connections_takes_idle_servers_of_other_users(make_pooler, clust
         assert len(cluster.backends()) <= 1
 
 
-def test_max_db_connections_of_one_entry_is_its_own(make_pooler, cluster):
+def test_max_db_connections_of_one_entry_is_its_own(make_pooler):
     pooler = make_pooler(databases={"app": {"max_db_connections": 1}, "other": {}})
     wires = [pooler.login(user=user) for user in ("alice", "bob") for _ in range(3)]
     wires += [pooler.login("other") for _ in range(3)]
-    assert most_backends_during(cluster, wires, "datname = 'app'") <= 1
+    assert most_servers_during(pooler, wires, database="app") <= 1
 
 
-def test_max_user_connections_holds_over_all_databases(make_pooler, cluster):
+def test_max_user_connections_holds_over_all_databases(make_pooler):
     pooler = make_pooler(max_user_connections=2, databases={"app": {}, "other": {}})
     wires = [pooler.login(name) for name in ("app", "other") for _ in range(5)]
-    assert most_backends_during(cluster, wires, "usename = 'alice'") <= 2
+    assert most_servers_during(pooler, wires, user="alice") <= 2
 
 
 def test_max_user_connections_of_one_user_beats_the_global_one(make_pooler, cluster):
@@ -83,22 +101,22 @@ def test_max_user_connections_of_one_user_beats_the_global_one(make_pooler, clus
     assert most_backends_during(cluster, wires, "usename = 'bob'") == 1
 
 
-def test_max_server_connections_holds_over_all_databases_and_users(make_pooler, cluster):
+def test_max_server_connections_holds_over_all_databases_and_users(make_pooler):
     pooler = make_pooler(max_server_connections=3, databases={"app": {}, "other": {}})
     wires = [pooler.login(name, user=user) for name in ("app", "other")
              for user in ("alice", "bob") for _ in range(3)]
-    assert most_backends_during(cluster, wires) <= 3
+    assert most_servers_during(pooler, wires) <= 3
 
 
 def test_max_server_connections_can_be_raised_and_lowered_at_any_time(make_pooler, cluster):
     pooler = make_pooler(max_server_connections=2, databases={"app": {}, "other": {}})
     wires = [pooler.login(name) for name in ("app", "other") for _ in range(4)]
-    assert most_backends_during(cluster, wires) == 2
+    assert most_servers_during(pooler, wires) == 2
     pooler.reload(max_server_connections=5)
-    assert most_backends_during(cluster, wires) == 5
+    assert most_servers_during(pooler, wires) == 5
     pooler.reload(max_server_connections=1)
     wait_until(lambda: len(cluster.backends()) <= 1, 5)
-    assert most_backends_during(cluster, wires) == 1
+    assert most_servers_during(pooler, wires) == 1
 
 
 def test_min_pool_size_keeps_servers_ready(make_pooler, cluster):
