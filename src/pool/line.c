@@ -59,6 +59,12 @@ bool pool_is_paused(const struct pool *p)
 	return *p->paused_all != 0 || p->database_usage->gate.is_paused;
 }
 
+bool pool_is_suspended(const struct pool *p)
+{
+	return pool_is_paused(p) ||
+	       (p->total == p->counts[SLOT_OPENING] && opening_is_down(&p->opening));
+}
+
 unsigned pool_working_limit(const struct pool *p)
 {
 	return p->rules.adaptive_pool == TRIAL_ON ? gradient_limit(&p->gradient)

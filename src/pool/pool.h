@@ -108,6 +108,10 @@ void pool_set_rules(struct pool *p, const struct rules *rules);
 /* Whether PAUSE keeps clients and servers of this pool apart. */
 bool pool_is_paused(const struct pool *p);
 
+/* Whether nobody is served, and that is no matter of load: it is paused, or held as it is
+ * down. How long that takes nobody knows, and max_queue_wait is not meant for it. */
+bool pool_is_suspended(const struct pool *p);
+
 /* Servers that clients have, or that are made fit for the next. */
 static inline unsigned pool_at_work(const struct pool *p)
 {

@@ -98,7 +98,7 @@ static void find_limit(const struct client *c, const struct rules *rules,
 	out->limit_of = STANDING_BY_WAIT_TIMEOUT;
 	if (rules->query_wait_timeout > 0)
 		out->asker.limit_us = rules->query_wait_timeout;
-	if (rules->max_queue_wait > 0)
+	if (rules->max_queue_wait > 0 && !pool_is_suspended(c->pool))
 		limit(out, rules->max_queue_wait, STANDING_BY_MAX_QUEUE_WAIT);
 	limit(out, find_time(c, "pooler.deadline"), STANDING_BY_DEADLINE);
 	if (settings->queue_honours_statement_timeout)

@@ -2,6 +2,8 @@
  * Scenarios of who is let into the line, who has to leave it for others, and what is
  * said.
  */
+#include <errno.h>
+
 #include "relay/control.h"
 #include "scenario/world.h"
 
@@ -275,6 +277,59 @@ static void sessions_have_all_the_servers_of_an_adaptive_pool(void **state)
 	world_end(&w);
 }
 
+static void a_pause_is_no_overload(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "max_queue_wait = 1\nquery_wait_timeout = 100\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	say(a, "Q[begin]");
+	say(a, "Q[commit]");
+	heard(a);
+	control_pause(&w.dispatcher, NULL);
+	world_settle(&w);
+	say(a, "Q[one]");
+	world_pass(&w, 4 * USEC_PER_SEC);
+	say(b, "Q[two]");
+	ASSERT_HEARS(a, "");
+	control_resume(&w.dispatcher, NULL);
+	world_settle(&w);
+	ASSERT_HEARS(a, "T D[one] C[SELECT 1] Z[I]");
+	ASSERT_HEARS(b, "T D[two] C[SELECT 1] Z[I]");
+	/* It still has an end. */
+	control_pause(&w.dispatcher, NULL);
+	world_settle(&w);
+	say(a, "Q[three]");
+	world_pass(&w, 120 * USEC_PER_SEC);
+	assert_string_equal(heard_field(a, 'M'), "query_wait_timeout");
+	control_resume(&w.dispatcher, NULL);
+	world_end(&w);
+}
+
+static void who_is_held_while_the_database_is_down_is_held(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "max_queue_wait = 1\nhold_on_failure = 20\nserver_login_retry = 1\n"
+		  "query_wait_notify = 0\n");
+	struct actor *a = world_session(&w);
+	w.accepts = false;
+	leave(world_server(&w, 1));
+	say(a, "Q[one]");
+	for (unsigned i = 2; i < 6; i++) {
+		actor_refuse(world_server(&w, i), ECONNREFUSED);
+		world_settle(&w);
+		ASSERT_HEARS(a, "");
+		world_pass(&w, 2 * USEC_PER_SEC);
+	}
+	actor_accept(world_server(&w, 6));
+	world_settle(&w);
+	assert_non_null(strstr(heard(a), "D[one]"));
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +344,8 @@ int main(void)
 	    cmocka_unit_test(what_waited_in_vain_is_not_told_that_nobody_may_wait),
 	    cmocka_unit_test(a_long_application_name_has_its_class_all_the_same),
 	    cmocka_unit_test(sessions_have_all_the_servers_of_an_adaptive_pool),
+	    cmocka_unit_test(a_pause_is_no_overload),
+	    cmocka_unit_test(who_is_held_while_the_database_is_down_is_held),
 	};
 
 	return cmocka_run_group_tests_name("rejection", tests, NULL, NULL);
