@@ -14,12 +14,14 @@ static unsigned roll(struct simulation *s, unsigned sides)
 
 /* ---- a world ---- */
 
-static struct rules any_rules(struct simulation *s)
+static struct rules any_rules(struct simulation *s, bool has_guarantees)
 {
 	struct rules r = s->rules;
 	unsigned left = 60;
 
 	r.pool_size = (int)(1 + roll(s, 20));
+	r.weight = 1 + roll(s, 5);
+	r.guaranteed = has_guarantees ? (int)roll(s, 2) : 0;
 	r.reserve_pool_size = (int)roll(s, 3);
 	r.reserve_pool_timeout = 20 * MSEC;
 	r.max_queue = roll(s, 3) == 0 ? -1 : (int)roll(s, 200);
@@ -37,17 +39,25 @@ static struct rules any_rules(struct simulation *s)
 	return r;
 }
 
+static int any_limit(struct simulation *s, int least)
+{
+	return roll(s, 2) ? 0 : least + (int)roll(s, 20);
+}
+
+/* Who guarantees all that there is leaves nothing to the others: so not here. */
 static void add_any_pools(struct simulation *s)
 {
 	unsigned count = 1 + roll(s, 6);
+	bool has_guarantees = roll(s, 3) == 0;
+	int least = has_guarantees ? (int)count + 2 : 2;
 
 	for (unsigned i = 0; i < 3; i++) {
-		s->database[i]->max_servers = roll(s, 2) ? 0 : (int)(2 + roll(s, 20));
-		s->user[i]->max_servers = roll(s, 2) ? 0 : (int)(2 + roll(s, 20));
+		s->database[i]->max_servers = any_limit(s, least);
+		s->user[i]->max_servers = any_limit(s, least);
 	}
-	s->process.max_servers = roll(s, 2) ? 0 : (int)(3 + roll(s, 30));
+	s->process.max_servers = any_limit(s, least);
 	for (unsigned i = 0; i < count; i++) {
-		s->rules = any_rules(s);
+		s->rules = any_rules(s, has_guarantees);
 		simulation_add_pool(s, roll(s, 3), roll(s, 3));
 	}
 }
@@ -58,7 +68,7 @@ static void add_any_crowd(struct simulation *s)
 	    .pool = roll(s, s->pool_count),
 	    .user = roll(s, 5),
 	    .class = (enum priority)roll(s, PRIORITY_CLASSES),
-	    .weight = 1,
+	    .weight = 1 + roll(s, 5),
 	    .held_us = (1 + roll(s, 20)) * MSEC,
 	    .spread = (enum spread)roll(s, 3),
 	    .limit_us = roll(s, 3) == 0 ? 0 : (20 + roll(s, 300)) * MSEC,
@@ -101,7 +111,8 @@ static void change_something(struct simulation *s)
 
 	switch (roll(s, 6)) {
 	case 0:
-		rules = any_rules(s);
+		rules = any_rules(s, false);
+		rules.guaranteed = s->pools[pool].rules.guaranteed;
 		/* What is reserved is counted from the beginning. */
 		rules.priority_reserve = s->pools[pool].rules.priority_reserve;
 		rules.queue_policy = s->pools[pool].rules.queue_policy;

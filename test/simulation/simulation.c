@@ -146,6 +146,7 @@ struct simulation *simulation_begin(void)
 	s->rules = (struct rules){
 	    .pool_mode = POOL_MODE_TRANSACTION,
 	    .pool_size = 20,
+	    .weight = 1,
 	    .max_queue = -1,
 	    .server_lifetime = 3600 * SECOND,
 	    .queue_policy = QUEUE_FIFO,
