@@ -4,6 +4,7 @@
  */
 #include "relay/altered.h"
 
+#include "base/reader.h"
 #include "proto/sqlscan.h"
 
 enum {
@@ -13,6 +14,8 @@ enum {
 	FLAG_RESET = 'r',
 	LEN_LEN = sizeof(uint32_t),
 	FRONT_LEN = 1 + LEN_LEN,
+	/* set_config() has three; the text may have others in front. */
+	ARGUMENTS_MAX = 32,
 };
 
 static bool is_ascii(struct slice name)
@@ -336,6 +339,42 @@ void altered_note(struct altered *a, const struct sql_text *t)
 		note_statements(a, t);
 	if (t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE))
 		note_calls(a, t);
+}
+
+/* Words with dots between. */
+static bool is_own_name(struct slice name)
+{
+	size_t word_len = 0, dots = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+		bool is_dot = c == '.';
+
+		if (is_dot ? word_len == 0 : !is_word(c))
+			return false;
+		if (word_len == 0 && ((c >= '0' && c <= '9') || c == '$'))
+			return false;
+		word_len = is_dot ? 0 : word_len + 1;
+		dots += is_dot;
+	}
+	return word_len > 0 && dots > 0;
+}
+
+void altered_note_arguments(struct altered *a, struct slice rest)
+{
+	struct reader r = reader_of(rest);
+	uint32_t formats = reader_u16(&r);
+
+	reader_bytes(&r, formats * sizeof(uint16_t));
+	unsigned count = reader_u16(&r);
+	for (unsigned i = 0; i < count && i < ARGUMENTS_MAX && reader_ok(&r); i++) {
+		uint32_t len = reader_u32(&r);
+		struct slice value =
+		    len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&r, len);
+
+		if (reader_ok(&r) && is_own_name(value))
+			altered_add(a, value, false);
+	}
 }
 
 /* ---- as a whole ---- */

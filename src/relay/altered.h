@@ -28,6 +28,12 @@ struct altered {
 /* Adds what a text may alter. */
 void altered_note(struct altered *a, const struct sql_text *t);
 
+/* Adds what the arguments of a Bind may name, for a text that calls set_config() with a
+ * name that is not in it: all that look like a parameter of one's own ("my.tenant"),
+ * which the server does not list. rest is what has arrived of the Bind behind its names.
+ */
+void altered_note_arguments(struct altered *a, struct slice rest);
+
 /* Adds one name, as PostgreSQL knows it. */
 void altered_add(struct altered *a, struct slice name, bool is_reset);
 /* One that gets a value of no more than this many bytes; of several times the longest. */

@@ -304,6 +304,15 @@ static enum rewritten use_statement(const struct message *m,
 	return message_rename(m, statement_name(statement, name));
 }
 
+/* A text that calls set_config() may be told by its arguments what it sets. */
+static void note_arguments(const struct message *m, uint32_t hints)
+{
+	struct session *session = m->client->session;
+
+	if (m->frame->letter == 'B' && hints & SQL_CONFIGURES && session)
+		altered_note_arguments(&session->altered, m->names.rest);
+}
+
 static enum rewritten use_named(const struct message *m)
 {
 	struct client_statement *named = find_lasting(m);
@@ -319,7 +328,20 @@ static enum rewritten use_named(const struct message *m)
 	struct statement *statement = client_statement_of(named);
 	enum rewritten verdict = rewrite_judge(
 	    m, rewrite_text_of(statement_tail(statement)), *statement_hints(statement));
-	return verdict == REWRITE_NOT ? use_statement(m, named) : verdict;
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	note_arguments(m, *statement_hints(statement));
+	return use_statement(m, named);
+}
+
+static enum rewritten use_unnamed(const struct message *m)
+{
+	enum rewritten verdict = rewrite_use_unnamed(m);
+
+	/* Its hints are the session's by now. */
+	if (verdict == REWRITE_NOT && m->client->session)
+		note_arguments(m, m->client->session->hints);
+	return verdict;
 }
 
 static enum rewritten close_named(const struct message *m)
@@ -383,7 +405,7 @@ static enum rewritten extended(const struct message *m)
 			rewrite_forget_unnamed(m);
 		return is_named ? close_named(m) : REWRITE_NOT;
 	default:
-		return is_named ? use_named(m) : rewrite_use_unnamed(m);
+		return is_named ? use_named(m) : use_unnamed(m);
 	}
 }
 

@@ -186,6 +186,19 @@ def test_values_of_the_extended_protocol_follow(pooler):
     assert show(wire, "work_mem") == "6MB"
 
 
+def test_a_name_that_is_an_argument_follows(pooler):
+    wire, call = pooler.login(), "select set_config($1, $2, false)"
+    for n, name in enumerate(("", "s1")):
+        assert not wire.ask(parse(call, name), bind(("My.Own", f"a{n}"), name), execute(),
+                            sync()).errors
+        swap(pooler, wire)
+        assert show(wire, "my.own") == f"a{n}"
+    assert not wire.ask(bind(("my.other", "b"), "s1"), execute(), sync()).errors
+    swap(pooler, wire)
+    assert (show(wire, "my.own"), show(wire, "my.other")) == ("a1", "b")
+    assert everywhere(pooler, "select current_setting('my.own', true)") in (None, "")
+
+
 def test_a_long_value_follows(pooler):
     wire = pooler.login()
     value = "x'\\\n" * 50000

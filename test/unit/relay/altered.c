@@ -105,6 +105,37 @@ static void texts_may_be_cut_anywhere(void **state)
 	}
 }
 
+static void arguments_may_be_names_of_ones_own(void **state)
+{
+	static const char bind[] = "\0\1\0\0"
+				   "\0\6"
+				   "\0\0\0\4my.x"
+				   "\0\0\0\5a.b_c"
+				   "\377\377\377\377"
+				   "\0\0\0\3"
+				   "1.2"
+				   "\0\0\0\2"
+				   "a."
+				   "\0\0\0\4"
+				   "ab c"
+				   "\0\0";
+	char out[512];
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(bind); len++) {
+		struct altered a = {0};
+		uint8_t *copy = malloc(len + 1);
+		assert_non_null(copy);
+		memcpy(copy, bind, len);
+		altered_note_arguments(&a, slice_of(copy, len));
+		assert_string_equal(tell(&a, out), len < 14   ? ""
+						   : len < 23 ? "my.x "
+							      : "my.x a.b_c ");
+		altered_clear(&a);
+		free(copy);
+	}
+}
+
 static void too_many_names_are_all_names(void **state)
 {
 	struct altered a = {0};
@@ -194,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(texts_name_what_they_alter),
 	    cmocka_unit_test(texts_may_be_cut_anywhere),
+	    cmocka_unit_test(arguments_may_be_names_of_ones_own),
 	    cmocka_unit_test(too_many_names_are_all_names),
 	    cmocka_unit_test(what_went_back_is_forgotten_but_not_the_names),
 	    cmocka_unit_test(texts_tell_how_long_their_values_may_be),
