@@ -367,6 +367,8 @@ static struct requesters *place_for(struct server *s)
 		return NULL;
 	if (x->state == CANCEL_SENT && x->query_us != s->query_us)
 		return &x->later;
+	/* While it waits for its turn the server may have come to another client. */
+	x->target_id = s->client->id;
 	x->query_us = s->query_us;
 	return &x->requesters;
 }

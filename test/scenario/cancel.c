@@ -345,6 +345,41 @@ static void cancels_beyond_the_most_take_turns(void **state)
 	world_end(&w);
 }
 
+/* The latest cancel does. */
+static void arrive(struct world *w)
+{
+	struct actor *x = world_cancel(w);
+
+	actor_accept(x);
+	world_settle(w);
+	leave(x);
+}
+
+static void a_cancel_that_waits_is_of_who_has_the_server_now(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w,
+		    "pool_mode = transaction\ndefault_pool_size = 2\nmax_cancels = 1\n");
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *c = world_session(&w);
+	say(a, "Q[one]");
+	say(b, "Q[two]");
+	struct actor *first = world_canceller(&w, a), *second = world_canceller(&w, b);
+	say(world_server(&w, 2), "I Z[I]");
+	ASSERT_HEARS(b, "I Z[I]");
+	say(c, "Q[three]");
+	struct actor *third = world_canceller(&w, c);
+	assert_int_equal(count_cancels(&w), 1);
+	arrive(&w);
+	assert_true(is_gone(first));
+	assert_int_equal(count_cancels(&w), 2);
+	arrive(&w);
+	assert_true(is_gone(second) && is_gone(third));
+	world_end(&w);
+}
+
 /* No cancel connects at all: those who ask, and those who wait, do so for a while only.
  */
 static void nobody_waits_long_for_his_turn(void **state)
@@ -441,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(many_cancels_for_one_query_are_one),
 	    cmocka_unit_test(a_cancel_for_the_next_query_is_sent_behind_the_other),
 	    cmocka_unit_test(cancels_beyond_the_most_take_turns),
+	    cmocka_unit_test(a_cancel_that_waits_is_of_who_has_the_server_now),
 	    cmocka_unit_test(nobody_waits_long_for_his_turn),
 	    cmocka_unit_test(whoever_cancels_is_no_client),
 	    cmocka_unit_test(a_client_that_leaves_in_a_query_has_it_cancelled),
