@@ -12,6 +12,7 @@
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
 #include "relay/message.h"
+#include "relay/pin.h"
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/settle.h"
@@ -172,6 +173,25 @@ static enum rewritten refuse_existing(const struct message *m)
 				   "already exists");
 }
 
+/* By a PREPARE of the client's own. */
+static bool may_be_taken(const struct message *m)
+{
+	const struct session *session = m->client->session;
+
+	if (!session || message_is_own_name(m->names.statement))
+		return false;
+	return session->pins & (PIN_PREPARED | PIN_UNKNOWN) ||
+	       (session->hints | session->asked_hints) & (SQL_PREPARES | SQL_RUNS_CODE);
+}
+
+/* Names of PREPARE only the server knows: it complains if this one is among them. */
+static bool try_name(const struct message *m)
+{
+	return message_write_parse(m, m->names.statement, m->names.rest,
+				   ASKED_BY_POOLER) &&
+	       message_write_close(m, m->names.statement);
+}
+
 static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
@@ -184,7 +204,7 @@ static enum rewritten parse_whole(const struct message *m)
 	struct client_statement *old = message_find(m, m->names.statement);
 	if (old && !is_going(m, old))
 		return refuse_existing(m);
-	if (old && !message_withdraw(m, old))
+	if ((old && !message_withdraw(m, old)) || (may_be_taken(m) && !try_name(m)))
 		return message_no_memory(m);
 	struct statement *statement = message_take(m, m->names.rest, is_sure);
 	if (!statement)

@@ -369,6 +369,21 @@ def test_psycopg_prepares_what_it_runs_often(turning):
             turns.change()
 
 
+@pytest.mark.parametrize("begin", [[], ["begin"]])
+def test_a_name_that_prepare_has_taken_is_taken(begin, make_pooler):
+    wire = make_pooler(default_pool_size=2).login()
+    for sql in begin + ["prepare q as select 7"]:
+        wire.ask(sql)
+    assert wire.ask(prepare("other", "select 9")).types == "1Z"
+    assert wire.ask(run("other") + sync()).rows == [("9",)]
+    assert wire.ask(parse("select 8", "q") + run("other") + sync()).error["C"] == "42P05"
+    assert wire.ask("rollback" if begin else "select 1").status == "I"
+    assert wire.ask(run("q") + sync()).rows == [("7",)]
+    wire.ask("deallocate q")
+    assert wire.ask(run("q") + sync()).error["C"] == "26000"
+    assert wire.ask(parse("select 8", "q") + run("q") + sync()).rows == [("8",)]
+
+
 # What a text means when it is prepared, or planned: the parameter, two of its values, the text.
 MEANINGS = {
     "dates": ("DateStyle", "SQL, DMY", "SQL, MDY", "select extract(month from '01/02/2020'::date)"),
