@@ -8,11 +8,6 @@
  * has fewer by weight, so numbers settle at what weights say; where that is no whole
  * number, what was used decides who has one more for the moment. One that is idle goes
  * soon if its pool has more than its share, and is kept warm for a while if not.
- *
- * A pool that several full limits hold back would wait for ever if others always took
- * what becomes free under each. So it may claim room under its database's limit and keep
- * it for a moment while it waits for the user's, and under both while it waits for the
- * process's. That order is always the same, so no two pools wait for each other's claims.
  */
 #include "pool/contention.h"
 
@@ -20,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pool/claims.h"
 #include "pool/demand.h"
 #include "pool/private.h"
 
@@ -40,11 +36,6 @@
 
 /* How soon a pool looks again that other limits kept from looking. */
 #define LOOK_AGAIN_US (500 * USEC_PER_MSEC)
-
-/* How long claims are kept, and how long it takes until the next: where the last limit
- * does not give way, little is lost. */
-#define CLAIM_US USEC_PER_SEC
-#define CLAIM_AGAIN_US (30 * USEC_PER_SEC)
 
 /* How many places that are out of date are put right at a time. */
 enum { PUT_RIGHT_AT_ONCE = 16 };
@@ -161,73 +152,12 @@ static void put_offers_right(struct pool *p)
 				     terms.due);
 }
 
-/* ---- claims ---- */
-
-static bool has_claim_on(const struct pool *p, const struct usage *usage)
-{
-	return (p->claims >> usage->kind & 1) != 0;
-}
-
-static unsigned room_for(const struct pool *p, const struct usage *usage)
-{
-	if (!has_claim_on(p, usage))
-		return usage_room_for_servers(usage);
-	/* What was kept is gone if the limit has been lowered since. */
-	return usage_holds_claims(usage) ? 1 : 0;
-}
-
-/* Those it has end together, so one more may be added at any time before. */
-static bool may_claim(const struct pool *p, const struct usage *usage, uint64_t now_us)
-{
-	if (usage->max_servers == 0 || p->total > 0 || has_claim_on(p, usage))
-		return false;
-	return p->claims != 0 || (now_us >= p->claim_end_us &&
-				  pool_longest_wait(p, now_us) >= YIELD_AFTER_US);
-}
-
-static void claim(struct pool *p, struct usage *usage, uint64_t now_us)
-{
-	if (p->claims == 0)
-		p->claim_end_us = now_us + CLAIM_US;
-	p->claims |= (uint8_t)(1u << usage->kind);
-	usage->claimed++;
-}
-
-static void drop_claims(struct pool *p)
-{
-	if (p->claims == 0)
-		return;
-	for (int i = 0; i < USAGES_EACH; i++)
-		if (has_claim_on(p, p->usages[i]))
-			p->usages[i]->claimed--;
-	p->claims = 0;
-	p->claim_end_us += CLAIM_AGAIN_US;
-}
-
-void contention_review_claims(struct pool *p, uint64_t now_us)
-{
-	bool is_over = now_us >= p->claim_end_us;
-
-	for (int i = 0; i < USAGES_EACH; i++)
-		if (has_claim_on(p, p->usages[i]) && !usage_holds_claims(p->usages[i]))
-			is_over = true;
-	if (is_over)
-		drop_claims(p);
-}
-
-void contention_claim(struct pool *p, uint64_t now_us)
-{
-	for (unsigned i = 0; i < p->blocked_by->kind; i++)
-		if (may_claim(p, p->usages[i], now_us))
-			claim(p, p->usages[i], now_us);
-}
-
 /* ---- changes ---- */
 
 void contention_withdraw(struct pool *p, uint64_t now_us)
 {
 	unblock(p, now_us);
-	drop_claims(p);
+	claims_drop(p);
 }
 
 void contention_leave(struct pool *p)
@@ -241,7 +171,7 @@ void contention_leave(struct pool *p)
 void contention_note_change(struct pool *p, uint64_t now_us)
 {
 	if (p->total > 0)
-		drop_claims(p);
+		claims_drop(p);
 	if (p->blocked_by)
 		put_right(p, now_us);
 	put_offers_right(p);
@@ -254,10 +184,10 @@ void contention_note_change(struct pool *p, uint64_t now_us)
 static struct usage *other_obstacle(const struct pool *p, const struct usage *usage,
 				    uint64_t now_us)
 {
-	bool may_wait = may_claim(p, usage, now_us);
+	bool may_wait = claims_may(p, usage, now_us);
 
 	for (unsigned i = 0; i < USAGES_EACH; i++) {
-		if (p->usages[i] == usage || room_for(p, p->usages[i]) > 0)
+		if (p->usages[i] == usage || claims_room(p, p->usages[i]) > 0)
 			continue;
 		if (!may_wait || i < usage->kind)
 			return p->usages[i];
@@ -315,10 +245,10 @@ static unsigned at_most(unsigned a, unsigned b)
 unsigned contention_allows(struct pool *p, struct usage *usage, unsigned want,
 			   uint64_t now_us)
 {
-	unsigned room = room_for(p, usage);
+	unsigned room = claims_room(p, usage);
 	struct pool *first;
 
-	if (has_claim_on(p, usage) || room == 0 || !usage->turns.first)
+	if (claims_has(p, usage) || room == 0 || !usage->turns.first)
 		return at_most(want, room);
 	first = whose_turn(usage, now_us);
 	if (first && first != p)
@@ -506,7 +436,7 @@ static struct slot *find_offer(const struct pool *p, uint64_t now_us,
 static bool is_worth_evicting(const struct pool *p)
 {
 	for (int i = 0; i < USAGES_EACH; i++)
-		if (p->usages[i] != p->blocked_by && room_for(p, p->usages[i]) == 0 &&
+		if (p->usages[i] != p->blocked_by && claims_room(p, p->usages[i]) == 0 &&
 		    TAILQ_EMPTY(&p->usages[i]->idle))
 			return false;
 	return true;

@@ -1,7 +1,6 @@
 /*
- * Pools that want more than a common limit allows: whose turn it is, what is kept for a
- * pool that several limits hold back, and who gives up what. What the room needs of this
- * besides what pool.h declares.
+ * Pools that want more than a common limit allows: whose turn it is, and who gives up
+ * what. What the room needs of this besides what pool.h declares.
  */
 #ifndef POOLER_POOL_CONTENTION_H
 #define POOLER_POOL_CONTENTION_H
@@ -16,10 +15,6 @@ unsigned contention_allows(struct pool *p, struct usage *usage, unsigned want,
 /* It waits for this limit from here on; it has just got something, or waited for another
  * one or none. */
 void contention_block(struct pool *p, struct usage *usage, uint64_t now_us);
-/* Room under the limits before the one that blocks it is kept for a moment. */
-void contention_claim(struct pool *p, uint64_t now_us);
-/* What was claimed is given up when its time is over, or it is there no more. */
-void contention_review_claims(struct pool *p, uint64_t now_us);
 /* The pool wants nothing any more. */
 void contention_withdraw(struct pool *p, uint64_t now_us);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "config/database.h"
+#include "pool/claims.h"
 #include "pool/contention.h"
 
 /* How soon room that nobody has noticed is given to those who wait for it. */
@@ -146,7 +147,7 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 
 	/* A claim ends here only, where pool_next_look() is asked next: it sees to it
 	 * that somebody else gets the room. */
-	contention_review_claims(p, now_us);
+	claims_review(p, now_us);
 	allowed = wanted(p, now_us);
 	for (int i = 0; i < USAGES_EACH && allowed > 0; i++) {
 		unsigned room = contention_allows(p, p->usages[i], allowed, now_us);
@@ -162,7 +163,7 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 	if (allowed > 0 || p->blocked_by != blocked_by)
 		contention_block(p, blocked_by, now_us);
 	if (allowed == 0)
-		contention_claim(p, now_us);
+		claims_take(p, now_us);
 	return allowed;
 }
 
