@@ -333,7 +333,8 @@ struct statement *message_take(const struct message *m, struct slice tail, bool 
 {
 	struct statements *store = message_store(m);
 	/* It will be a new one each time, and longer than what is sure. */
-	const uint64_t nobodys[] = {store->last_number, store->last_number};
+	const uint64_t nobodys[PARAMS_MEANING_MAX / sizeof(uint64_t) + 1] = {
+	    store->last_number};
 
 	return statements_take(store, tail,
 			       is_sure ? rewrite_context_of(m->client)
@@ -365,6 +366,18 @@ static bool turn(const struct message *m, struct client_statement *named)
 	return true;
 }
 
+/* Whether what is planned here is what others take it for, who prepared the same text. */
+static bool is_planned_alike(const struct message *m, const struct statement *statement)
+{
+	const struct session *session = m->client->session;
+	struct slice context = statement_context(statement);
+
+	if (context.len > PARAMS_MEANING_MAX)
+		return true; /* there are no others */
+	return !(session && session->hints & SQL_READS_SILENTLY) &&
+	       params_plan_alike(context, rewrite_context_of(m->client));
+}
+
 bool message_reread(const struct message *m, struct client_statement *named)
 {
 	const struct statement *statement = client_statement_of(named);
@@ -374,7 +387,7 @@ bool message_reread(const struct message *m, struct client_statement *named)
 	    slice_equal(statement_context(statement), rewrite_context_of(m->client)))
 		return true;
 	if (message_has(m, server_statements_find(&m->server->statements, statement)) &&
-	    !message_is_older(m, named))
+	    !message_is_older(m, named) && is_planned_alike(m, statement))
 		return true;
 	return turn(m, named);
 }

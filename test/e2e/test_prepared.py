@@ -413,6 +413,23 @@ def test_nobody_gets_what_his_text_means_to_others(name, make_pooler):
     assert replies[0] != replies[1] and replies[0] == replies[2]
 
 
+@pytest.mark.parametrize("before", [["set bytea_output = escape"],
+                                    ["begin", "set local bytea_output = escape"]])
+def test_nobody_gets_what_was_planned_for_others(before, make_pooler):
+    """It was prepared under the same parameters as theirs, and planned under others."""
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(), pooler.login()
+    text = MEANINGS["bytea"][3]
+    wire.ask(prepare("s", text))
+    for sql in before:
+        wire.ask(sql)
+    if len(before) == 1:
+        assert wire.ask("show bytea_output").rows == [("escape",)]
+    assert wire.ask(run("s") + sync()).rows == [("abc",)]
+    wire.ask("commit")
+    assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [(r"\x616263",)]
+
+
 def test_what_is_prepared_again_for_one_is_what_others_meant(turning):
     turns, wire = Turns(turning), turning.login(TimeZone="UTC")
     text = MEANINGS["zones"][3]
