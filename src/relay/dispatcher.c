@@ -289,7 +289,10 @@ void dispatcher_server_opened(struct server *s)
 		private_opened(s);
 		return;
 	}
+	bool is_first = !known_of(pool)->welcome;
 	known_learn(known_of(pool), &d->params, s->base);
+	if (is_first)
+		dispatcher_greet_line(d, pool);
 	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
 	server_move(s, SERVER_IDLE);
 	pool_opened(pool, &s->slot, dispatcher_now(d));

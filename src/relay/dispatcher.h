@@ -137,10 +137,13 @@ struct client *dispatcher_add_client(struct dispatcher *d, enum client_origin or
 enum dispatch {
 	DISPATCH_LINKED,  /* it has one */
 	DISPATCH_WAITING, /* it stands in the line; its pump is posted when granted */
-	DISPATCH_REFUSED, /* it has been told; see dispatcher_refuse in refusal.h */
+	DISPATCH_REFUSED, /* it has been told; see refusal.h */
 };
 enum dispatch dispatcher_ask(struct client *c);
 
+/* The pool's first server is there: all who wait are logins that wanted nothing but to
+ * learn what to be greeted with. */
+void dispatcher_greet_line(struct dispatcher *d, struct pool *pool);
 /* Leaves the line it stands in, if it does; its state is the caller's business. */
 void dispatcher_leave_line(struct client *c);
 /* A waiting client leaves the line and is idle (or in its login) again. */

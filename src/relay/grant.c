@@ -46,16 +46,9 @@ static void grant(struct dispatcher *d, struct server *s, struct client *c)
 
 	tally_at(&d->pools.tally, now_us)->wait_time_us +=
 	    clock_since(now_us, c->waiter->since_us);
+	CHECK(c->is_logged_in);
 	dispatcher_leave_line(c);
 	c->was_notified = false;
-	if (!c->is_logged_in) {
-		/* It only waited to learn what to be greeted with. */
-		d->ops->welcome(c);
-		loop_post(d->loop, &c->pump);
-		pool_give_back(s->slot.pool, &s->slot, now_us);
-		dispatcher_judge_idle(s);
-		return;
-	}
 	link_up(c, s);
 	loop_post(d->loop, &c->pump);
 }
@@ -92,6 +85,19 @@ void dispatcher_serve(struct dispatcher *d, struct pool *pool)
 }
 
 /* ---- the line ---- */
+
+/* They need no server, so it counts neither as a use of one nor as a wait for one. */
+void dispatcher_greet_line(struct dispatcher *d, struct pool *pool)
+{
+	struct waiter *w;
+
+	while ((w = admission_first(&pool->line))) {
+		struct client *c = w->owner;
+		dispatcher_leave_line(c);
+		d->ops->welcome(c);
+		loop_post(d->loop, &c->pump);
+	}
+}
 
 void dispatcher_leave_line(struct client *c)
 {

@@ -277,6 +277,28 @@ static void sessions_have_all_the_servers_of_an_adaptive_pool(void **state)
 	world_end(&w);
 }
 
+static void a_login_that_waits_uses_no_server(void **state)
+{
+	struct world w;
+	struct actor *logins[20];
+
+	(void)state;
+	/* Each use of a server ends it here. */
+	begin(&w, "default_pool_size = 1\nserver_lifetime = 0\n");
+	w.accepts = false;
+	for (int i = 0; i < 20; i++)
+		logins[i] = world_client(&w, "user=anna;database=app");
+	w.accepts = true;
+	actor_accept(world_server(&w, 1));
+	world_settle(&w);
+	for (int i = 0; i < 20; i++)
+		ASSERT_HEARS(logins[i], GREETING);
+	assert_int_equal(w.server_count, 1);
+	/* Nor has anything been learnt of how long one is held. */
+	assert_int_equal(world_pool(&w, "app", "anna")->forecast.samples, 0);
+	world_end(&w);
+}
+
 static void a_pause_is_no_overload(void **state)
 {
 	struct world w;
@@ -344,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(what_waited_in_vain_is_not_told_that_nobody_may_wait),
 	    cmocka_unit_test(a_long_application_name_has_its_class_all_the_same),
 	    cmocka_unit_test(sessions_have_all_the_servers_of_an_adaptive_pool),
+	    cmocka_unit_test(a_login_that_waits_uses_no_server),
 	    cmocka_unit_test(a_pause_is_no_overload),
 	    cmocka_unit_test(who_is_held_while_the_database_is_down_is_held),
 	};
