@@ -40,6 +40,11 @@ static inline uint64_t clock_limit(uint64_t start_us, uint64_t length_us)
 	return length_us == 0 ? CLOCK_NEVER : start_us + length_us;
 }
 
+static inline uint64_t clock_later(uint64_t a_us, uint64_t b_us)
+{
+	return a_us > b_us ? a_us : b_us;
+}
+
 static inline uint64_t clock_earlier(uint64_t a_us, uint64_t b_us)
 {
 	return a_us < b_us ? a_us : b_us;

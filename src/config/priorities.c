@@ -145,7 +145,7 @@ bool priorities_match(const char *list, struct slice name, enum priority *out)
 	memcpy(text, name.data, len);
 	text[len] = '\0';
 	while (next_item(&list, &item) == NEXT_ITEM) {
-		if (fnmatch(item.left, text, 0) != 0 ||
+		if (fnmatch(item.left, text, FNM_NOESCAPE) != 0 ||
 		    !words_find(words_of(SETTING_PRIORITY), item.right, &class))
 			continue;
 		*out = (enum priority) class;

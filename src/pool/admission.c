@@ -216,7 +216,7 @@ enum admission_verdict admission_judge(struct admission *a,
 	*out = TAILQ_FIRST(&lane->waiters);
 	if (rules->policy == QUEUE_FIFO)
 		return ADMISSION_SERVE;
-	waited_us = clock_since(now_us, (*out)->since_us);
+	waited_us = clock_since(now_us, clock_later((*out)->since_us, rules->from_us));
 	*out_late =
 	    codel_dequeue(&line->codel, &rules->codel, waited_us, now_us) == CODEL_REJECT;
 	if (rules->policy == QUEUE_LOG)
@@ -264,24 +264,14 @@ void admission_serve(struct admission *a, struct waiter *w,
 	struct lane *lane = w->lane;
 
 	count_turn(a, &a->classes[w->asker.class], reserve);
-	*out = (struct work){
-	    .lane = lane, .expected_us = expected_us, .class = w->asker.class};
-	a->classes[w->asker.class].busy++;
+	*out = (struct work){.lane = lane, .expected_us = expected_us};
 	lane->flow->held++;
 	lane_pay(lane, expected_us);
 	admission_leave(w);
 }
 
-void admission_serve_at_once(struct admission *a, uint8_t class, struct work *out)
-{
-	*out = (struct work){.class = class};
-	a->classes[class].busy++;
-}
-
 void admission_served(struct admission *a, struct work *work, uint64_t held_us)
 {
-	CHECK(a->classes[work->class].busy > 0);
-	a->classes[work->class].busy--;
 	if (!work->lane)
 		return;
 	lane_settle(work->lane, work->expected_us, held_us);

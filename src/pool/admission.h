@@ -29,7 +29,6 @@ struct class_line {
 	struct ring ring; /* of lanes in which somebody waits */
 	unsigned count;   /* of waiters */
 	unsigned lanes;   /* in the ring */
-	unsigned busy;    /* servers that work for the class */
 	unsigned owed;    /* of its reserve, in hundredths of a turn */
 	struct codel codel;
 };
@@ -76,6 +75,7 @@ void admission_leave(struct waiter *w);
 struct admission_rules {
 	enum queue_policy policy;
 	struct codel_config codel;
+	uint64_t from_us;  /* waits count from here: nobody was served before */
 	uint64_t round_us; /* server time of a turn: about how long one is held */
 };
 
@@ -105,8 +105,6 @@ uint64_t admission_longest_wait(const struct admission *a, uint64_t now_us);
 void admission_serve(struct admission *a, struct waiter *w,
 		     const struct priority_reserve *reserve, uint64_t expected_us,
 		     struct work *out);
-/* A server goes to somebody of a class who did not wait. */
-void admission_serve_at_once(struct admission *a, uint8_t class, struct work *out);
 /* It was held for so long. */
 void admission_served(struct admission *a, struct work *work, uint64_t held_us);
 

@@ -7,6 +7,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+/* So long without any answer, nothing is known. */
+#define SILENCE_US (2 * USEC_PER_SEC)
+
 enum {
 	START = 20,
 	ENOUGH_SAMPLES = 30,
@@ -207,7 +210,7 @@ static bool is_over(const struct gradient *g, uint64_t now_us)
 
 static void end_window(struct gradient *g, uint64_t now_us)
 {
-	if (g->window.is_frozen || g->window.unusual > g->window.samples / MANY_UNUSUAL) {
+	if (g->window.unusual > g->window.samples / MANY_UNUSUAL) {
 		if (g->phase >= GRADIENT_LEAVING)
 			g->phase = g->before;
 	} else if (g->phase == GRADIENT_TRYING) {
@@ -258,9 +261,15 @@ bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_fli
 	return is_due;
 }
 
-void gradient_freeze(struct gradient *g)
+void gradient_press(struct gradient *g, uint64_t now_us)
 {
-	g->window.is_frozen = true;
+	if (g->window.begin_us == 0)
+		begin_window(g, now_us);
+	if (g->window.samples > 0 || g->phase >= GRADIENT_LEAVING ||
+	    clock_since(now_us, g->window.begin_us) < SILENCE_US)
+		return;
+	g->limit = within(g->limit + room(g->limit), g->min, g->max);
+	begin_window(g, now_us);
 }
 
 unsigned gradient_limit(const struct gradient *g)

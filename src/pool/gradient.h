@@ -21,7 +21,6 @@ struct gradient_window {
 	unsigned samples;
 	unsigned busiest; /* most in flight */
 	unsigned unusual; /* samples left out */
-	bool is_frozen;   /* it does not count */
 };
 
 /* What the limit is doing. */
@@ -54,8 +53,9 @@ void gradient_set_bounds(struct gradient *g, unsigned min, unsigned max);
 bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_flight,
 		     uint64_t now_us);
 
-/* What is measured in this window says nothing about load: somebody waits for a lock. */
-void gradient_freeze(struct gradient *g);
+/* All that may be at work is, and somebody waits: lets some more, if no answer at all has
+ * begun for two seconds, so that nothing is known that speaks against it. */
+void gradient_press(struct gradient *g, uint64_t now_us);
 
 /* From min to max. */
 unsigned gradient_limit(const struct gradient *g);

@@ -33,7 +33,6 @@ TAILQ_HEAD(ring, lane);
 struct work {
 	struct lane *lane; /* that pays for it; NULL = none: it did not wait */
 	uint64_t expected_us;
-	uint8_t class;
 };
 
 void lane_init(struct lane *l, struct flow *flow);

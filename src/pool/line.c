@@ -89,20 +89,18 @@ bool pool_may_take(const struct pool *p)
 	       !pool_is_paused(p);
 }
 
-struct slot *pool_take(struct pool *p, uint8_t class, uint64_t now_us)
+struct slot *pool_take(struct pool *p, uint64_t now_us)
 {
 	struct slot *slot = pool_hand_out(p, NULL, now_us);
 
-	admission_serve_at_once(&p->line, class, &slot->work);
 	if (p->threshold)
 		threshold_waited(p->threshold, 0);
 	return slot;
 }
 
-void pool_take_slot(struct pool *p, struct slot *slot, uint8_t class, uint64_t now_us)
+void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	pool_hand_out(p, slot, now_us);
-	admission_serve_at_once(&p->line, class, &slot->work);
 	if (p->threshold)
 		threshold_waited(p->threshold, 0);
 }
@@ -151,7 +149,7 @@ static unsigned level_of(const struct asker *asker)
 
 static bool is_shed(struct pool *p, const struct asker *asker, uint64_t now_us)
 {
-	if (p->rules.priority_shedding == TRIAL_OFF)
+	if (p->rules.priority_shedding == TRIAL_OFF || pool_is_suspended(p))
 		return false;
 	if (!p->threshold)
 		p->threshold = calloc(1, sizeof(*p->threshold));
@@ -193,6 +191,12 @@ static void judge_length(struct pool *p, const struct asker *asker, uint64_t now
 		refuse(p, TRIAL_ON, REFUSAL_FULL, out);
 }
 
+/* Whether it is the limit that was found which keeps a client waiting. */
+static bool is_pressed(const struct pool *p)
+{
+	return pool_at_work(p) >= pool_working_limit(p);
+}
+
 struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t now_us)
 {
 	struct pool_ruling out = {.answer = POOL_WAIT};
@@ -201,6 +205,10 @@ struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t 
 		return (struct pool_ruling){.answer = POOL_TAKE};
 	if (is_down(p, now_us))
 		return (struct pool_ruling){.answer = POOL_DOWN};
+	if (pool_is_suspended(p))
+		p->suspended_us = now_us;
+	else if (is_pressed(p))
+		gradient_press(&p->gradient, now_us);
 	out.expected_us = pool_expected_wait(p, asker, now_us);
 	if (is_shed(p, asker, now_us))
 		refuse(p, p->rules.priority_shedding, REFUSAL_SHED, &out);
@@ -233,8 +241,6 @@ void pool_refuse(struct pool *p, struct waiter *w, enum refusal_reason reason)
 static void count_wait(struct pool *p, uint64_t waited_us, uint64_t now_us)
 {
 	tally_at(&p->tally, now_us)->wait_time_us += waited_us;
-	if (p->threshold)
-		threshold_waited(p->threshold, waited_us);
 	if (!p->waits)
 		p->waits = calloc(1, sizeof(*p->waits));
 	/* Without memory a wait is missing in the picture, and nothing else. */
@@ -250,14 +256,19 @@ static struct admission_rules rules_of(const struct pool *p)
 	return (struct admission_rules){
 	    .policy = p->rules.queue_policy,
 	    .codel = {.target_us = target_us > held_us / 2 ? target_us : held_us / 2,
-		      .interval_us = p->rules.queue_interval},
+		      .interval_us = clock_later(p->rules.queue_interval, USEC_PER_MSEC)},
+	    .from_us = p->suspended_us,
 	    .round_us = held_us,
 	};
 }
 
 static void serve(struct pool *p, struct waiter *w, struct slot *slot, uint64_t now_us)
 {
+	uint64_t from_us = clock_later(w->since_us, p->suspended_us);
+
 	count_wait(p, clock_since(now_us, w->since_us), now_us);
+	if (p->threshold)
+		threshold_waited(p->threshold, clock_since(now_us, from_us));
 	pace_note(&w->lane->pace, servers_for_line(p), w->lane->count > 1, now_us);
 	admission_serve(&p->line, w, &p->rules.priority_reserve,
 			forecast_held(&p->forecast), &slot->work);

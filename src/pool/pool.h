@@ -68,6 +68,8 @@ struct pool {
 	struct forecast forecast;
 	struct gradient gradient;    /* of rules.adaptive_pool */
 	struct threshold *threshold; /* NULL before anybody had to wait */
+	uint64_t
+	    suspended_us; /* when somebody last had to wait for RESUME or a restart */
 	uint64_t refusals[REFUSAL_REASONS];
 	uint64_t spared[REFUSAL_REASONS]; /* that would have been, by what is on trial */
 	struct opening opening;
@@ -150,12 +152,12 @@ struct pool_ruling {
  * otherwise changes nothing. */
 struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t now_us);
 
-/* After POOL_TAKE: the server, now busy for somebody of that class. Here and in
+/* After POOL_TAKE: the server, now busy. Here and in
  * pool_match() the pool's tally counts the assignment. */
-struct slot *pool_take(struct pool *p, uint8_t class, uint64_t now_us);
+struct slot *pool_take(struct pool *p, uint64_t now_us);
 
 /* The same for one that is idle and usable, whichever it is. */
-void pool_take_slot(struct pool *p, struct slot *slot, uint8_t class, uint64_t now_us);
+void pool_take_slot(struct pool *p, struct slot *slot, uint64_t now_us);
 
 /* After POOL_WAIT, with the expectation of the ruling. The waiter's owner is set. */
 void pool_join(struct pool *p, struct waiter *w, const struct asker *asker,

@@ -82,7 +82,6 @@ struct client {
 	uint8_t closing;     /* enum closing */
 	uint8_t origin;      /* enum client_origin */
 	uint8_t replication; /* enum startup_replication; from OPENING on */
-	uint8_t class;       /* enum priority; as it was when it last waited */
 	bool is_logged_in;
 	bool is_skipping;          /* a refused batch: nothing counts up to its Sync */
 	uint8_t asked;             /* letter of the message that needs a server */

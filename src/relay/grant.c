@@ -127,15 +127,9 @@ static bool join_line(struct client *c, const struct asker *asker, uint64_t expe
 static enum dispatch wait_in_line(struct client *c, const struct asker *asker,
 				  uint64_t expected_us)
 {
-	struct dispatcher *d = c->dispatcher;
-
-	if (d->shutdown == SHUTDOWN_WAIT_FOR_SERVERS) {
-		client_close(c, CLOSE_SHUTDOWN);
-		return DISPATCH_REFUSED;
-	}
 	if (!join_line(c, asker, expected_us))
 		return DISPATCH_REFUSED;
-	dispatcher_open_wanted(d, c->pool);
+	dispatcher_open_wanted(c->dispatcher, c->pool);
 	pin_give_way(c->pool);
 	return c->state == CLIENT_WAITING ? DISPATCH_WAITING : DISPATCH_REFUSED;
 }
@@ -164,7 +158,7 @@ static struct server *take_last(struct client *c)
 	    s->slot.pool != c->pool || c->pool->rules.server_round_robin ||
 	    clock_since(now_us, s->since_us) > AFFINITY_US)
 		return NULL;
-	pool_take_slot(c->pool, &s->slot, c->class, now_us);
+	pool_take_slot(c->pool, &s->slot, now_us);
 	return s;
 }
 
@@ -175,7 +169,7 @@ static enum dispatch take(struct client *c)
 	struct standing standing;
 
 	if (!s)
-		s = server_of_slot(pool_take(c->pool, c->class, dispatcher_now(d)));
+		s = server_of_slot(pool_take(c->pool, dispatcher_now(d)));
 
 	if (needs_check(s)) {
 		/* It waits for this one: a server that is only checked is no reason to
@@ -201,8 +195,11 @@ static enum dispatch ask_in_line(struct client *c)
 	struct standing standing;
 	struct pool_ruling ruling;
 
+	if (c->dispatcher->shutdown == SHUTDOWN_WAIT_FOR_SERVERS) {
+		client_close(c, CLOSE_SHUTDOWN);
+		return DISPATCH_REFUSED;
+	}
 	standing_of(c, &standing);
-	c->class = standing.asker.class;
 	ruling = pool_ask(c->pool, &standing.asker, dispatcher_now(c->dispatcher));
 	switch (ruling.answer) {
 	case POOL_TAKE:

@@ -313,7 +313,7 @@ static void asks(struct simulation *s, struct person *p)
 	case POOL_TAKE:
 		c->at_once++;
 		record_note(&c->waits, 0);
-		begins(s, p, pool_take(pool, (uint8_t)c->class, s->now_us));
+		begins(s, p, pool_take(pool, s->now_us));
 		return;
 	case POOL_WAIT:
 		waits(s, pool, p, &asker, &ruling);

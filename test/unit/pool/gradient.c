@@ -205,20 +205,23 @@ static void the_limit_is_looked_at_once_a_second(void **state)
 	assert_in_range(looks, 9, 10);
 }
 
-static void waiting_for_locks_does_not_count(void **state)
+static void silence_under_pressure_lets_some_more(void **state)
 {
-	struct machine m = machine_of(1000, 200);
-	unsigned before;
+	struct gradient g;
 
 	(void)state;
-	run(&m, 10);
-	before = (unsigned)m.g.limit;
-	m.work_us *= 50;
-	for (unsigned i = 0; i < 200000; i++) {
-		gradient_freeze(&m.g);
-		step(&m);
-	}
-	assert_int_equal((unsigned)m.g.limit, before);
+	gradient_init(&g, 1, 100);
+	unsigned before = gradient_limit(&g);
+	gradient_press(&g, 1);
+	gradient_press(&g, 2 * USEC_PER_SEC);
+	assert_int_equal(gradient_limit(&g), before);
+	for (unsigned i = 1; i < 200; i++)
+		gradient_press(&g, 1 + i * 2 * USEC_PER_SEC);
+	assert_int_equal(gradient_limit(&g), 100);
+	gradient_sample(&g, 1000, 100, 500 * USEC_PER_SEC);
+	before = gradient_limit(&g);
+	gradient_press(&g, 600 * USEC_PER_SEC);
+	assert_int_equal(gradient_limit(&g), before);
 }
 
 /* Answers of which so many in a hundred take ten thousand times as long. */
@@ -299,7 +302,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_used_does_not_grow),
 	    cmocka_unit_test(thin_evidence_changes_nothing),
 	    cmocka_unit_test(the_limit_is_looked_at_once_a_second),
-	    cmocka_unit_test(waiting_for_locks_does_not_count),
+	    cmocka_unit_test(silence_under_pressure_lets_some_more),
 	    cmocka_unit_test(many_that_take_far_longer_freeze_the_window),
 	    cmocka_unit_test(a_few_long_queries_are_no_load),
 	    cmocka_unit_test(times_of_nothing_and_of_ages_are_times),

@@ -105,7 +105,7 @@ static inline void stand(struct pool *p, struct waiter *w, uint64_t now_us)
 
 static inline struct slot *take(struct pool *p, uint64_t now_us)
 {
-	return pool_take(p, PRIORITY_NORMAL, now_us);
+	return pool_take(p, now_us);
 }
 
 static inline bool matched(struct pool *p, uint64_t now_us, struct slot **out_slot,
