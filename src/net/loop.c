@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -169,12 +170,21 @@ static void set_wake(struct loop *loop)
 	ev_timer_start(loop->ev, &loop->wake);
 }
 
-static void end_gathering(struct loop *loop)
+/* libev can wait for more to come by itself, but not while a timer is due within about a
+ * millisecond, as one is where many wait. */
+static void gather(struct loop *loop)
 {
-	if (loop->gather_until_us == 0 || loop->now_us < loop->gather_until_us)
+	uint64_t passed_us = clock_since(clock_monotonic_now(), loop->now_us);
+	struct timespec rest = {0};
+
+	if (loop->now_us >= loop->gather_until_us) {
+		loop->gather_until_us = 0;
 		return;
-	loop->gather_until_us = 0;
-	ev_set_io_collect_interval(loop->ev, 0.);
+	}
+	if (passed_us >= LOOP_GATHER_US || ev_is_active(&loop->hurry))
+		return;
+	rest.tv_nsec = (long)(LOOP_GATHER_US - passed_us) * 1000;
+	nanosleep(&rest, NULL);
 }
 
 static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
@@ -183,8 +193,9 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
 
 	(void)ev, (void)revents;
 	end_turn(loop);
-	end_gathering(loop);
 	set_wake(loop);
+	if (loop->gather_until_us != 0)
+		gather(loop);
 }
 
 static void on_after_wait(struct ev_loop *ev, ev_check *w, int revents)
@@ -268,8 +279,6 @@ void loop_gather(struct loop *loop)
 {
 	if (!loop->ev)
 		return;
-	if (loop->gather_until_us == 0)
-		ev_set_io_collect_interval(loop->ev, LOOP_GATHER_US / 1e6);
 	loop->gather_until_us = loop->now_us + GATHER_FOR_US;
 }
 

@@ -135,7 +135,7 @@ uint8_t *loop_outbox(struct loop *loop);
 /* For a while turns begin at least LOOP_GATHER_US after each other: so much comes in that
  * waking up for each of it would cost more than the work itself. Nothing that is ready
  * waits for longer than that. To be called again while it is so. */
-enum { LOOP_GATHER_US = 300 };
+enum { LOOP_GATHER_US = 150 };
 void loop_gather(struct loop *loop);
 
 /* When the next deadline is due, CLOCK_NEVER for none. */
