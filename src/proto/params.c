@@ -212,11 +212,9 @@ static struct params *params_make(const struct params *from, size_t place, bool 
 	return set;
 }
 
-enum { PLANNERS = 3 };
-
 /* With others a text would be another after it has been parsed; and with others of the
- * last PLANNERS after it has been planned, since PostgreSQL works out there what it takes
- * for immutable, as the outputs of bytea and floats and quote_ident(). */
+ * last PARAMS_PLANNERS after it has been planned, since PostgreSQL works out there what
+ * it takes for immutable, as the outputs of bytea and floats and quote_ident(). */
 static const char *const readers[] = {"search_path",
 				      "client_encoding",
 				      "standard_conforming_strings",
@@ -233,6 +231,12 @@ static const char *const readers[] = {"search_path",
 				      "quote_all_identifiers"};
 
 enum { READERS = sizeof(readers) / sizeof(readers[0]) };
+
+const char *params_planner(size_t i)
+{
+	CHECK(i < PARAMS_PLANNERS);
+	return readers[READERS - PARAMS_PLANNERS + i];
+}
 
 /* Of all readers but the first. */
 static uint64_t meaning_of(const struct params_store *store, const struct params *set,
@@ -265,7 +269,7 @@ static struct params *store_find(struct params_store *store, const struct params
 static bool store_add(struct params_store *store, struct params *set)
 {
 	set->meaning[0] = meaning_of(store, set, 0);
-	set->meaning[1] = meaning_of(store, set, READERS - PLANNERS);
+	set->meaning[1] = meaning_of(store, set, READERS - PARAMS_PLANNERS);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, store->sets, set->pairs,
 				    set->count * sizeof(set->pairs[0]),
 				    short_of(set->hash), set);

@@ -80,6 +80,9 @@ enum { PARAMS_MEANING_MAX = 16 };
 /* Whether, of two of these, a text that has been prepared under one and is planned under
  * the other means the same as one that is planned where it was prepared. */
 bool params_plan_alike(struct slice a, struct slice b);
+/* The parameters that this hangs on. */
+enum { PARAMS_PLANNERS = 3 };
+const char *params_planner(size_t i);
 
 /* Whether the server's values may be told apart from what is fixed in a session:
  * server_version, is_superuser and the like are reported but cannot be SET. */

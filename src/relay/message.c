@@ -366,6 +366,27 @@ static bool turn(const struct message *m, struct client_statement *named)
 	return true;
 }
 
+static bool may_have(const struct altered *a, const char *name)
+{
+	struct slice text = slice_of_text(name);
+	size_t len;
+
+	return altered_has_value(a, text, &len) || altered_has_reset(a, text);
+}
+
+/* Whether plans may come out otherwise than the client's parameters say: by a SET that is
+ * too young to be known. */
+static bool is_unsure_of_plans(const struct session *session)
+{
+	for (size_t i = 0; i < PARAMS_PLANNERS; i++)
+		if (may_have(&session->altered, params_planner(i)) ||
+		    may_have(&session->asked, params_planner(i)))
+			return true;
+	/* Of what is cut it is more likely that it drops the statement. */
+	return session->hints & SQL_READS_SILENTLY ||
+	       (session->hints & (SQL_RUNS_CODE | TEXT_IS_CUT)) == SQL_RUNS_CODE;
+}
+
 /* Whether what is planned here is what others take it for, who prepared the same text. */
 static bool is_planned_alike(const struct message *m, const struct statement *statement)
 {
@@ -374,7 +395,7 @@ static bool is_planned_alike(const struct message *m, const struct statement *st
 
 	if (context.len > PARAMS_MEANING_MAX)
 		return true; /* there are no others */
-	return !(session && session->hints & SQL_READS_SILENTLY) &&
+	return !(session && is_unsure_of_plans(session)) &&
 	       params_plan_alike(context, rewrite_context_of(m->client));
 }
 
@@ -386,8 +407,10 @@ bool message_reread(const struct message *m, struct client_statement *named)
 	if (is_sure &&
 	    slice_equal(statement_context(statement), rewrite_context_of(m->client)))
 		return true;
-	if (message_has(m, server_statements_find(&m->server->statements, statement)) &&
-	    !message_is_older(m, named) && is_planned_alike(m, statement))
+	const struct server_statement *there =
+	    server_statements_find(&m->server->statements, statement);
+	if (message_has(m, there) && !message_is_older(m, named) &&
+	    is_planned_alike(m, statement))
 		return true;
 	return turn(m, named);
 }

@@ -46,8 +46,9 @@ uint32_t rewrite_scan(struct slice text)
 /* Nobody knows what is in the rest of a text that is too long to be kept. */
 uint32_t rewrite_scan_front(const struct message *m, struct slice text)
 {
-	return frame_is_whole(m->frame) ? rewrite_scan(text)
-					: rewrite_scan(text) | SQL_RUNS_CODE;
+	return frame_is_whole(m->frame)
+		   ? rewrite_scan(text)
+		   : rewrite_scan(text) | SQL_RUNS_CODE | TEXT_IS_CUT;
 }
 
 /* A single statement in a failed transaction ends it or fails as well; of several the

@@ -18,6 +18,9 @@ struct sql_text;
 /* Beside enum sql_hint: the text drops all prepared statements. */
 enum { TEXT_FORGETS = 1 << 30 };
 
+/* There is more of it than could be looked at before it went. */
+enum { TEXT_IS_CUT = 1 << 29 };
+
 enum text_verdict {
 	TEXT_GOES,
 	TEXT_WAITS, /* until the client's pump is posted */

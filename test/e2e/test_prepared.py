@@ -414,7 +414,10 @@ def test_nobody_gets_what_his_text_means_to_others(name, make_pooler):
 
 
 @pytest.mark.parametrize("before", [["set bytea_output = escape"],
-                                    ["begin", "set local bytea_output = escape"]])
+                                    ["begin", "set local bytea_output = escape"],
+                                    ["begin", "set bytea_output = escape"],
+                                    ["begin", "select set_config('bytea_output', 'escape', false)"],
+                                    ["begin", "do $$ begin set bytea_output = escape; end $$"]])
 def test_nobody_gets_what_was_planned_for_others(before, make_pooler):
     """It was prepared under the same parameters as theirs, and planned under others."""
     pooler = make_pooler(default_pool_size=1)
@@ -427,6 +430,17 @@ def test_nobody_gets_what_was_planned_for_others(before, make_pooler):
         assert wire.ask("show bytea_output").rows == [("escape",)]
     assert wire.ask(run("s") + sync()).rows == [("abc",)]
     wire.ask("commit")
+    assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [(r"\x616263",)]
+
+
+def test_nobody_gets_what_was_planned_behind_a_set_in_the_same_write(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(), pooler.login()
+    text = MEANINGS["bytea"][3]
+    wire.ask(prepare("s", text))
+    wire.send(query("set bytea_output = escape"), run("s") + sync())
+    wire.until("Z")
+    assert wire.until("Z").rows == [("abc",)]
     assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [(r"\x616263",)]
 
 
