@@ -277,6 +277,19 @@ static void log_opened(const struct server *s)
 							  s->connect_us));
 }
 
+/* From the pool's first server, clients that wait for that alone learn what to be greeted
+ * with. One that is to go already may be the wrong one: nobody hears of it. */
+static void learn(struct server *s)
+{
+	struct dispatcher *d = s->dispatcher;
+	struct pool *pool = s->slot.pool;
+	bool is_first = !known_of(pool)->welcome;
+
+	known_learn(known_of(pool), &d->params, s->base);
+	if (is_first)
+		dispatcher_greet_line(d, pool);
+}
+
 void dispatcher_server_opened(struct server *s)
 {
 	struct dispatcher *d = s->dispatcher;
@@ -289,10 +302,8 @@ void dispatcher_server_opened(struct server *s)
 		private_opened(s);
 		return;
 	}
-	bool is_first = !known_of(pool)->welcome;
-	known_learn(known_of(pool), &d->params, s->base);
-	if (is_first)
-		dispatcher_greet_line(d, pool);
+	if (!s->slot.retire)
+		learn(s);
 	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
 	server_move(s, SERVER_IDLE);
 	pool_opened(pool, &s->slot, dispatcher_now(d));
