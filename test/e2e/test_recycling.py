@@ -92,9 +92,10 @@ def test_a_server_that_has_grown_is_replaced(make_pooler, telling):
 
 
 def test_a_server_that_does_not_tell_is_not_asked_again(make_pooler):
+    """Bob may not know, whatever other tests have let alice know."""
     pooler = make_pooler(server_memory_limit="1MB", server_memory_check="1",
                          default_pool_size=1)
-    wire = pooler.login()
+    wire = pooler.login(user="bob")
     pid, ends = wire.value(PID), time.monotonic() + 3.5
     while time.monotonic() < ends:
         wire.send(query(PID))
