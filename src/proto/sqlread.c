@@ -147,7 +147,7 @@ static uint32_t call_hint(const struct scan *s)
 		return 0;
 	uint32_t hint = sqlfunction_hints(name);
 	if (hint == SQL_CONFIGURES && configures_locally(s->lex))
-		return 0;
+		return SQL_READS;
 	return hint;
 }
 

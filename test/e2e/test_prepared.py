@@ -444,6 +444,15 @@ def test_nobody_gets_what_was_planned_behind_a_set_in_the_same_write(make_pooler
     assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [(r"\x616263",)]
 
 
+def test_a_local_set_config_on_its_way_counts_for_what_is_prepared_behind_it(make_pooler):
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(TimeZone="UTC"), pooler.login(TimeZone="UTC")
+    text = MEANINGS["zones"][3]
+    local = parse("select set_config('TimeZone', 'Asia/Tokyo', true)") + bind() + execute()
+    assert wire.ask(local, parse(text, "s"), run("s"), sync()).rows[-1] == ("f",)
+    assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [("t",)]
+
+
 def test_what_is_prepared_again_for_one_is_what_others_meant(turning):
     turns, wire = Turns(turning), turning.login(TimeZone="UTC")
     text = MEANINGS["zones"][3]

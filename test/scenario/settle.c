@@ -182,7 +182,9 @@ static void who_sets_nothing_is_not_asked_for(void **state)
 		say(s, "C[SELECT 1] Z[I]");
 		ASSERT_HEARS(s, "");
 		assert_null(client_of(a)->server);
-		assert_null(client_of(a)->session);
+		/* The last may change what literals mean, which is remembered. */
+		if (i + 1 < sizeof(texts) / sizeof(texts[0]))
+			assert_null(client_of(a)->session);
 	}
 	world_end(&w);
 }
