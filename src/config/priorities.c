@@ -120,6 +120,25 @@ bool priority_reserve_parse(const char *text, struct priority_reserve *out, char
 	return true;
 }
 
+void priority_reserve_print(const struct priority_reserve *reserve, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int class = 0; class < PRIORITY_CLASSES && len < cap; class ++)
+		if (reserve->percent[class] > 0)
+			len += (size_t)snprintf(out + len, cap - len, "%s%s=%u",
+						len > 0 ? ", " : "",
+						priority_name((enum priority) class),
+						(unsigned)reserve->percent[class]);
+}
+
+bool priority_reserve_same(const struct priority_reserve *a,
+			   const struct priority_reserve *b)
+{
+	return memcmp(a->percent, b->percent, sizeof(a->percent)) == 0;
+}
+
 bool priorities_check(const char *list, char *why, size_t cap)
 {
 	const char *at = list;

@@ -8,14 +8,17 @@
 #include "base/slice.h"
 #include "config/settings.h"
 
-struct priority_reserve {
-	uint8_t percent[PRIORITY_CLASSES]; /* of a pool's servers; 100 at most in all */
-};
-
 /* Reads "low=5, normal=20": classes that are not named get nothing. False, with the
  * reason in why and *out untouched, when it is not such a list. */
 bool priority_reserve_parse(const char *text, struct priority_reserve *out, char *why,
 			    size_t why_cap);
+
+/* Writes it as such a list, without those that get nothing. */
+void priority_reserve_print(const struct priority_reserve *reserve, char *out,
+			    size_t cap);
+
+bool priority_reserve_same(const struct priority_reserve *a,
+			   const struct priority_reserve *b);
 
 /* Whether it is a list of "pattern=class" with commas between them, where * in a pattern
  * stands for any text and ? for one character. False with the reason in why. */

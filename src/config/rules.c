@@ -4,7 +4,6 @@
 #include "config/rules.h"
 
 #include "config/config.h"
-#include "config/value.h"
 
 /* The value of field that comes first, and `common` where neither has its own. */
 #define RESOLVE(field, common)                                                           \
@@ -19,16 +18,6 @@ static enum rules_source max_queue_of(const struct database *database,
 		return RULES_OF_USER;
 	return overrides_has(&database->over, OVERRIDE_max_queue) ? RULES_OF_DATABASE
 								  : RULES_OF_ALL;
-}
-
-/* The text was checked when it was read. */
-static struct priority_reserve reserve_of(const struct settings *s)
-{
-	struct priority_reserve reserve = {0};
-	char why[VALUE_WHY_MAX];
-
-	priority_reserve_parse(s->priority_reserve, &reserve, why, sizeof(why));
-	return reserve;
 }
 
 /* Shares by database and shares by user are independent of each other. */
@@ -66,7 +55,7 @@ void rules_resolve(const struct config *config, const struct database *database,
 	    .max_priority = RESOLVE(max_priority, s->max_priority),
 	    .queue_prediction = s->queue_prediction,
 	    .priority_shedding = s->priority_shedding,
-	    .priority_reserve = reserve_of(s),
+	    .priority_reserve = s->priority_reserve,
 	    .queue_target = s->queue_target,
 	    .queue_interval = s->queue_interval,
 	    .priority_target = s->priority_target,

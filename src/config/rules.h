@@ -9,7 +9,6 @@
 #ifndef POOLER_CONFIG_RULES_H
 #define POOLER_CONFIG_RULES_H
 
-#include "config/priorities.h"
 #include "config/settings.h"
 
 struct config;

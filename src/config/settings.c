@@ -117,9 +117,10 @@ static size_t field_len(enum setting_kind kind)
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
 	case SETTING_LDAP_OPTIONS:
-	case SETTING_PRIORITY_RESERVE:
 	case SETTING_APPLICATIONS:
 		return sizeof(const char *);
+	case SETTING_PRIORITY_RESERVE:
+		return sizeof(struct priority_reserve);
 	case SETTING_BOOL:
 		return sizeof(bool);
 	case SETTING_INT:

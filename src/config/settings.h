@@ -49,6 +49,11 @@ enum sslnegotiation { SSLNEGOTIATION_POSTGRES, SSLNEGOTIATION_DIRECT };
 enum priority { PRIORITY_CRITICAL, PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 enum { PRIORITY_CLASSES = PRIORITY_LOW + 1 };
 
+/* What is kept for each class. */
+struct priority_reserve {
+	uint8_t percent[PRIORITY_CLASSES]; /* of a pool's servers; 100 at most in all */
+};
+
 /* Something that can be tried before it is trusted: LOG says what ON would do. */
 enum trial { TRIAL_OFF, TRIAL_LOG, TRIAL_ON };
 
@@ -80,7 +85,7 @@ enum setting_kind {
 	SETTING_TRIAL,
 	SETTING_QUEUE_POLICY,
 	SETTING_REJECT_ACTION,
-	SETTING_PRIORITY_RESERVE, /* text; see priorities.h */
+	SETTING_PRIORITY_RESERVE, /* a list; see priorities.h */
 	SETTING_APPLICATIONS      /* text; see priorities.h */
 };
 
@@ -103,7 +108,7 @@ enum setting_kind {
 #define SETTING_TYPE_TRIAL enum trial
 #define SETTING_TYPE_QUEUE_POLICY enum queue_policy
 #define SETTING_TYPE_REJECT_ACTION enum reject_action
-#define SETTING_TYPE_PRIORITY_RESERVE const char *
+#define SETTING_TYPE_PRIORITY_RESERVE struct priority_reserve
 #define SETTING_TYPE_APPLICATIONS const char *
 
 struct settings {

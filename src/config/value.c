@@ -202,17 +202,6 @@ static int word_in(const void *field)
 	return value;
 }
 
-static bool parse_priority_reserve(const char *text, const char **out, char *why,
-				   size_t cap)
-{
-	struct priority_reserve reserve;
-
-	if (!priority_reserve_parse(text, &reserve, why, cap))
-		return false;
-	*out = text;
-	return true;
-}
-
 static bool parse_applications(const char *text, const char **out, char *why, size_t cap)
 {
 	if (!priorities_check(text, why, cap))
@@ -246,7 +235,7 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field, c
 	case SETTING_SIZE:
 		return parse_size(rule, text, field, why, why_cap);
 	case SETTING_PRIORITY_RESERVE:
-		return parse_priority_reserve(text, field, why, why_cap);
+		return priority_reserve_parse(text, field, why, why_cap);
 	case SETTING_APPLICATIONS:
 		return parse_applications(text, field, why, why_cap);
 	case SETTING_POOL_MODE:
@@ -280,9 +269,11 @@ char *value_print(enum setting_kind kind, const void *field, char *out, size_t c
 	case SETTING_TEXT:
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
-	case SETTING_PRIORITY_RESERVE:
 	case SETTING_APPLICATIONS:
 		snprintf(out, cap, "%s", *(const char *const *)field);
+		break;
+	case SETTING_PRIORITY_RESERVE:
+		priority_reserve_print(field, out, cap);
 		break;
 	case SETTING_LDAP_OPTIONS:
 		mask_ldap_options(*(const char *const *)field, out, cap);
@@ -325,9 +316,10 @@ bool value_same(enum setting_kind kind, const void *a, const void *b)
 	case SETTING_FACILITY:
 	case SETTING_DHEPARAMS:
 	case SETTING_LDAP_OPTIONS:
-	case SETTING_PRIORITY_RESERVE:
 	case SETTING_APPLICATIONS:
 		return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+	case SETTING_PRIORITY_RESERVE:
+		return priority_reserve_same(a, b);
 	case SETTING_BOOL:
 		return *(const bool *)a == *(const bool *)b;
 	case SETTING_INT:
@@ -355,5 +347,5 @@ bool value_is_text(enum setting_kind kind)
 {
 	return kind == SETTING_TEXT || kind == SETTING_FACILITY ||
 	       kind == SETTING_DHEPARAMS || kind == SETTING_LDAP_OPTIONS ||
-	       kind == SETTING_PRIORITY_RESERVE || kind == SETTING_APPLICATIONS;
+	       kind == SETTING_APPLICATIONS;
 }

@@ -22,6 +22,31 @@ static void a_reserve_names_classes_and_percentages(void **state)
 	assert_int_equal(r.percent[PRIORITY_LOW], 0);
 }
 
+static void a_reserve_is_written_as_it_is_read(void **state)
+{
+	static const struct {
+		const char *text, *printed;
+	} cases[] = {{"low=5,normal=20", "normal=20, low=5"},
+		     {"critical=1, high=2, normal=3, low=94",
+		      "critical=1, high=2, normal=3, low=94"},
+		     {"high=100", "high=100"},
+		     {"low=0", ""},
+		     {"", ""}};
+	const struct priority_reserve other = {{1, 2, 3, 4}};
+	struct priority_reserve r, again;
+	char text[64], why[WHY];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_true(priority_reserve_parse(cases[i].text, &r, why, WHY));
+		priority_reserve_print(&r, text, sizeof(text));
+		assert_string_equal(text, cases[i].printed);
+		assert_true(priority_reserve_parse(text, &again, why, WHY));
+		assert_true(priority_reserve_same(&r, &again));
+		assert_false(priority_reserve_same(&r, &other));
+	}
+}
+
 static void a_bad_reserve_says_what_is_wrong_with_it(void **state)
 {
 	static const struct {
@@ -87,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reserve_names_classes_and_percentages),
+	    cmocka_unit_test(a_reserve_is_written_as_it_is_read),
 	    cmocka_unit_test(a_bad_reserve_says_what_is_wrong_with_it),
 	    cmocka_unit_test(the_first_pattern_that_matches_gives_the_class),
 	    cmocka_unit_test(a_bad_pattern_list_says_what_is_wrong_with_it),
