@@ -37,6 +37,19 @@ void review_note_database(struct review *r, enum config_severity severity,
 			  "database %s: %s", hint_show(e->database.name, shown), text);
 }
 
+void review_note_user(struct review *r, enum config_severity severity,
+		      const struct user_slot *slot, const char *format, ...)
+{
+	char text[VALUE_WHY_MAX], shown[HINT_SHOWN_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	config_errors_add(r->errors, severity, slot->place.file, slot->place.line,
+			  "user %s: %s", hint_show(slot->user.name, shown), text);
+}
+
 bool review_is_set(const struct review *r, const char *setting)
 {
 	struct settings defaults;
@@ -192,6 +205,7 @@ void config_review(const struct config *config, const char *path,
 
 	review_listening(&r);
 	review_pools(&r);
+	review_shares(&r);
 	review_logins(&r);
 	review_tls(&r);
 }

@@ -24,6 +24,11 @@ void review_note_database(struct review *r, enum config_severity severity,
 			  const struct database_entry *e, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same about a user. */
+void review_note_user(struct review *r, enum config_severity severity,
+		      const struct user_slot *slot, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Whether the setting has another value than its default. */
 bool review_is_set(const struct review *r, const char *setting);
 
@@ -39,6 +44,7 @@ void review_each_database(struct review *r, review_database_fn look);
 
 void review_listening(struct review *r);
 void review_pools(struct review *r);
+void review_shares(struct review *r);
 void review_logins(struct review *r);
 void review_tls(struct review *r);
 

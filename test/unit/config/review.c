@@ -288,6 +288,65 @@ static void tls_of_a_database_is_judged_with_what_it_inherits(void **state)
 	EXPECT(state, cases);
 }
 
+/* The users' section is behind the databases'. */
+#define USERS "[users]\n"
+
+static void guarantees_that_no_limit_has_room_for_are_told(void **state)
+{
+	static const struct review_case cases[] = {
+	    {SERVERS, "a = host=h guaranteed=500\n" USERS "u = guaranteed=500\n", ""},
+	    {SERVERS, "a = host=h guaranteed=5 max_db_connections=5\n", ""},
+	    {SERVERS, "a = host=h guaranteed=6 max_db_connections=5\n",
+	     "r.ini:5: warning: database \"a\": its pools are guaranteed 6 servers in "
+	     "all, but max_db_connections is 5"},
+	    {SERVERS, "* = host=h guaranteed=6 max_db_connections=5\n",
+	     "r.ini:5: warning: database \"*\": its pools are guaranteed 6 servers in "
+	     "all, but max_db_connections is 5"},
+	    /* Those who are named, and somebody else. */
+	    {SERVERS "max_db_connections = 9\n",
+	     "a = host=h guaranteed=3\nb = host=h\n" USERS
+	     "u = guaranteed=3\nv = guaranteed=4\nw = weight=2\n",
+	     "r.ini:6: warning: database \"a\": its pools are guaranteed 10 servers in "
+	     "all, but max_db_connections is 9"},
+	    /* All are the same. */
+	    {SERVERS "max_db_connections = 4\n",
+	     "a = host=h user=u guaranteed=9\nb = host=h user=x\n" USERS
+	     "u = guaranteed=3\nv = guaranteed=4\n",
+	     ""},
+	    {SERVERS "max_user_connections = 6\n",
+	     "a = host=h\nb = host=h user=v\nc = host=h user=u guaranteed=1\n" USERS
+	     "u = guaranteed=3\nv = guaranteed=4 max_user_connections=7\n",
+	     "r.ini:11: warning: user \"v\": its pools are guaranteed 8 servers in all, "
+	     "but max_user_connections is 7"},
+	    {SERVERS "max_user_connections = 6\n",
+	     "a = host=h guaranteed=4\nb = host=h guaranteed=3\n" USERS "u = weight=2\n",
+	     "r.ini:9: warning: user \"u\": its pools are guaranteed 7 servers in all, "
+	     "but max_user_connections is 6"},
+	    {SERVERS "max_server_connections = 10\n",
+	     "a = host=h guaranteed=4\nb = host=h\n" USERS "u = guaranteed=3\n", ""},
+	    {SERVERS "max_server_connections = 9\n",
+	     "a = host=h guaranteed=4\nb = host=h\n" USERS "u = guaranteed=3\n",
+	     "r.ini:4: warning: pools are guaranteed 10 servers in all, but "
+	     "max_server_connections is 9"},
+	    {SERVERS "max_server_connections = 10\nmax_db_connections = 10\n"
+		     "max_user_connections = 10\n",
+	     "a = host=h guaranteed=2147483647\n* = host=h guaranteed=2147483647\n" USERS
+	     "u = guaranteed=2147483647\nv = guaranteed=2147483647\n",
+	     "r.ini:8: warning: database \"a\": its pools are guaranteed 6442450941 "
+	     "servers in all, but max_db_connections is 10\n"
+	     "r.ini:9: warning: database \"*\": its pools are guaranteed 6442450941 "
+	     "servers in all, but max_db_connections is 10\n"
+	     "r.ini:4: warning: pools are guaranteed 12884901882 servers in all, but "
+	     "max_server_connections is 10\n"
+	     "r.ini:11: warning: user \"u\": its pools are guaranteed 2147483647 servers "
+	     "in all, but max_user_connections is 10\n"
+	     "r.ini:12: warning: user \"v\": its pools are guaranteed 2147483647 servers "
+	     "in all, but max_user_connections is 10"},
+	};
+
+	EXPECT(state, cases);
+}
+
 static void all_contradictions_are_told_in_one_go(void **state)
 {
 	static const struct review_case cases[] = {
@@ -316,6 +375,7 @@ int main(void)
 	    TEST(tls_with_clients_needs_its_files),
 	    TEST(tls_with_servers_needs_its_files),
 	    TEST(tls_of_a_database_is_judged_with_what_it_inherits),
+	    TEST(guarantees_that_no_limit_has_room_for_are_told),
 	    TEST(all_contradictions_are_told_in_one_go),
 	};
 
