@@ -287,6 +287,9 @@ static void log_trial(const struct client *c, const struct wait *w)
 	print_line(c->pool, w, dispatcher_now(d), detail);
 	log_write(LOG_LEVEL_LOG, client_prefix(c, prefix), "would be rejected: %s; %s",
 		  message, detail);
+	if (skipped > 0)
+		log_info("%u more would have been rejected since the last line like this",
+			 skipped);
 }
 
 void refusal_log_trial(struct client *c, const struct standing *standing,

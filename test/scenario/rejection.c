@@ -3,7 +3,10 @@
  * said.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "relay/control.h"
 #include "scenario/world.h"
 
@@ -261,6 +264,52 @@ static void a_long_application_name_has_its_class_all_the_same(void **state)
 	world_end(&w);
 }
 
+static void read_log(const char *path, char *out, size_t cap)
+{
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	out[fread(out, 1, cap - 1, file)] = '\0';
+	fclose(file);
+	unlink(path);
+}
+
+/* Servers are held for 100 ms, so that is what is foretold. */
+static struct actor *learn(struct world *w)
+{
+	struct actor *holder = take_server(w);
+
+	for (int i = 0; i < 10; i++) {
+		world_pass(w, 100 * USEC_PER_MSEC);
+		say(holder, "Q[commit]");
+		say(holder, "Q[begin]");
+	}
+	heard(holder);
+	return holder;
+}
+
+static void trials_that_are_not_logged_one_by_one_are_counted(void **state)
+{
+	struct world w;
+	char path[] = "/tmp/pooler-trials.XXXXXX", text[4000];
+
+	(void)state;
+	assert_true(close(mkstemp(path)) == 0);
+	begin(&w,
+	      "default_pool_size = 1\nmax_queue_wait = 10ms\nqueue_prediction = log\n");
+	learn(&w);
+	log_apply(&(struct log_settings){.file = path});
+	for (int i = 0; i < 3; i++)
+		say(world_session(&w), "Q[one]");
+	world_pass(&w, 6 * USEC_PER_SEC);
+	say(world_session(&w), "Q[one]");
+	world_end(&w);
+	log_apply(&(struct log_settings){.to_stderr = false});
+	read_log(path, text, sizeof(text));
+	assert_non_null(strstr(text, "would be rejected: queue is too long"));
+	assert_non_null(strstr(text, "2 more would have been rejected since the last"));
+}
+
 static void sessions_have_all_the_servers_of_an_adaptive_pool(void **state)
 {
 	struct world w;
@@ -365,6 +414,7 @@ int main(void)
 	    cmocka_unit_test(a_check_that_fails_costs_nobody_his_place),
 	    cmocka_unit_test(what_waited_in_vain_is_not_told_that_nobody_may_wait),
 	    cmocka_unit_test(a_long_application_name_has_its_class_all_the_same),
+	    cmocka_unit_test(trials_that_are_not_logged_one_by_one_are_counted),
 	    cmocka_unit_test(sessions_have_all_the_servers_of_an_adaptive_pool),
 	    cmocka_unit_test(a_login_that_waits_uses_no_server),
 	    cmocka_unit_test(a_pause_is_no_overload),
