@@ -57,11 +57,11 @@ def test_backend_killed_with_sigkill_is_told_as_a_lost_server(make_pooler, clust
     elif state == "pipeline":
         wire.send(extended(SLEEP), extended("select 2"), extended("select 3"))
         wait_for_active(cluster)
-    cluster.close_connections()
-    os.kill(pid, signal.SIGKILL)
+    cluster.kill_backend(pid)
     errors = ends_with_lost_server(wire)
     assert any(e["C"].startswith(("08", "57")) for e in errors), errors
     assert errors[-1]["C"] != "08P01"
+    cluster.wait_recovered()
     wait_until(lambda: works(pooler), 20)
 
 

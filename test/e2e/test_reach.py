@@ -1,7 +1,6 @@
 """A database that is down, one that is full, one that starts, and our own limits: each is
 something else, and only the first is a failure."""
 
-import os
 import signal
 import time
 
@@ -168,8 +167,9 @@ def test_a_crash_of_one_backend_makes_nobody_fail_but_its_clients(make_pooler, c
     wire = pooler.login()
     wire.ask("begin")
     pid = int(wire.value("select pg_backend_pid()"))
-    cluster.close_connections()
-    os.kill(pid, signal.SIGKILL)
+    cluster.kill_backend(pid)
     assert wire.rest().errors
+    wait_until(lambda: served(pooler), 30)
+    cluster.wait_recovered()
     wait_until(lambda: served(pooler), 30)
     assert reach(pooler)["state"] == "ok"

@@ -56,6 +56,7 @@ class Cluster:
         self.port = free_port()
         self.bindir = find_bindir()
         self.process = None
+        self._starts = None  # by the time of kill_backend()
         self._admin = None
         self._opened = []
         give_to(account, self.directory)
@@ -72,6 +73,7 @@ class Cluster:
         self.sql("create database other")
         with psycopg.connect(self.conninfo("app", "postgres"), autocommit=True) as conn:
             conn.execute(OBJECTS)
+            conn.execute("checkpoint")  # what is committed may be lost in a crash: see SETTINGS
 
     def start(self):
         log = open(self.log_path, "ab")
@@ -95,6 +97,21 @@ class Cluster:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+    def kill_backend(self, pid):
+        """By SIGKILL, after which PostgreSQL ends all sessions and recovers: wait_recovered()."""
+        self.close_connections()
+        self._starts = self._count_starts()
+        os.kill(pid, signal.SIGKILL)
+
+    def wait_recovered(self):
+        """Until PostgreSQL has started again after kill_backend(). That it answers is no sign:
+        for a moment it does not yet know that one of its processes has gone."""
+        wait_until(lambda: self._count_starts() > self._starts, 60, "PostgreSQL did not recover")
+
+    def _count_starts(self):
+        with open(self.log_path, "rb") as log:
+            return log.read().count(b"database system is ready to accept connections")
 
     def ensure_up(self):
         if self.process is None:

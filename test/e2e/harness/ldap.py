@@ -68,7 +68,8 @@ def find_slapd():
 class Ldap:
     def __init__(self, directory, account, certs, passwords):
         self.directory, self.account = str(directory), account
-        self.port, self.tls_port = free_port(), free_port()
+        self.port = free_port()
+        self.tls_port = free_port(taken=(self.port,))
         self.process = None
         os.makedirs(os.path.join(self.directory, "data"))
         give_to(account, self.directory)

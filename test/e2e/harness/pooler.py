@@ -33,7 +33,8 @@ class Pooler:
         self.binary, self.cluster = binary, cluster
         self.account = cluster.account
         self.directory = str(directory)
-        self.port, self.admin_port = free_port(), free_port()
+        self.port = free_port()
+        self.admin_port = free_port(taken=(self.port,))
         self.conf = os.path.join(self.directory, "pooler.ini")
         self.output_path = os.path.join(self.directory, "output")
         self.databases = databases if databases is not None else {"app": {}}

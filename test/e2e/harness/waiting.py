@@ -33,10 +33,13 @@ def holds_for(condition, seconds):
     return True
 
 
-def free_port():
-    """A TCP port that nobody uses, outside the range of outgoing connections."""
+def free_port(taken=()):
+    """A TCP port that nobody uses and that is none of taken, outside the range of outgoing
+    connections."""
     for _ in range(200):
         port = random.randrange(15000, 32000)
+        if port in taken:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
