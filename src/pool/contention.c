@@ -383,10 +383,14 @@ uint64_t contention_judge_idle(const struct pool *p, const struct slot *slot,
 
 /* ---- eviction ---- */
 
+/* Whether or not its own clients could have it just now. */
+static bool has_idle(const struct pool *p)
+{
+	return p->counts[SLOT_IDLE] > p->leaving;
+}
+
 static struct slot *longest_idle(const struct pool *p)
 {
-	if (pool_usable(p) == 0)
-		return NULL;
 	return p->first_retired ? TAILQ_PREV(p->first_retired, slots, place)
 				: TAILQ_LAST(&p->slots[SLOT_IDLE], slots);
 }
@@ -398,7 +402,7 @@ struct slot *contention_best_offer(struct usage *usage)
 
 	for (int i = 0; i < PUT_RIGHT_AT_ONCE; i++) {
 		p = pool_of_offer(usage->lenders.first, usage->kind);
-		if (!p || pool_usable(p) > 0)
+		if (!p || has_idle(p))
 			return p ? longest_idle(p) : NULL;
 		turns_leave(&usage->lenders, &p->offers[usage->kind]);
 	}
@@ -480,7 +484,7 @@ bool contention_is_sound(const struct pool *p)
 	if (usage && p->usages[usage->kind] != usage)
 		return false;
 	for (int i = 0; i < USAGES_EACH; i++)
-		if (pool_usable(p) > 0 && !turn_is_taken(&p->offers[i]))
+		if (has_idle(p) && !turn_is_taken(&p->offers[i]))
 			return false;
 	return true;
 }

@@ -71,10 +71,25 @@ unsigned pool_working_limit(const struct pool *p)
 						  : UINT_MAX;
 }
 
+/* While one is replaced there are both, but no more work than the size allows: the
+ * successor begins when the old one is free. What was opened from the reserve is meant to
+ * work beyond the size. */
+static unsigned limit_while_renewing(const struct pool *p)
+{
+	unsigned size = (unsigned)p->rules.pool_size;
+
+	if (!p->renewal.is_extra || size == 0)
+		return UINT_MAX;
+	return p->total - 1 > size ? p->total - 1 : size;
+}
+
 unsigned pool_usable(const struct pool *p)
 {
 	unsigned idle = p->counts[SLOT_IDLE] - p->leaving;
 	unsigned at_work = pool_at_work(p), limit = pool_working_limit(p);
+
+	if (limit_while_renewing(p) < limit)
+		limit = limit_while_renewing(p);
 
 	if (at_work >= limit)
 		return 0;

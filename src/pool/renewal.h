@@ -28,7 +28,8 @@ struct renewal {
 	uint64_t patience_us;   /* end of the wait for old; set while that lasts */
 	unsigned owed; /* there were so many servers when one went without a successor:
 			  one is due while there are fewer; 0 = none is due */
-	bool is_extra; /* both are there: one more than the pool's size is no excess */
+	bool is_extra; /* both are there: one more than the pool's size is no excess, but
+			  not all of them work at a time */
 };
 
 void renewal_init(struct renewal *r);

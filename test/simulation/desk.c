@@ -115,18 +115,25 @@ static void begins(struct simulation *s, struct person *p, struct slot *slot)
 	agenda_add(&s->agenda, s->now_us + held_us, EVENT_DONE, (unsigned)at, 0);
 }
 
-static void open_one(struct simulation *s, struct pool *p)
+static struct slot *begin_to_open(struct simulation *s)
 {
 	unsigned i = 0;
 
 	while (i < SLOTS_MOST && s->slots[i].state != SLOT_OUTSIDE)
 		i++;
 	assert_true(i < SLOTS_MOST);
-	pool_add(p, &s->slots[i], s->now_us);
 	agenda_add(&s->agenda, s->now_us + s->opening_us, EVENT_OPEN, i, 0);
 	s->opened++;
+	return &s->slots[i];
+}
+
+static void open_one(struct simulation *s, struct pool *p)
+{
+	struct slot *slot = begin_to_open(s);
+
+	pool_add(p, slot, s->now_us);
 	if (s->observer.on_open)
-		s->observer.on_open(s, &s->slots[i]);
+		s->observer.on_open(s, slot);
 }
 
 /* ---- what a dispatcher does ---- */
@@ -174,6 +181,14 @@ static void close_server(struct simulation *s, struct slot *slot)
 	agenda_add(&s->agenda, s->now_us, EVENT_GONE, (unsigned)(slot - s->slots), 0);
 }
 
+static void close_or_retire(struct simulation *s, struct slot *slot)
+{
+	if (slot->state == SLOT_IDLE)
+		close_server(s, slot);
+	else
+		pool_retire(slot->pool, slot);
+}
+
 static void open_wanted(struct simulation *s, struct pool *p)
 {
 	struct slot *victim;
@@ -188,8 +203,29 @@ static void open_wanted(struct simulation *s, struct pool *p)
 	look_later(s, p);
 }
 
+/* One server is replaced by another. */
+static void renew(struct simulation *s, struct pool *p)
+{
+	struct slot *old;
+
+	if (!pool_is_renewing(p))
+		return;
+	switch (pool_renewal(p, s->now_us, &old)) {
+	case RENEWAL_WAIT:
+		return;
+	case RENEWAL_OPEN:
+		pool_add_successor(p, begin_to_open(s), s->now_us);
+		s->renewed++;
+		return;
+	case RENEWAL_RETIRE:
+		close_or_retire(s, old);
+		return;
+	}
+}
+
 static void serve(struct simulation *s, struct pool *p)
 {
+	renew(s, p);
 	match(s, p);
 	open_wanted(s, p);
 }
@@ -214,8 +250,22 @@ void desk_is_gone(struct simulation *s, unsigned at)
 
 static void judge(struct simulation *s, struct slot *slot)
 {
-	if (pool_judge_idle(slot->pool, slot, s->now_us) != UPKEEP_KEEP)
+	switch (pool_judge_idle(slot->pool, slot, s->now_us)) {
+	case UPKEEP_KEEP:
+	case UPKEEP_ASK_MEMORY:
+		return;
+	case UPKEEP_RENEW:
+		pool_note_worn(slot->pool, slot);
+		return;
+	case UPKEEP_CLOSE_OLD:
+	case UPKEEP_CLOSE_USED_UP:
+	case UPKEEP_CLOSE_BLOATED:
+	case UPKEEP_CLOSE_RETIRED:
+	case UPKEEP_CLOSE_IDLE:
+	case UPKEEP_CLOSE_EVICTED:
 		close_server(s, slot);
+		return;
+	}
 }
 
 /* If nobody has taken it. */
@@ -248,6 +298,7 @@ void desk_judges(struct simulation *s, unsigned at, uint64_t since_us)
 	if (slot->state != SLOT_IDLE || slot->retire || slot->since_us != since_us)
 		return;
 	judge(s, slot);
+	renew(s, slot->pool);
 	judge_later(s, slot);
 }
 
@@ -400,6 +451,18 @@ void desk_looks(struct simulation *s, unsigned pool, uint64_t due_us)
 	serve(s, p);
 	for (int i = 0; i < USAGES_EACH; i++)
 		serve_blocked(s, p->usages[i]);
+}
+
+void desk_obeys(struct simulation *s, unsigned pool, const struct rules *rules)
+{
+	struct pool *p = &s->pools[pool];
+
+	pool_set_rules(p, rules);
+	for (unsigned i = 0; i < SLOTS_MOST; i++)
+		if (s->slots[i].pool == p && s->slots[i].state == SLOT_IDLE &&
+		    !s->slots[i].retire)
+			judge(s, &s->slots[i]);
+	serve(s, p);
 }
 
 void desk_resumes(struct simulation *s, unsigned pool)

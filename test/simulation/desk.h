@@ -24,6 +24,8 @@ void desk_leaves(struct simulation *s, unsigned who);
 void desk_is_late(struct simulation *s, unsigned who);
 /* A pool wanted to be looked at. */
 void desk_looks(struct simulation *s, unsigned pool, uint64_t due_us);
+/* A pool has other rules from here on. */
+void desk_obeys(struct simulation *s, unsigned pool, const struct rules *rules);
 /* Whoever waits is served if he can be: the gate is open again. */
 void desk_resumes(struct simulation *s, unsigned pool);
 

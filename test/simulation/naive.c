@@ -76,6 +76,22 @@ static void on_leave(struct simulation *s, struct person *person)
 	take_out(p, place_of(p, person));
 }
 
+/* ---- servers ---- */
+
+static unsigned servers_of(const struct simulation *s, const struct pool *pool, int state)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < SLOTS_MOST; i++)
+		sum += s->slots[i].state == state && s->slots[i].pool == pool;
+	return sum;
+}
+
+static unsigned at_work(const struct simulation *s, const struct pool *pool)
+{
+	return servers_of(s, pool, SLOT_BUSY) + servers_of(s, pool, SLOT_CLEANING);
+}
+
 /* ---- who is served ---- */
 
 static void expect_order(const struct naive_pool *p, unsigned at,
@@ -164,6 +180,8 @@ static void on_begin(struct simulation *s, struct person *person, struct slot *s
 	assert_null(n->served_by[slot - s->slots]);
 	assert_ptr_equal(slot->pool, pool);
 	assert_false(is_paused(s, pool));
+	assert_true(at_work(s, pool) <=
+		    (unsigned)(pool->rules.pool_size + pool->rules.reserve_pool_size));
 	n->served_by[slot - s->slots] = person;
 }
 
@@ -185,15 +203,6 @@ static unsigned servers_under(const struct simulation *s, const struct usage *us
 		if (s->slots[i].state != SLOT_OUTSIDE)
 			for (int k = 0; k < USAGES_EACH; k++)
 				sum += s->slots[i].pool->usages[k] == usage;
-	return sum;
-}
-
-static unsigned servers_of(const struct simulation *s, const struct pool *pool, int state)
-{
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < SLOTS_MOST; i++)
-		sum += s->slots[i].state == state && s->slots[i].pool == pool;
 	return sum;
 }
 
@@ -225,7 +234,8 @@ static void expect_pool(struct simulation *s, unsigned i)
 	for (unsigned k = 0; k < SLOTS_MOST; k++)
 		idle += s->slots[k].pool == p && s->slots[k].state == SLOT_IDLE &&
 			!s->slots[k].retire;
-	assert_true(n->count == 0 || idle == 0 || is_paused(s, p));
+	assert_true(n->count == 0 || idle == 0 || is_paused(s, p) ||
+		    at_work(s, p) >= (unsigned)p->rules.pool_size);
 	for (int state = SLOT_OPENING; state <= SLOT_CLEANING; state++)
 		assert_int_equal(p->counts[state], servers_of(s, p, state));
 }

@@ -8,8 +8,9 @@
  * - A class is served before a higher one that waits no more often than its reserve says,
  *   and no less often.
  * - Nobody is served or refused who has left, nor twice; each server serves one.
- * - No limit on servers is passed by opening one.
- * - Nobody waits while a server of his pool is free.
+ * - No limit on servers is passed by opening one; one may be there beside the one that it
+ *   replaces, but no more than the pool's size are at work.
+ * - Nobody waits while a server of his pool is free, and fewer than that are at work.
  * - Users of a class who wait get servers again and again.
  */
 #ifndef POOLER_TEST_SIMULATION_NAIVE_H

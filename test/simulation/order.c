@@ -116,7 +116,7 @@ static void change_something(struct simulation *s)
 		/* What is reserved is counted from the beginning. */
 		rules.priority_reserve = s->pools[pool].rules.priority_reserve;
 		rules.queue_policy = s->pools[pool].rules.queue_policy;
-		pool_set_rules(&s->pools[pool], &rules);
+		desk_obeys(s, pool, &rules);
 		break;
 	case 1:
 		database->gate.is_paused = true;
@@ -152,11 +152,15 @@ static void wind_down(struct simulation *s)
 	}
 }
 
-static uint64_t round_of(unsigned number, uint64_t *out_passed)
+/* What all rounds come to. */
+struct sums {
+	uint64_t events, renewed, passed;
+};
+
+static void play_round(unsigned number, struct sums *sums)
 {
 	struct simulation *s = simulation_begin();
 	struct naive naive;
-	uint64_t events;
 
 	for (unsigned i = 0; i < number * 7; i++)
 		dice_roll(&s->dice);
@@ -169,23 +173,27 @@ static uint64_t round_of(unsigned number, uint64_t *out_passed)
 		change_something(s);
 	}
 	wind_down(s);
-	events = s->events;
-	*out_passed = naive.most_passed > *out_passed ? naive.most_passed : *out_passed;
+	sums->events += s->events;
+	sums->renewed += s->renewed;
+	if (naive.most_passed > sums->passed)
+		sums->passed = naive.most_passed;
 	naive_end(&naive);
 	simulation_end(s);
-	return events;
 }
 
 static void whatever_happens_is_what_was_meant(void **state)
 {
-	uint64_t events = 0, passed = 0;
+	struct sums sums = {0};
 
 	(void)state;
 	for (unsigned i = 0; i < ROUNDS; i++)
-		events += round_of(i, &passed);
-	print_message("# %llu events; a user was passed over %llu times at most\n",
-		      (unsigned long long)events, (unsigned long long)passed);
-	assert_true(events > 100000);
+		play_round(i, &sums);
+	print_message("# %llu events, %llu servers replaced; a user was passed over %llu "
+		      "times at most\n",
+		      (unsigned long long)sums.events, (unsigned long long)sums.renewed,
+		      (unsigned long long)sums.passed);
+	assert_true(sums.events > 100000);
+	assert_true(sums.renewed > 100);
 }
 
 int main(void)

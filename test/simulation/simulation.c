@@ -222,6 +222,7 @@ unsigned simulation_add_crowd(struct simulation *s, const struct crowd *crowd)
 
 	assert_true(number < CROWDS_MOST);
 	s->crowds[number] = *crowd;
+	s->pools[crowd->pool].clients++;
 	if (crowd->clients == 0)
 		agenda_add(&s->agenda, s->now_us, EVENT_COMES, number, 0);
 	for (unsigned i = 0; i < crowd->clients; i++)
@@ -257,5 +258,5 @@ void simulation_forget(struct simulation *s)
 		    .patience_us = c->patience_us,
 		};
 	}
-	s->opened = s->events = 0;
+	s->opened = s->renewed = s->events = 0;
 }

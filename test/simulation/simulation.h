@@ -116,7 +116,7 @@ struct simulation {
 	struct observer observer;
 	struct dice dice;
 	uint64_t now_us;
-	uint64_t opened, events;
+	uint64_t opened, renewed, events;
 	bool is_closed; /* nobody comes any more */
 };
 

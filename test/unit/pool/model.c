@@ -62,9 +62,22 @@ int64_t model_leaving(const struct model *m, int pool)
 	return count;
 }
 
-int64_t model_usable(const struct model *m, int pool)
+int64_t model_idle(const struct model *m, int pool)
 {
 	return model_count(m, pool, SLOT_IDLE) - model_leaving(m, pool);
+}
+
+/* A successor does not work beside as many as the size allows. */
+int64_t model_usable(const struct model *m, int pool)
+{
+	int64_t at_work =
+	    model_count(m, pool, SLOT_BUSY) + model_count(m, pool, SLOT_CLEANING);
+	int64_t size = m->pools[pool].rules.pool_size, idle = model_idle(m, pool);
+	int64_t most = model_total(m, pool) - 1;
+
+	if (!m->pools[pool].has_extra || size == 0)
+		return idle;
+	return least(idle, at_least_0((most > size ? most : size) - at_work));
 }
 
 bool model_is_under(const struct model *m, int pool, int limit)

@@ -72,6 +72,7 @@ void model_init(struct model *m);
 int64_t model_count(const struct model *m, int pool, enum slot_state state);
 int64_t model_total(const struct model *m, int pool);
 int64_t model_leaving(const struct model *m, int pool);
+int64_t model_idle(const struct model *m, int pool); /* that are not to go */
 int64_t model_usable(const struct model *m, int pool);
 int64_t model_limit_servers(const struct model *m, int limit);
 int64_t model_limit_leaving(const struct model *m, int limit);

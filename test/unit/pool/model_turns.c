@@ -304,7 +304,7 @@ static bool offers_more(const struct model *m, int a, int b)
 static bool offers_most(const struct model *m, int pool, int limit)
 {
 	for (int i = 0; i < MODEL_POOLS; i++)
-		if (model_is_under(m, i, limit) && model_usable(m, i) > 0 &&
+		if (model_is_under(m, i, limit) && model_idle(m, i) > 0 &&
 		    offers_more(m, i, pool))
 			return false;
 	return true;
@@ -353,7 +353,7 @@ bool model_may_evict(const struct model *m, int pool, int victim, uint64_t now_u
 			return victim < 0;
 	}
 	for (int i = 0; i < MODEL_POOLS; i++) {
-		if (!model_is_under(m, i, limit) || model_usable(m, i) == 0 ||
+		if (!model_is_under(m, i, limit) || model_idle(m, i) == 0 ||
 		    !offers_most(m, i, limit))
 			continue;
 		offering++;

@@ -262,6 +262,62 @@ static void a_successor_does_not_wait_for_ever(void **state)
 	end(&c);
 }
 
+/* Both are there, and those who wait do so for the size of the pool to allow it. */
+static void no_more_are_at_work_than_the_size_allows(void **state)
+{
+	struct scene c;
+	struct slot *old = NULL, *slot;
+	struct waiter w = {0}, *served;
+
+	(void)state;
+	begin(&c, 2);
+	pool_give_back(&c.p, &c.s[0], LATE);
+	ASSERT_STEP(&c, LATE, RENEWAL_OPEN);
+	pool_add_successor(&c.p, &c.next[0], LATE);
+	assert_ptr_equal(take(&c.p, LATE), &c.s[0]);
+	pool_opened(&c.p, &c.next[0], LATE);
+	assert_int_equal(pool_at_work(&c.p), 2);
+	assert_int_equal(pool_usable(&c.p), 0);
+	assert_false(pool_may_take(&c.p));
+	stand(&c.p, &w, LATE);
+	assert_false(matched(&c.p, LATE, &slot, &served));
+	assert_int_equal(pool_demand(&c.p, LATE), 0);
+	/* The old one is free: now it is the successor's turn. */
+	pool_give_back(&c.p, &c.s[0], LATE + MSEC);
+	assert_int_equal(step(&c, LATE + MSEC, &old), RENEWAL_RETIRE);
+	assert_ptr_equal(old, &c.s[0]);
+	pool_retire(&c.p, old);
+	assert_true(matched(&c.p, LATE + MSEC, &slot, &served));
+	assert_ptr_equal(slot, &c.next[0]);
+	assert_int_equal(pool_at_work(&c.p), 2);
+	end(&c);
+}
+
+/* The reserve is more than the size, and meant to be; but it is not more for this. */
+static void a_reserve_at_work_is_one_too_many_for_a_successor(void **state)
+{
+	struct scene c;
+	struct slot reserve = {0};
+	struct rules rules;
+
+	(void)state;
+	begin(&c, 2);
+	rules = c.p.rules;
+	rules.reserve_pool_size = 1;
+	rules.reserve_pool_timeout = SECOND;
+	pool_set_rules(&c.p, &rules);
+	add_busy(&c.p, &reserve, LATE);
+	pool_give_back(&c.p, &c.s[0], LATE);
+	ASSERT_STEP(&c, LATE, RENEWAL_OPEN);
+	pool_add_successor(&c.p, &c.next[0], LATE);
+	pool_opened(&c.p, &c.next[0], LATE);
+	/* One of the two that are idle. */
+	assert_int_equal(pool_usable(&c.p), 1);
+	take(&c.p, LATE);
+	assert_int_equal(pool_usable(&c.p), 0);
+	end(&c);
+}
+
 static void servers_may_die_in_the_middle_of_it(void **state)
 {
 	struct scene c;
@@ -375,6 +431,8 @@ int main(void)
 	    cmocka_unit_test(what_others_wait_for_is_theirs),
 	    cmocka_unit_test(one_that_cannot_be_replaced_works_on),
 	    cmocka_unit_test(a_successor_does_not_wait_for_ever),
+	    cmocka_unit_test(no_more_are_at_work_than_the_size_allows),
+	    cmocka_unit_test(a_reserve_at_work_is_one_too_many_for_a_successor),
 	    cmocka_unit_test(servers_may_die_in_the_middle_of_it),
 	    cmocka_unit_test(a_paused_pool_opens_none),
 	    cmocka_unit_test(transactions_and_memory_wear_out_as_time_does),
