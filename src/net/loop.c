@@ -13,9 +13,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* How long turns stay apart after the last that asked for it. */
-#define GATHER_FOR_US (10 * USEC_PER_MSEC)
-
 /* Deadlines called in one turn: a thousand clients that time out together must not hold
  * up those that do not. */
 enum { DEADLINES_PER_TURN = 128 };
@@ -54,6 +51,18 @@ void loop_io_watch(struct loop *loop, struct loop_io *io, int events)
 	if (events == 0 || !loop->ev || io->ev.fd < 0)
 		return;
 	ev_io_start(loop->ev, &io->ev);
+}
+
+void loop_io_urgent(struct loop *loop, struct loop_io *io)
+{
+	if (loop->ev && io->ev.fd >= 0)
+		gather_urgent(&loop->gather, io->ev.fd);
+}
+
+void loop_io_urgent_once(struct loop *loop, struct loop_io *io)
+{
+	if (loop->ev && io->ev.fd >= 0)
+		gather_urgent_once(&loop->gather, io->ev.fd);
 }
 
 /* ---- tasks ---- */
@@ -170,23 +179,6 @@ static void set_wake(struct loop *loop)
 	ev_timer_start(loop->ev, &loop->wake);
 }
 
-/* libev can wait for more to come by itself, but not while a timer is due within about a
- * millisecond, as one is where many wait. */
-static void gather(struct loop *loop)
-{
-	uint64_t passed_us = clock_since(clock_monotonic_now(), loop->now_us);
-	struct timespec rest = {0};
-
-	if (loop->now_us >= loop->gather_until_us) {
-		loop->gather_until_us = 0;
-		return;
-	}
-	if (passed_us >= LOOP_GATHER_US || ev_is_active(&loop->hurry))
-		return;
-	rest.tv_nsec = (long)(LOOP_GATHER_US - passed_us) * 1000;
-	nanosleep(&rest, NULL);
-}
-
 static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	struct loop *loop = w->data;
@@ -194,8 +186,10 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *w, int revents)
 	(void)ev, (void)revents;
 	end_turn(loop);
 	set_wake(loop);
-	if (loop->gather_until_us != 0)
-		gather(loop);
+	/* libev can wait for more to come by itself, but for everything alike, and not
+	 * while a timer is due within about a millisecond, as one is where many wait. */
+	if (gather_is_on(&loop->gather) && !ev_is_active(&loop->hurry))
+		(void)gather_wait(&loop->gather, loop->now_us);
 }
 
 static void on_after_wait(struct ev_loop *ev, ev_check *w, int revents)
@@ -225,12 +219,20 @@ static void on_wake(struct ev_loop *ev, ev_timer *w, int revents)
 
 int loop_init_without_events(struct loop *loop, uint64_t now_us)
 {
-	*loop = (struct loop){.now_us = now_us, .wake_us = CLOCK_NEVER};
+	*loop = (struct loop){.now_us = now_us, .wake_us = CLOCK_NEVER, .gather.fd = -1};
 	TAILQ_INIT(&loop->runs);
 	TAILQ_INIT(&loop->flushes);
 	TAILQ_INIT(&loop->nexts);
 	loop->scratch = malloc(LOOP_SCRATCH_LEN);
 	return loop->scratch ? 0 : -ENOMEM;
+}
+
+static int make_ev(struct loop *loop)
+{
+	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (loop->ev)
+		return 0;
+	return errno ? -errno : -ENOMEM;
 }
 
 int loop_init(struct loop *loop)
@@ -239,9 +241,10 @@ int loop_init(struct loop *loop)
 
 	if (err)
 		return err;
-	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-	if (!loop->ev) {
-		err = errno ? -errno : -ENOMEM;
+	err = gather_init(&loop->gather);
+	if (!err)
+		err = make_ev(loop);
+	if (err) {
 		loop_fini(loop);
 		return err;
 	}
@@ -262,10 +265,11 @@ void loop_fini(struct loop *loop)
 {
 	if (loop->ev)
 		ev_loop_destroy(loop->ev);
+	gather_fini(&loop->gather);
 	deadlines_fini(&loop->deadlines);
 	free(loop->scratch);
 	free(loop->outbox);
-	*loop = (struct loop){0};
+	*loop = (struct loop){.gather.fd = -1};
 }
 
 void loop_run(struct loop *loop)
@@ -277,9 +281,8 @@ void loop_run(struct loop *loop)
 
 void loop_gather(struct loop *loop)
 {
-	if (!loop->ev)
-		return;
-	loop->gather_until_us = loop->now_us + GATHER_FOR_US;
+	if (loop->ev)
+		gather_begin(&loop->gather, loop->now_us);
 }
 
 void loop_stop(struct loop *loop)

@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "base/deadlines.h"
+#include "net/gather.h"
 #include "net/ledger.h"
 
 struct loop;
@@ -58,6 +59,11 @@ static inline int loop_io_events(const struct loop_io *io)
 {
 	return io->ev.events & (LOOP_READ | LOOP_WRITE);
 }
+
+/* What comes in there does not wait for others to come as well (loop_gather()): from now
+ * on, or just the next time. */
+void loop_io_urgent(struct loop *loop, struct loop_io *io);
+void loop_io_urgent_once(struct loop *loop, struct loop_io *io);
 
 /* ---- tasks ---- */
 
@@ -101,9 +107,9 @@ struct loop {
 	loop_reap_fn reap;
 	void *reap_context;
 	bool reap_wanted;
-	uint64_t gather_until_us; /* loop_gather(); 0 = not so */
-	struct ledger ledger;     /* of what streams hold */
-	uint8_t *scratch;         /* one area into which every stream reads */
+	struct gather gather;
+	struct ledger ledger; /* of what streams hold */
+	uint8_t *scratch;     /* one area into which every stream reads */
 	bool scratch_is_lent;
 	uint8_t *outbox; /* one area out of which TLS writes; NULL until it is needed */
 };
@@ -132,10 +138,8 @@ uint64_t loop_clock(const struct loop *loop);
  * short. */
 uint8_t *loop_outbox(struct loop *loop);
 
-/* For a while turns begin at least LOOP_GATHER_US after each other: so much comes in that
- * waking up for each of it would cost more than the work itself. Nothing that is ready
- * waits for longer than that. To be called again while it is so. */
-enum { LOOP_GATHER_US = 150 };
+/* For a while turns are kept apart, see net/gather.h: so much comes in that waking up for
+ * each of it would cost more than the work itself. To be called again while it is so. */
 void loop_gather(struct loop *loop);
 
 /* When the next deadline is due, CLOCK_NEVER for none. */

@@ -381,6 +381,16 @@ void stream_rewire(struct stream *s)
 		water_watch(s);
 }
 
+void stream_urgent(struct stream *s)
+{
+	loop_io_urgent(s->loop, &s->io);
+}
+
+void stream_urgent_once(struct stream *s)
+{
+	loop_io_urgent_once(s->loop, &s->io);
+}
+
 void stream_set_keep_max(struct stream *s, uint32_t keep_max)
 {
 	CHECK(keep_max > 0);

@@ -132,6 +132,10 @@ void stream_set_ops(struct stream *stream, const struct stream_ops *ops);
  * it is put off to the flush phase.) Harmless on others. */
 void stream_release(struct stream *stream);
 
+/* What comes in is urgent, as net/gather.h has it: from now on, or just the next time. */
+void stream_urgent(struct stream *stream);
+void stream_urgent_once(struct stream *stream);
+
 /* How many bytes may wait unconsumed; STREAM_KEEP_MAX unless said otherwise. */
 void stream_set_keep_max(struct stream *stream, uint32_t keep_max);
 

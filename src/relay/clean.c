@@ -177,6 +177,14 @@ void clean_start(struct server *s)
 		server_ask(s, SERVER_TASK_RESET, slice_of_text(query));
 }
 
+static void stay_in_transaction(struct server *s)
+{
+	stream_urgent_once(&s->client->stream);
+	settle_in_transaction(s);
+}
+
+/* Whenever the two stay together, the client's next question is urgent: the server has
+ * nothing else to do. */
 void clean_release_if_done(struct server *s)
 {
 	struct client *c = s->client;
@@ -191,17 +199,23 @@ void clean_release_if_done(struct server *s)
 		server_ask(s, SERVER_TASK_PROBE, slice_of_text(""));
 		return;
 	}
-	if (!tracker_is_idle(&s->tracker) || s->is_kept)
+	if (!tracker_is_idle(&s->tracker))
 		return;
+	if (s->is_kept) {
+		stream_urgent_once(&c->stream);
+		return;
+	}
 	if (tracker_transaction_status(&s->tracker) != 'I') {
 		if (mode == POOL_MODE_STATEMENT)
 			client_close(c, CLOSE_STATEMENT_MODE);
 		else
-			settle_in_transaction(s);
+			stay_in_transaction(s);
 		return;
 	}
-	if (notify_settle_begin(s) || settle_begin(s))
+	if (notify_settle_begin(s) || settle_begin(s)) {
+		stream_urgent_once(&c->stream);
 		return;
+	}
 	rewrite_keep_unnamed(c);
 	link_detach(c);
 	listening_deliver(c);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/phrase.h"
 #include "config/config.h"
 #include "pool/pool.h"
 #include "proto/frame.h"
@@ -18,7 +19,11 @@
 #include "relay/known.h"
 #include "relay/standing.h"
 
-enum { TEXT_LEN = 512 };
+enum {
+	TEXT_LEN = 512,
+	NAME_SHOWN = 63, /* of a name, in bytes */
+	ANSWER_LEN = 600 /* what a rejection takes at most, or nearly so */
+};
 
 /* Refusals that are not further apart come in numbers. */
 #define REFUSALS_APART_US USEC_PER_MSEC
@@ -67,33 +72,35 @@ void refusal_tell(struct client *c, const struct notice *notice)
 		return;
 	}
 	log_refusal(c, notice);
+	/* In one piece. That there is no room for it is found out by who needs it. */
+	(void)buffer_reserve(stream_cork_buffer(&c->stream), ANSWER_LEN);
 	client_notify(c, notice);
 	if (message_of_frontend(c->asked)->kind == FRONTEND_EXTENDED)
 		c->is_skipping = true;
 	else
 		client_send_ready(c);
 	c->is_refused = true;
-	/* Now rather than at the end of a turn that may be long under such a load. */
-	stream_write(&c->stream, slice_of(NULL, 0));
 	loop_post(c->stream.loop, &c->pump);
 }
 
 /* ---- what is said of each reason ---- */
 
 /* Which of the limits of that name it was. */
-static void print_full(const struct pool *p, char out[TEXT_LEN])
+static void say_full(struct phrase *out, const struct pool *p)
 {
 	switch (p->rules.max_queue_of) {
 	case RULES_OF_USER:
-		snprintf(out, TEXT_LEN, "queue is full (max_queue of user \"%.100s\")",
-			 p->user_name);
+		phrase_add(out, "queue is full (max_queue of user \"");
+		phrase_add_some(out, p->user_name, NAME_SHOWN);
+		phrase_add(out, "\")");
 		return;
 	case RULES_OF_DATABASE:
-		snprintf(out, TEXT_LEN, "queue is full (max_queue of database \"%.63s\")",
-			 p->database_name);
+		phrase_add(out, "queue is full (max_queue of database \"");
+		phrase_add_some(out, p->database_name, NAME_SHOWN);
+		phrase_add(out, "\")");
 		return;
 	case RULES_OF_ALL:
-		snprintf(out, TEXT_LEN, "%s", closing_row(CLOSE_QUEUE_FULL)->text);
+		phrase_add(out, closing_row(CLOSE_QUEUE_FULL)->text);
 		return;
 	}
 }
@@ -106,83 +113,87 @@ struct wait {
 	uint8_t class;
 };
 
-static void print_message(const struct pool *p, const struct wait *w, char out[TEXT_LEN])
+static void print_message(const struct pool *p, const struct wait *w, char text[TEXT_LEN])
 {
+	struct phrase out = phrase_at(text, TEXT_LEN);
+
 	switch (w->reason) {
 	case REFUSAL_FULL:
-		print_full(p, out);
+		say_full(&out, p);
 		return;
 	case REFUSAL_TOO_LONG:
-		snprintf(out, TEXT_LEN, "queue is too long (%s)",
-			 standing_limit_name(w->limit_of));
+		phrase_add(&out, "queue is too long (");
+		phrase_add(&out, standing_limit_name(w->limit_of));
+		phrase_add(&out, ")");
 		return;
 	case REFUSAL_SHED:
-		snprintf(out, TEXT_LEN,
-			 "queue is too slow for class %s (priority_target)",
-			 priority_name((enum priority)w->class));
+		phrase_add(&out, "queue is too slow for class ");
+		phrase_add(&out, priority_name((enum priority)w->class));
+		phrase_add(&out, " (priority_target)");
 		return;
 	case REFUSAL_DISPLACED:
-		snprintf(out, TEXT_LEN, "place in the queue was needed for others");
+		phrase_add(&out, "place in the queue was needed for others");
 		return;
 	case REFUSAL_LATE:
-		snprintf(out, TEXT_LEN, "queue does not get shorter (queue_policy)");
+		phrase_add(&out, "queue does not get shorter (queue_policy)");
 		return;
 	case REFUSAL_TIMEOUT:
-		snprintf(out, TEXT_LEN, "%s", standing_limit_name(w->limit_of));
+		phrase_add(&out, standing_limit_name(w->limit_of));
 		return;
 	}
 }
 
-/* A time as it is printed: whole seconds and milliseconds, which costs less than a
- * fraction. */
-#define SECONDS_FORMAT "%llu.%03llu s"
-#define SECONDS(us)                                                                      \
-	(unsigned long long)((us) / USEC_PER_SEC),                                       \
-	    (unsigned long long)((us) % USEC_PER_SEC / USEC_PER_MSEC)
-
-static void print_wait(const struct wait *w, char *out, size_t cap)
+static void say_wait(struct phrase *out, const struct wait *w)
 {
 	switch (w->reason) {
 	case REFUSAL_FULL:
 	case REFUSAL_SHED:
-		snprintf(out, cap, "expected wait: " SECONDS_FORMAT,
-			 SECONDS(w->expected_us));
+		phrase_add(out, "expected wait: ");
+		phrase_add_seconds(out, w->expected_us);
 		return;
 	case REFUSAL_TOO_LONG:
-		snprintf(out, cap,
-			 "expected wait: " SECONDS_FORMAT ", limit: " SECONDS_FORMAT,
-			 SECONDS(w->expected_us), SECONDS(w->limit_us));
+		phrase_add(out, "expected wait: ");
+		phrase_add_seconds(out, w->expected_us);
+		phrase_add(out, ", limit: ");
+		phrase_add_seconds(out, w->limit_us);
 		return;
 	case REFUSAL_DISPLACED:
 	case REFUSAL_LATE:
 	case REFUSAL_TIMEOUT:
-		snprintf(out, cap, "this one has waited for " SECONDS_FORMAT,
-			 SECONDS(w->waited_us));
+		phrase_add(out, "this one has waited for ");
+		phrase_add_seconds(out, w->waited_us);
 		return;
 	}
 }
 
 static void print_line(const struct pool *p, const struct wait *w, uint64_t now_us,
-		       char out[TEXT_LEN])
+		       char text[TEXT_LEN])
 {
-	char wait[96], limit[32] = "none";
+	struct phrase out = phrase_at(text, TEXT_LEN);
 
 	if (p->line.max == 0 && w->reason == REFUSAL_FULL) {
-		snprintf(out, TEXT_LEN,
-			 "No server is free, and a limit of 0 lets no "
-			 "client wait for one.");
+		phrase_add(&out, "No server is free, and a limit of 0 lets no "
+				 "client wait for one.");
 		return;
 	}
+	phrase_add(&out, "Clients that wait for a server of database \"");
+	phrase_add_some(&out, p->database_name, NAME_SHOWN);
+	phrase_add(&out, "\", user \"");
+	phrase_add_some(&out, p->user_name, NAME_SHOWN);
+	phrase_add(&out, "\": ");
+	phrase_add_number(&out, p->line.count);
+	phrase_add(&out, "; limit: ");
 	if (p->line.max > 0)
-		snprintf(limit, sizeof(limit), "%d", p->line.max);
-	print_wait(w, wait, sizeof(wait));
-	snprintf(out, TEXT_LEN,
-		 "Clients that wait for a server of database \"%.63s\", user \"%.63s\": "
-		 "%u; limit: %s; the first has waited for " SECONDS_FORMAT
-		 "; class: %s; %s.",
-		 p->database_name, p->user_name, p->line.count, limit,
-		 SECONDS(pool_longest_wait(p, now_us)),
-		 priority_name((enum priority)w->class), wait);
+		phrase_add_number(&out, (uint64_t)p->line.max);
+	else
+		phrase_add(&out, "none");
+	phrase_add(&out, "; the first has waited for ");
+	phrase_add_seconds(&out, pool_longest_wait(p, now_us));
+	phrase_add(&out, "; class: ");
+	phrase_add(&out, priority_name((enum priority)w->class));
+	phrase_add(&out, "; ");
+	say_wait(&out, w);
+	phrase_add(&out, ".");
 }
 
 /* When it is worth trying again: when the line that is there now has been served, but not
@@ -217,6 +228,17 @@ static const char *remedy(const struct wait *w)
 	return "";
 }
 
+static void print_hint(const struct client *c, const struct wait *w, char text[TEXT_LEN])
+{
+	struct phrase out = phrase_at(text, TEXT_LEN);
+
+	phrase_add(&out, "Try again in ");
+	phrase_add_number(&out, retry_ms(c, w));
+	phrase_add(&out, " ms, or raise ");
+	phrase_add(&out, remedy(w));
+	phrase_add(&out, ".");
+}
+
 /* ---- telling ---- */
 
 static void count(struct client *c, enum refusal_reason reason)
@@ -241,8 +263,7 @@ static void tell(struct client *c, const struct wait *w)
 	count(c, w->reason);
 	print_message(c->pool, w, message);
 	print_line(c->pool, w, dispatcher_now(c->dispatcher), detail);
-	snprintf(hint, sizeof(hint), "Try again in %llu ms, or raise %s.",
-		 (unsigned long long)retry_ms(c, w), remedy(w));
+	print_hint(c, w, hint);
 	refusal_tell(c, &(struct notice){.severity = "ERROR",
 					 .sqlstate = SQLSTATE_TOO_MANY_CONNECTIONS,
 					 .message = message,

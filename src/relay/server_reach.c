@@ -199,6 +199,7 @@ static void on_connected(struct connector *connector, int fd, int error,
 	note_endpoint(s, fd);
 	stream_open(&s->stream, s->dispatcher->loop, fd, &transport_plain,
 		    s->dispatcher->ops->server_stream);
+	stream_urgent(&s->stream);
 	stream_set_keep_max(&s->stream, LOGIN_MESSAGE_MAX);
 	server_move(s, SERVER_LOGIN);
 	log_connected(s);
