@@ -95,9 +95,17 @@ bool altered_has_value(const struct altered *a, struct slice name, size_t *out_l
 	return true;
 }
 
+/* Who one is stays so at a RESET ALL. */
+static bool is_identity(struct slice name)
+{
+	return name_equal(name, slice_of_text("role")) ||
+	       name_equal(name, slice_of_text("session_authorization"));
+}
+
 bool altered_has_reset(const struct altered *a, struct slice name)
 {
-	return a->resets_all || (a->resets && has(a, name, true));
+	return (is_identity(name) ? a->discards : a->resets_all) ||
+	       (a->resets && has(a, name, true));
 }
 
 static bool append(struct altered *a, uint8_t flag, uint32_t len, struct slice name)
@@ -199,9 +207,7 @@ static bool is_default(struct slice written, struct slice behind)
 		behind = skip_blanks(slice_after(behind, 1));
 	else
 		take_word(&behind, "to");
-	return take_word(&behind, "default") ||
-	       (is_zone && take_word(&behind, "local")) ||
-	       (sqlscan_is(written, "role") && take_word(&behind, "none"));
+	return take_word(&behind, "default") || (is_zone && take_word(&behind, "local"));
 }
 
 /* What stands behind the name of a statement, up to its end. */
@@ -244,6 +250,13 @@ static void note_names(struct altered *a, const struct sql_statement *statement,
 		a->all = a->is_beyond = true;
 }
 
+/* Other things than all are no parameters. */
+static void note_discard(struct altered *a, struct slice what)
+{
+	if (what.len == 0 || sqlscan_is(what, "all"))
+		a->all = a->resets = a->resets_all = a->discards = true;
+}
+
 static void note_statements(struct altered *a, const struct sql_text *t)
 {
 	struct slice text = t->text;
@@ -256,7 +269,7 @@ static void note_statements(struct altered *a, const struct sql_text *t)
 		if (statement.is_doubtful)
 			a->all = a->is_beyond = true;
 		if (statement.hints & SQL_DISCARDS)
-			a->all = a->resets = a->resets_all = true;
+			note_discard(a, statement.name);
 		else if (statement.hints & SQL_RESETS)
 			note_names(a, &statement, true, 0);
 		else if (statement.hints & SQL_SETS)
@@ -395,6 +408,7 @@ void altered_move(struct altered *from, struct altered *to)
 	to->all |= from->all;
 	to->resets |= from->resets;
 	to->resets_all |= from->resets_all;
+	to->discards |= from->discards;
 	to->is_beyond |= from->is_beyond;
 	altered_clear(from);
 }

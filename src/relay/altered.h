@@ -21,7 +21,8 @@ struct altered {
 	size_t values_len;   /* bytes that the values of the names may have, added */
 	bool all;            /* what else is set nobody knows: ask for everything */
 	bool resets;         /* something goes back to what the session began with... */
-	bool resets_all;     /* ...and that is everything */
+	bool resets_all;     /* ...and that is everything... */
+	bool discards;       /* ...even who one is */
 	bool is_beyond;      /* there may be names that cannot be asked for */
 };
 

@@ -42,7 +42,7 @@ static void texts_name_what_they_alter(void **state)
 	    {"set a = 'default'", "a "},
 	    {"set log_statement = none", "log_statement "},
 	    {"set synchronous_commit to local", "synchronous_commit "},
-	    {"set role none", "role! *"},
+	    {"set role none", "role "},
 	    {"set role joe", "role "},
 	    {"set time zone 'UTC'", "TimeZone "},
 	    {"set time zone local", "TimeZone! *"},
@@ -51,6 +51,7 @@ static void texts_name_what_they_alter(void **state)
 	    {"reset a", "a! *"},
 	    {"reset all", "*!"},
 	    {"discard all", "*!"},
+	    {"discard plans", ""},
 	    {"set session characteristics as transaction read only",
 	     "default_transaction_isolation default_transaction_read_only "
 	     "default_transaction_deferrable "},
