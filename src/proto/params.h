@@ -72,6 +72,12 @@ static inline bool params_is_no_value(struct slice value)
 	return value.len == 1 && value.data[0] == 0;
 }
 
+/* Of a server: nobody knows. It differs from every value, and from none. */
+static inline struct slice params_unknown(void)
+{
+	return slice_of("\0", 2);
+}
+
 /* Equal for sets under which a text that is prepared means the same: PostgreSQL reads
  * literals and names at that moment, as search_path, TimeZone, client_encoding and some
  * others say. Borrowed from the set. */

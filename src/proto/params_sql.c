@@ -225,13 +225,15 @@ static void differ_in_others(struct difference *d)
 static void drop(struct difference *d, struct slice name)
 {
 	struct slice have, base;
+	bool has_base = params_find(d->base, name, &base);
 
-	if (params_find(d->have, name, &have) &&
-	    !(params_find(d->base, name, &base) && is_same(have, base)))
-		sql_set(&d->sql, name, NULL);
+	/* A role to begin with is not one that RESET leads back to. */
+	if (params_find(d->have, name, &have) && !(has_base && is_same(have, base)))
+		sql_set(&d->sql, name,
+			has_base && name_is(name, role_name) ? &base : NULL);
 }
 
-/* As whom it logged in as. */
+/* As whom it began. */
 static void differ_in_others_as_login(struct difference *d)
 {
 	size_t before = buffer_len(d->sql.out), dropped;

@@ -16,6 +16,7 @@
 #include "pool/pool.h"
 #include "proto/notice.h"
 #include "proto/sqlscan.h"
+#include "relay/baseline.h"
 #include "relay/checkup.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
@@ -305,6 +306,13 @@ static bool has_succeeded(const struct server *s)
 	return !s->task_failed && is_at_rest(s);
 }
 
+/* What of its parameters, nobody knows. */
+static void on_partly_reset(struct server *s)
+{
+	prepare_doubt(s);
+	reset_mark(s, RESET_CONNECT);
+}
+
 static void on_reset(struct server *s)
 {
 	const char *query = reset_query_of(s);
@@ -316,7 +324,7 @@ static void on_reset(struct server *s)
 	if (is_discard_all(query))
 		on_discarded(s, RESET_ALL);
 	else if (sqlscan(slice_of_text(query)) & (SQL_RESETS | SQL_DISCARDS))
-		reset_mark(s, RESET_CONNECT);
+		on_partly_reset(s);
 	finish(s);
 }
 
@@ -347,6 +355,13 @@ static void on_told(struct server *s)
 		server_close(s, CLOSE_SERVER_CLEANING);
 }
 
+/* It may find other things than in a new server, and is held to what it has set there. */
+static void on_connected_again(struct server *s)
+{
+	prepare_doubt(s);
+	on_told(s);
+}
+
 /* What comes next is a matter of leaving. */
 static void on_rollback(struct server *s)
 {
@@ -357,8 +372,6 @@ static void on_rollback(struct server *s)
 /* A connect_query that failed has been logged; the server is as good. */
 static void on_connect(struct server *s)
 {
-	struct params *after_login = s->base;
-
 	if (!is_at_rest(s)) {
 		dispatcher_server_failed(
 		    s, REACH_FAILED,
@@ -369,20 +382,33 @@ static void on_connect(struct server *s)
 		return;
 	}
 	/* What it has set is what clients find who do not mention it. */
-	s->base = params_ref(s->params);
-	params_unref(&s->dispatcher->params, after_login);
-	dispatcher_server_opened(s);
+	prepare_began(s);
+	baseline_ask(s);
+}
+
+static void on_baseline(struct server *s)
+{
+	if (baseline_done(s))
+		dispatcher_server_opened(s);
 }
 
 /* Its server has no task any more. */
 static void (*const on_done[])(struct server *s) = {
-    [SERVER_TASK_PREPARE] = prepare_done,     [SERVER_TASK_CONNECT] = on_connect,
-    [SERVER_TASK_CONNECT_AGAIN] = on_told,    [SERVER_TASK_RESET] = on_reset,
-    [SERVER_TASK_CHECK] = on_check,           [SERVER_TASK_PROBE] = clean_release_if_done,
-    [SERVER_TASK_PRIVATE] = private_answered, [SERVER_TASK_LISTENING] = notify_settled,
-    [SERVER_TASK_ROLLBACK] = on_rollback,     [SERVER_TASK_DISCARD] = on_discard,
-    [SERVER_TASK_SETTLE] = settle_done,       [SERVER_TASK_RESTORE] = settle_restored,
-    [SERVER_TASK_REGAIN] = regain_done,       [SERVER_TASK_MEMORY] = on_told,
+    [SERVER_TASK_PREPARE] = prepare_done,
+    [SERVER_TASK_CONNECT] = on_connect,
+    [SERVER_TASK_BASELINE] = on_baseline,
+    [SERVER_TASK_CONNECT_AGAIN] = on_connected_again,
+    [SERVER_TASK_RESET] = on_reset,
+    [SERVER_TASK_CHECK] = on_check,
+    [SERVER_TASK_PROBE] = clean_release_if_done,
+    [SERVER_TASK_PRIVATE] = private_answered,
+    [SERVER_TASK_LISTENING] = notify_settled,
+    [SERVER_TASK_ROLLBACK] = on_rollback,
+    [SERVER_TASK_DISCARD] = on_discard,
+    [SERVER_TASK_SETTLE] = settle_done,
+    [SERVER_TASK_RESTORE] = settle_restored,
+    [SERVER_TASK_REGAIN] = regain_done,
+    [SERVER_TASK_MEMORY] = on_told,
 };
 static_assert(sizeof(on_done) / sizeof(on_done[0]) == SERVER_TASKS, "one for each");
 

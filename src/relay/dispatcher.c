@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "net/resolver.h"
 #include "proto/notice.h"
+#include "relay/baseline.h"
 #include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/private.h"
@@ -285,7 +286,11 @@ static void learn(struct server *s)
 	struct pool *pool = s->slot.pool;
 	bool is_first = !known_of(pool)->welcome;
 
-	known_learn(known_of(pool), &d->params, s->base);
+	struct params *reported = baseline_reported(s);
+	if (!reported)
+		return;
+	known_learn(known_of(pool), &d->params, reported);
+	params_unref(&d->params, reported);
 	if (is_first)
 		dispatcher_greet_line(d, pool);
 }

@@ -8,6 +8,7 @@
 #include "proto/frame.h"
 #include "proto/params.h"
 #include "relay/allowance.h"
+#include "relay/baseline.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/prepare.h"
@@ -53,7 +54,7 @@ static bool has(const struct params *set, struct slice name)
  * is that. */
 static void leave_there(struct client *c, struct slice name)
 {
-	if (!has(c->server->base, name))
+	if (!baseline_is_reported(c->server, name))
 		altered_add(&c->session->overlong, name, false);
 }
 
@@ -84,12 +85,9 @@ static bool put_value(struct client *c, struct params **set, const struct answer
 	return true;
 }
 
-/* Of one transaction alone, and that is over; or told apart from what the question itself
- * needs. */
 static bool is_passing(const struct session *session, struct slice name)
 {
-	return (name.len > 12 && memcmp(name.data, "transaction_", 12) == 0) ||
-	       (session->is_pressed && slice_is_text(name, "statement_timeout"));
+	return question_is_passing(name, session->is_pressed);
 }
 
 static bool take_answer(struct client *c, enum answer_kind kind,
@@ -171,7 +169,8 @@ static void go_back(struct server *s, struct slice name)
 	if (params_find(regain_startup(s->client), name, &value))
 		prepare_returned(s, name, &value);
 	/* One of its own stays known; that of a library is what that makes of it. */
-	else if (is_custom(name) && !is_of_library(s->client->session, name))
+	else if (is_custom(name) && !baseline_find(s, name, &value) &&
+		 !is_of_library(s->client->session, name))
 		prepare_learned(s, name, params_no_value());
 	else
 		prepare_returned(s, name, NULL);
@@ -183,26 +182,40 @@ static void learn(struct server *s, struct slice name, struct slice value)
 
 	if (is_left_there(c->session, name))
 		return;
-	if (!has(s->base, name) && !allowance_has_room(c, name, value))
+	if (!baseline_is_reported(s, name) && !allowance_has_room(c, name, value))
 		leave_there(c, name);
 	else
 		prepare_learned(s, name, value);
 }
 
+/* The same of a value that nobody need have set but connect_query. */
+static void learn_own(struct server *s, struct slice name, struct slice value)
+{
+	struct slice base;
+
+	if (has(s->client->params, name) || !baseline_find(s, name, &base) ||
+	    !slice_equal(base, value))
+		learn(s, name, value);
+}
+
 static void take_named(struct server *s, struct slice name, struct slice value)
 {
 	const struct client *c = s->client;
+	struct slice began_with;
+	size_t len;
 
 	/* What it reports it has reported. */
-	if (has(s->base, name))
+	if (baseline_is_reported(s, name))
 		return;
 	if (is_back(c->session, name, value))
 		go_back(s, name);
 	else if (slice_is_text(name, "role") && slice_is_text(value, "none") &&
-		 !has(regain_startup(c), name))
+		 !regain_find(c, name, &began_with))
 		prepare_returned(s, name, NULL);
-	else
+	else if (altered_has_value(&c->session->asked, name, &len))
 		learn(s, name, value);
+	else
+		learn_own(s, name, value);
 }
 
 /* Asked for by name, and there is no such parameter (any more). */
@@ -214,7 +227,7 @@ static void take_missing(struct server *s)
 	bool is_reset;
 
 	while (altered_next(&session->asked, &at, &name, &is_reset))
-		if (!has(session->told, name) && !has(s->base, name) &&
+		if (!has(session->told, name) && !baseline_is_reported(s, name) &&
 		    !is_left_there(session, name) && !is_passing(session, name))
 			prepare_returned(s, name, NULL);
 }
@@ -231,15 +244,15 @@ static void each(const struct params *set, struct server *s,
 }
 
 /* Of a set that shows everything that was set in the session, this is not one: it has
- * been reset. Not so where a server begins with just what the client wants: it was never
+ * been reset. Not so where a server began with just what the client wants: it was never
  * set here then. A RESET in a function is taken for that, too. */
 static void take_unset(struct server *s, struct slice name, struct slice value)
 {
 	const struct session *session = s->client->session;
-	struct slice base;
+	struct slice origin;
 
 	if (!altered_has_reset(&session->asked, name) &&
-	    params_find(s->base, name, &base) && slice_equal(base, value) &&
+	    params_find(s->origin, name, &origin) && slice_equal(origin, value) &&
 	    !(session->may_be_at_base && prepare_is_back_at_base(s->client, name)))
 		return;
 	if (has(session->set, name) || is_left_there(session, name) ||
@@ -254,25 +267,25 @@ void findings_take(struct server *s)
 	struct client *c = s->client;
 	struct session *session = c->session;
 	struct params *had = params_ref(c->params);
-	struct params *startup = session->startup ? params_ref(session->startup) : NULL;
+	struct params *began_with = regain_beginning(c);
 	struct slice name, value;
 
 	prepare_keep_startup(c);
 	each(session->told, s, take_named);
 	take_missing(s);
 	if (session->asked.all) {
-		each(session->set, s, learn);
+		each(session->set, s, learn_own);
 		each(had, s, take_unset);
-		/* What it has no more at all. */
-		for (size_t i = 0; startup && i < params_count(startup); i++) {
-			params_at(startup, i, &name, &value);
+		/* What it has no more at all, or never mentioned. */
+		for (size_t i = 0; began_with && i < params_count(began_with); i++) {
+			params_at(began_with, i, &name, &value);
 			if (!has(had, name))
 				take_unset(s, name, value);
 		}
 	}
 	standing_warn(c, had);
 	params_unref(&c->dispatcher->params, had);
-	params_unref(&c->dispatcher->params, startup);
+	params_unref(&c->dispatcher->params, began_with);
 }
 
 static void take_back(struct server *s, struct slice name, struct slice value)

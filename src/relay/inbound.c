@@ -12,6 +12,7 @@
 #include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/notice.h"
+#include "relay/baseline.h"
 #include "relay/checkup.h"
 #include "relay/clean.h"
 #include "relay/client.h"
@@ -44,6 +45,11 @@ struct question {
 	bool is_query;   /* a simple one */
 };
 
+static bool is_told_values(const struct server *s)
+{
+	return s->task == SERVER_TASK_SETTLE || s->task == SERVER_TASK_BASELINE;
+}
+
 /* Whether the message must be here as a whole before anything is said about it. */
 static bool must_be_whole(const struct server *s, const struct frame *f)
 {
@@ -54,7 +60,7 @@ static bool must_be_whole(const struct server *s, const struct frame *f)
 		f->total_len <= CHECKUP_ROW_MAX) ||
 	       (f->letter == 'T' && journal_is_open(&s->journal) &&
 		f->total_len <= GATHER_MAX) ||
-	       (f->letter == 'D' && s->task == SERVER_TASK_SETTLE &&
+	       (f->letter == 'D' && is_told_values(s) &&
 		f->total_len <= FINDINGS_ROW_MAX) ||
 	       (f->letter == 'E' && f->total_len <= ERROR_LOOK_MAX);
 }
@@ -321,6 +327,8 @@ static void on_own_answer(struct reply *r, const struct frame *f)
 		clean_task_error(s, f->body);
 	if (f->letter == 'D' && s->task == SERVER_TASK_SETTLE)
 		findings_row(s, f);
+	if (f->letter == 'D' && s->task == SERVER_TASK_BASELINE)
+		baseline_row(s, f);
 	if (f->letter == 'D' && s->task == SERVER_TASK_MEMORY && frame_is_whole(f))
 		checkup_row(s, f->body);
 	if (f->letter == 'Z')

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "proto/writer.h"
+#include "relay/baseline.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/regain.h"
@@ -42,13 +43,6 @@ static void set_value(struct params_store *store, struct params **set, struct sl
 		replace(store, set, changed);
 }
 
-static bool has_value(const struct params *set, struct slice name)
-{
-	struct slice value;
-
-	return params_find(set, name, &value);
-}
-
 void prepare_keep_startup(struct client *c)
 {
 	if (!session_is_shared(c) && !c->begins_otherwise)
@@ -78,28 +72,28 @@ static void ask_for(struct server *s, struct slice sql, bool forgets)
 
 bool prepare_is_back_at_base(const struct client *c, struct slice name)
 {
-	const struct params *base_of_server = c->server->base;
-	struct slice startup, base, value;
+	struct slice began_with, origin, value;
 
 	return c->session && c->session->startup &&
-	       params_find(base_of_server, name, &base) &&
-	       params_find(c->session->startup, name, &startup) &&
-	       params_find(c->params, name, &value) && slice_equal(value, base) &&
-	       !slice_equal(startup, base) && params_is_settable(name);
+	       params_find(c->server->origin, name, &origin) &&
+	       regain_find(c, name, &began_with) &&
+	       params_find(c->params, name, &value) && slice_equal(value, origin) &&
+	       !slice_equal(began_with, origin) && params_is_settable(name);
 }
 
-/* What the client has set to what the server begins with is SET there all the same, so
+/* What the client has set to what the server began with is SET there all the same, so
  * that a RESET by a function can be told from what never was SET. False when memory is
  * short. */
-static bool set_as_base(struct client *c, struct params_store *store, struct buffer *sql)
+static bool set_as_origin(struct client *c, struct params_store *store,
+			  struct buffer *sql)
 {
-	const struct params *startup = c->session->startup;
+	struct params *began_with = regain_beginning(c);
 	struct params *none = params_empty(store), *wanted = params_empty(store);
 	struct slice name, value;
 	bool has_any = false;
 
-	for (size_t i = 0; i < params_count(startup); i++) {
-		params_at(startup, i, &name, &value);
+	for (size_t i = 0; began_with && i < params_count(began_with); i++) {
+		params_at(began_with, i, &name, &value);
 		if (!prepare_is_back_at_base(c, name) ||
 		    !params_find(c->params, name, &value))
 			continue;
@@ -107,7 +101,8 @@ static bool set_as_base(struct client *c, struct params_store *store, struct buf
 		has_any = true;
 	}
 	c->session->may_be_at_base = has_any;
-	bool is_fine = params_difference(none, wanted, none, sql);
+	bool is_fine = began_with && params_difference(none, wanted, none, sql);
+	params_unref(store, began_with);
 	params_unref(store, none);
 	params_unref(store, wanted);
 	return is_fine;
@@ -129,7 +124,7 @@ static void start(struct client *c, struct server *s, bool is_attached)
 	if (forgets && !buffer_append(&sql, slice_of_text(forget)))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 	else if (!params_difference(s->params, c->params, s->base, &sql) ||
-		 (may_be_at_base && !set_as_base(c, store_of(s), &sql)))
+		 (may_be_at_base && !set_as_origin(c, store_of(s), &sql)))
 		client_close(c, CLOSE_OUT_OF_MEMORY);
 	else if (buffer_len(&sql) == 0)
 		note_suits(s);
@@ -163,7 +158,7 @@ static void settle_values(struct server *s)
 
 	for (size_t i = 0; i < params_count(wanted); i++) {
 		params_at(wanted, i, &name, &value);
-		if (params_find(s->base, name, &actual) &&
+		if (baseline_is_reported(s, name) &&
 		    params_find(s->params, name, &actual))
 			set_value(store, &s->client->params, name, actual);
 		else
@@ -172,30 +167,81 @@ static void settle_values(struct server *s)
 	params_unref(store, wanted);
 }
 
-/* Values that the server does not report, unless they are among those to keep, have been
- * RESET. */
-static void drop_unreported(struct server *s, const struct params *keep)
+/* The server has this where nothing is reported: NULL for nothing at all. */
+static void note_unreported(struct server *s, struct slice name,
+			    const struct slice *value)
 {
 	struct params_store *store = store_of(s);
+	struct params *changed = value ? params_with(store, s->params, name, *value)
+				       : params_without(store, s->params, name);
+
+	if (changed)
+		replace(store, &s->params, changed);
+}
+
+/* The server has been set back to what its clients begin with. */
+static void note_begun(struct server *s, struct slice name)
+{
+	struct slice base;
+
+	note_unreported(s, name, params_find(s->base, name, &base) ? &base : NULL);
+}
+
+/* It was RESET there. What connect_query had set is lost by that. */
+static void note_reset(struct server *s, struct slice name)
+{
+	struct slice base, unknown = params_unknown();
+
+	note_unreported(s, name, params_find(s->base, name, &base) ? &unknown : NULL);
+}
+
+static void note_doubt(struct server *s, struct slice name)
+{
+	struct slice unknown = params_unknown();
+
+	note_unreported(s, name, &unknown);
+}
+
+/* All values that the server does not report, unless they are among those to keep. */
+static void each_unreported(struct server *s, const struct params *keep,
+			    void (*note)(struct server *s, struct slice name))
+{
 	struct params *had = params_ref(s->params);
 	struct slice name, value, ignored;
 
 	for (size_t i = 0; i < params_count(had); i++) {
 		params_at(had, i, &name, &value);
-		if (params_find(s->base, name, &ignored) ||
-		    (keep && params_find(keep, name, &ignored)))
-			continue;
-		struct params *fewer = params_without(store, s->params, name);
-		if (fewer)
-			replace(store, &s->params, fewer);
+		if (!baseline_is_reported(s, name) &&
+		    !(keep && params_find(keep, name, &ignored)))
+			note(s, name);
 	}
-	params_unref(store, had);
+	params_unref(store_of(s), had);
 }
 
 void prepare_was_reset(struct server *s)
 {
-	drop_unreported(s, NULL);
+	each_unreported(s, NULL, note_reset);
 	replace(store_of(s), &s->suits, NULL);
+}
+
+void prepare_doubt(struct server *s)
+{
+	each_unreported(s, NULL, note_doubt);
+	replace(store_of(s), &s->suits, NULL);
+}
+
+void prepare_began(struct server *s)
+{
+	struct params_store *store = store_of(s);
+	struct slice name, value;
+
+	replace(store, &s->base, params_ref(s->params));
+	/* Some of it may be reported only since a library has been loaded. */
+	for (size_t i = 0; i < params_count(s->base); i++) {
+		params_at(s->base, i, &name, &value);
+		if (!baseline_is_reported(s, name))
+			set_value(store, &s->origin, name, value);
+	}
 }
 
 void prepare_done(struct server *s)
@@ -210,7 +256,7 @@ void prepare_done(struct server *s)
 		client_close(s->client, CLOSE_PARAMETER_REFUSED);
 		return;
 	}
-	drop_unreported(s, s->client->params);
+	each_unreported(s, s->client->params, note_begun);
 	settle_values(s);
 	note_suits(s);
 	loop_post(s->dispatcher->loop, &s->client->pump);
@@ -234,6 +280,15 @@ static void want(struct server *s, struct slice name, struct slice value)
 		c->session->may_be_at_base = true;
 }
 
+static void want_no_more(struct client *c, struct slice name)
+{
+	struct params_store *store = &c->dispatcher->params;
+	struct params *fewer = params_without(store, c->params, name);
+
+	if (fewer)
+		replace(store, &c->params, fewer);
+}
+
 bool prepare_reported(struct server *s, struct slice name, struct slice value)
 {
 	struct params_store *store = store_of(s);
@@ -244,8 +299,10 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 	if (!c) {
 		/* Nobody's doing: the server's own configuration has changed. During
 		 * cleaning it is a return to the base, which changes nothing there. */
-		if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN)
+		if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN) {
+			set_value(store, &s->origin, name, value);
 			set_value(store, &s->base, name, value);
+		}
 		replace(store, &s->suits, NULL);
 		return false;
 	}
@@ -296,7 +353,7 @@ void prepare_learned(struct server *s, struct slice name, struct slice value)
 	if (!params_is_settable(name))
 		return;
 	replace(store, &s->suits, NULL);
-	if (!params_find(s->base, name, &known)) {
+	if (!baseline_is_reported(s, name)) {
 		set_value(store, &s->params, name, value);
 		set_value(store, &c->params, name, value);
 		return;
@@ -312,19 +369,18 @@ void prepare_returned(struct server *s, struct slice name, const struct slice *s
 {
 	struct params_store *store = store_of(s);
 	struct client *c = s->client;
-	bool is_reported = has_value(s->base, name);
-	struct params *fewer;
+	bool is_reported = baseline_is_reported(s, name);
+	struct slice base;
+	bool is_base = !startup && baseline_find(s, name, &base);
 
 	replace(store, &s->suits, NULL);
-	if (!is_reported) {
-		fewer = params_without(store, s->params, name);
-		if (fewer)
-			replace(store, &s->params, fewer);
-	}
-	if (startup && is_reported)
-		want(s, name, *startup);
+	if (!is_reported)
+		note_reset(s, name);
+	if (is_reported && (startup || is_base))
+		want(s, name, startup ? *startup : base);
 	else if (startup)
 		set_value(store, &c->params, name, *startup);
-	else if (!is_reported && (fewer = params_without(store, c->params, name)))
-		replace(store, &c->params, fewer);
+	/* It wants what each server has of its own. */
+	if (!startup && (!is_reported || is_base))
+		want_no_more(c, name);
 }

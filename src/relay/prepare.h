@@ -17,8 +17,9 @@ void prepare_start(struct client *c, struct server *s);
  * wants. */
 void prepare_again(struct client *c, struct server *s);
 
-/* Whether the client has set a parameter that is reported to what its server begins with,
- * while it began with something else itself. Then it has been SET in that server too. */
+/* Whether the client has set a parameter that is reported to what a RESET makes of it in
+ * its server, while it began with something else itself. Then it has been SET in that
+ * server too. */
 bool prepare_is_back_at_base(const struct client *c, struct slice name);
 
 /* Whether the client's messages have to wait. */
@@ -31,6 +32,11 @@ void prepare_done(struct server *s);
  * login; what it does report has been reported. */
 void prepare_was_reset(struct server *s);
 
+/* What it has of what it does not report nobody knows any more: it is set anew. */
+void prepare_doubt(struct server *s);
+/* What a new server has now is what its clients find who mention nothing. */
+void prepare_began(struct server *s);
+
 /* The server reported a parameter. Keeps both sides' sets right; returns whether the
  * client is to be told. */
 bool prepare_reported(struct server *s, struct slice name, struct slice value);
@@ -41,8 +47,8 @@ void prepare_keep_startup(struct client *c);
 
 /* The server was asked: this is what it has, as the result of its client's own doing. */
 void prepare_learned(struct server *s, struct slice name, struct slice value);
-/* It has what the server began with; the client wants that, too (NULL), or what the
- * session began with. */
+/* It has what a RESET makes of it there; the client wants what all find there (NULL), or
+ * what its start-up asked for. */
 void prepare_returned(struct server *s, struct slice name, const struct slice *startup);
 
 #endif

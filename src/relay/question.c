@@ -128,8 +128,10 @@ static void write_named(struct sql *sql, const struct question *q)
 	while (altered_next(q->altered, &at, &name, &is_reset))
 		sql_name(sql, name);
 	/* The table of all does not show what no extension has claimed. */
-	if (q->altered->all)
+	if (q->altered->all) {
 		write_known(sql, q->known);
+		write_known(sql, q->begun);
+	}
 	write_extra(sql, q->extra);
 	sql_text(sql, named_end);
 }
@@ -149,6 +151,12 @@ static void write_states(struct sql *sql, unsigned reasons)
 		sql_text(sql, letter);
 	}
 	sql_text(sql, ");");
+}
+
+bool question_is_passing(struct slice name, bool is_pressed)
+{
+	return (name.len > 12 && memcmp(name.data, "transaction_", 12) == 0) ||
+	       (is_pressed && slice_is_text(name, "statement_timeout"));
 }
 
 bool question_write(const struct question *q, struct buffer *out)

@@ -19,11 +19,16 @@ struct params;
 struct question {
 	const struct altered *altered; /* parameters: these by name, or all */
 	const struct params *known; /* with all: parts of extensions among these, too */
+	const struct params *begun; /* and among these; NULL for none */
 	const char *extra;          /* comma-separated names, too */
 	size_t longest;             /* no values of more bytes than that */
 	unsigned reasons;           /* enum pin_reason: which of these there are */
 	bool is_pressed; /* against a statement_timeout that may be too short for it */
 };
+
+/* Whether a parameter is of one transaction alone, and that is over, or is what the
+ * question itself needs. */
+bool question_is_passing(struct slice name, bool is_pressed);
 
 /* Appends it; false when memory is short. */
 bool question_write(const struct question *q, struct buffer *out);

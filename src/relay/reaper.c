@@ -132,6 +132,7 @@ static void free_server(struct server *s)
 	cancel_forget_server(s);
 	link_forget_server(s);
 	params_unref(&d->params, s->params);
+	params_unref(&d->params, s->origin);
 	params_unref(&d->params, s->base);
 	params_unref(&d->params, s->suits);
 	tracker_fini(&s->tracker);

@@ -12,6 +12,7 @@
 #include "proto/params.h"
 #include "proto/sqlscan.h"
 #include "proto/writer.h"
+#include "relay/baseline.h"
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/server.h"
@@ -28,25 +29,58 @@ const struct params *regain_startup(const struct client *c)
 	return c->session && c->session->startup ? c->session->startup : c->params;
 }
 
+bool regain_find(const struct client *c, struct slice name, struct slice *out)
+{
+	return params_find(regain_startup(c), name, out) ||
+	       baseline_find(c->server, name, out);
+}
+
+static struct params *startup_of(const struct client *c)
+{
+	return params_ref(c->session && c->session->startup ? c->session->startup
+							    : c->params);
+}
+
+struct params *regain_beginning(const struct client *c)
+{
+	struct params_store *store = &c->dispatcher->params;
+	const struct params *base = c->server->base;
+	struct params *set = startup_of(c);
+	struct slice name, value, known;
+
+	if (base == c->server->origin)
+		return set;
+	for (size_t i = 0; set && i < params_count(base); i++) {
+		params_at(base, i, &name, &value);
+		if (params_find(set, name, &known) ||
+		    !baseline_find(c->server, name, &value))
+			continue;
+		struct params *more = params_with(store, set, name, value);
+		params_unref(store, set);
+		set = more;
+	}
+	return set;
+}
+
 /* Whether the server comes back to something else than the session does. */
 static bool is_other(const struct server *s, struct slice name, struct slice value)
 {
-	struct slice base;
+	struct slice origin;
 
 	return params_is_settable(name) &&
-	       !(params_find(s->base, name, &base) && slice_equal(base, value));
+	       !(params_find(s->origin, name, &origin) && slice_equal(origin, value));
 }
 
 struct params *regain_lost(const struct server *s)
 {
 	struct client *c = s->client;
 	struct params_store *store = &c->dispatcher->params;
-	const struct params *startup = regain_startup(c);
-	struct params *set = params_empty(store);
+	struct params *began_with = regain_beginning(c);
+	struct params *set = began_with ? params_empty(store) : NULL;
 	struct slice name, value;
 
-	for (size_t i = 0; set && i < params_count(startup); i++) {
-		params_at(startup, i, &name, &value);
+	for (size_t i = 0; set && i < params_count(began_with); i++) {
+		params_at(began_with, i, &name, &value);
 		if (!altered_has_reset(&c->session->altered, name) ||
 		    !is_other(s, name, value))
 			continue;
@@ -54,6 +88,7 @@ struct params *regain_lost(const struct server *s)
 		params_unref(store, set);
 		set = more;
 	}
+	params_unref(store, began_with);
 	return set;
 }
 
@@ -64,6 +99,7 @@ void regain_note_beginning(struct client *c, const struct server *s)
 	c->begins_otherwise = false;
 	if (session_is_shared(c) || s->private)
 		return;
+	c->begins_otherwise = s->base != s->origin;
 	for (size_t i = 0; i < params_count(c->params) && !c->begins_otherwise; i++) {
 		params_at(c->params, i, &name, &value);
 		c->begins_otherwise = is_other(s, name, value);
@@ -187,13 +223,13 @@ static bool is_listed(struct slice name)
 	return !slice_is_text(name, "role") && !memchr(name.data, '.', name.len);
 }
 
-static bool put_listed(const struct server *s, struct buffer *sql)
+static bool put_listed(const struct server *s, const struct params *began_with,
+		       struct buffer *sql)
 {
-	const struct params *startup = regain_startup(s->client);
 	struct slice name, value;
 
-	for (size_t i = 0; i < params_count(startup); i++) {
-		params_at(startup, i, &name, &value);
+	for (size_t i = 0; i < params_count(began_with); i++) {
+		params_at(began_with, i, &name, &value);
 		if (is_listed(name) && is_other(s, name, value) &&
 		    !put_pair(sql, name, value, ")"))
 			return false;
@@ -207,14 +243,14 @@ static bool may_be_reset(const struct session *session, struct slice name)
 	       altered_has_reset(&session->asked, name);
 }
 
-static bool put_unlisted(const struct server *s, struct buffer *sql)
+static bool put_unlisted(const struct server *s, const struct params *began_with,
+			 struct buffer *sql)
 {
-	const struct params *startup = regain_startup(s->client);
 	const struct session *session = s->client->session;
 	struct slice name, value;
 
-	for (size_t i = 0; i < params_count(startup); i++) {
-		params_at(startup, i, &name, &value);
+	for (size_t i = 0; i < params_count(began_with); i++) {
+		params_at(began_with, i, &name, &value);
 		if (is_listed(name) || !is_other(s, name, value) ||
 		    !may_be_reset(session, name))
 			continue;
@@ -227,8 +263,13 @@ static bool put_unlisted(const struct server *s, struct buffer *sql)
 
 static bool write_question(const struct server *s, struct buffer *sql)
 {
-	return put_text(sql, begin) && put_listed(s, sql) && put_text(sql, middle) &&
-	       put_unlisted(s, sql) && put_text(sql, end);
+	struct params *began_with = regain_beginning(s->client);
+	bool is_written = began_with && put_text(sql, begin) &&
+			  put_listed(s, began_with, sql) && put_text(sql, middle) &&
+			  put_unlisted(s, began_with, sql) && put_text(sql, end);
+
+	params_unref(&s->dispatcher->params, began_with);
+	return is_written;
 }
 
 /* A SET for each that was named; appends nothing where there is none. */

@@ -1,10 +1,10 @@
 /*
  * Where a client has its server for itself, RESET, SET ... TO DEFAULT and DISCARD ALL
  * lead back to what the server began with; PostgreSQL leads back to what the session
- * began with. So what the client's start-up asked for is set again behind them, and the
- * client is told that the server is ready when that is done.
+ * began with. So what the client's start-up asked for, or connect_query has set, is set
+ * again behind them, and the client is told that the server is ready when that is done.
  *
- * Only clients whose start-up asked for something else than their server began with
+ * Only clients whose session began with something else than their server
  * (client->begins_otherwise) are looked at. Where servers are shared, settle.h does this.
  */
 #ifndef POOLER_RELAY_REGAIN_H
@@ -19,9 +19,13 @@ struct frame;
 struct params;
 struct server;
 
-/* What the client began its session with; borrowed. */
+/* What the client asked for at its start-up; borrowed. */
 const struct params *regain_startup(const struct client *c);
-/* Of that, what its texts have reset and the server began with otherwise; a reference, or
+/* What its session began with: that, and of the rest what connect_query has set in its
+ * server. A reference, or NULL when memory is short; and the value of one name. */
+struct params *regain_beginning(const struct client *c);
+bool regain_find(const struct client *c, struct slice name, struct slice *out);
+/* Of that, what its texts have reset and a RESET takes to something else; a reference, or
  * NULL when memory is short. */
 struct params *regain_lost(const struct server *s);
 

@@ -46,7 +46,8 @@ bool server_is_sound(const struct server *s)
 bool server_is_opening(const struct server *s)
 {
 	return s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN ||
-	       (s->state == SERVER_CLEANING && s->task == SERVER_TASK_CONNECT);
+	       (s->state == SERVER_CLEANING &&
+		(s->task == SERVER_TASK_CONNECT || s->task == SERVER_TASK_BASELINE));
 }
 
 static void log_move(const struct server *s, enum server_state next)

@@ -50,7 +50,8 @@ enum server_task {
 	SERVER_TASK_NONE,
 	SERVER_TASK_PREPARE,       /* parameters for the client it is linked to */
 	SERVER_TASK_CONNECT,       /* connect_query */
-	SERVER_TASK_CONNECT_AGAIN, /* the same, after what it has set was reset */
+	SERVER_TASK_BASELINE,      /* what it has set; see baseline.h */
+	SERVER_TASK_CONNECT_AGAIN, /* the same query, after what it has set was reset */
 	SERVER_TASK_RESET,         /* server_reset_query */
 	SERVER_TASK_CHECK,         /* server_check_query */
 	SERVER_TASK_PROBE,         /* an empty query, to learn where the answers end */
@@ -96,7 +97,8 @@ struct server {
 	uint64_t
 	    forgets_until; /* question: when that is answered, it is known if it did */
 	struct params *params; /* what it has; counted */
-	struct params *base;   /* what it had after its login; counted */
+	struct params *origin; /* what it had after its login; counted */
+	struct params *base;   /* the same, and what connect_query has set; counted */
 	struct params *suits;  /* clients' parameters it is known to suit; counted */
 	uint64_t id;
 	uint64_t since_us;       /* when it came into its state */
@@ -132,6 +134,7 @@ struct server {
 	bool task_failed;       /* the answer to the task contains an error */
 	bool said_fatal;        /* it announced its end and the client has been told */
 	bool is_checked;        /* fit for use although it was idle for long */
+	uint8_t baseline_tries; /* questions for it that have failed */
 };
 TAILQ_HEAD(servers, server);
 

@@ -285,6 +285,7 @@ static void on_ready(struct server *s, struct slice body)
 				  "unexpected ReadyForQuery in login");
 		return;
 	}
+	s->origin = params_ref(s->params);
 	s->base = params_ref(s->params);
 	server_login_free(s);
 	if (query[0] && !s->private)

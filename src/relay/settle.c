@@ -202,6 +202,7 @@ static void ask(struct server *s)
 	findings_expect(c);
 	struct question q = {.altered = &session->asked,
 			     .known = c->params,
+			     .begun = s->base != s->origin ? s->base : NULL,
 			     .extra = settings->track_extra_parameters,
 			     .longest = allowance_longest(c),
 			     .is_pressed = session->tries > 0};
@@ -393,14 +394,14 @@ bool settle_was_reset(const struct client *c, struct slice name, struct slice va
 		      struct slice *out)
 {
 	const struct session *session = c->session;
-	struct slice base, wanted;
+	struct slice origin, wanted;
 
 	if (!session || !session_is_shared(c) ||
 	    !altered_has_reset(&session->altered, name))
 		return false;
-	if (!params_find(c->server->base, name, &base) || !slice_equal(base, value))
+	if (!params_find(c->server->origin, name, &origin) || !slice_equal(origin, value))
 		return false;
-	if (!params_find(regain_startup(c), name, &wanted) || slice_equal(wanted, value))
+	if (!regain_find(c, name, &wanted) || slice_equal(wanted, value))
 		return false;
 	*out = wanted;
 	return true;
@@ -461,7 +462,7 @@ bool settle_is_pending(const struct client *c)
 	if (!session || !session_is_shared(c))
 		return false;
 	if (s->task == SERVER_TASK_SETTLE)
-		return session->asked.resets;
+		return session->asked.resets || session->asked_hints & SQL_RUNS_CODE;
 	if (s->task == SERVER_TASK_RESTORE)
 		return true;
 	/* Only what is complete is answered without more. */

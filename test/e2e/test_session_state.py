@@ -982,51 +982,6 @@ def test_a_reset_in_a_function_is_seen_where_it_changes_nothing(pooler, swaps, r
     assert wire.value("show datestyle") == "ISO, YMD"
 
 
-# ---- what connect_query has set ----
-
-def with_connect_query(sql):
-    return {"app": {"connect_query": "'" + sql.replace("'", "''") + "'"}}
-
-
-@pytest.mark.parametrize("loses", [
-    "reset all", "discard all", "reset work_mem", "do $$begin reset work_mem; end$$",
-    "begin; reset all; commit",
-])
-def test_connect_query_is_sent_again_after_a_reset(make, loses):
-    pooler = make(databases=with_connect_query("set work_mem = '8MB'; set timezone = 'Asia/Tokyo'"))
-    wire = pooler.login()
-    assert everywhere(pooler, "show work_mem") == "8MB"
-    for _ in range(2):
-        ok(wire, loses)
-        swap(pooler, wire)
-    wire.close()
-    wait_until(lambda: pooler.pool()["sv_active"] == 0, 5)
-    assert everywhere(pooler, "show work_mem") == "8MB"
-    assert everywhere(pooler, "show timezone") == "Asia/Tokyo"
-
-
-@pytest.mark.parametrize("query", ["DISCARD ALL", "reset all; select 1", ""])
-def test_connect_query_is_sent_again_after_a_reset_query(make, query):
-    pooler = make(databases=with_connect_query("set work_mem = '8MB'"), default_pool_size=1,
-                  pool_mode="session", server_reset_query=query)
-    for _ in range(3):
-        wire = pooler.login()
-        assert wire.value("show work_mem") == "8MB"
-        ok(wire, "set lock_timeout = '7s'")
-        wire.close()
-
-
-def test_a_connect_query_that_fails_when_it_is_sent_again_costs_no_server(make):
-    pooler = make(databases=with_connect_query("create temp table once(i int)"),
-                  default_pool_size=1)
-    wire = pooler.login()
-    pid = pid_of(wire)
-    ok(wire, "set work_mem = '3MB'; reset work_mem")
-    assert pid_of(wire) == pid
-    wire.close()
-    assert pooler.login().value("select pg_backend_pid()") == pid
-
-
 # ---- what SET LOCAL makes of texts that are prepared meanwhile ----
 
 NULLS = "select count(*) from (values (null::int)) v(x) where x = null"

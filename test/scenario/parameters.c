@@ -218,58 +218,6 @@ static void a_session_mode_reset_takes_parameters_back(void **state)
 	world_end(&w);
 }
 
-static void what_connect_query_sets_is_what_clients_find(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_begin(&w, "pool_mode = session\n[databases]\n"
-			"special = host=10.0.0.9 connect_query='SET TimeZone TO CET'\n");
-	struct actor *a = world_client(&w, "user=anna;database=special");
-	struct actor *s = world_server(&w, 1);
-	ASSERT_HEARS(s, "Q[SET TimeZone TO CET]");
-	say(s, "S[TimeZone=CET] C[SET] Z[I]");
-	ASSERT_HEARS(a, "R S[application_name=] S[client_encoding=UTF8] "
-			"S[server_version=15.0] S[TimeZone=CET] K Z[I]");
-	say(a, "Q[one]");
-	ASSERT_HEARS(s, "Q[one]");
-	say(s, "I Z[I]");
-	/* The reset undoes it at the server, so it is sent again. */
-	say(a, "X");
-	ASSERT_HEARS(s, "Q[DISCARD ALL]");
-	say(s, "S[TimeZone=UTC] C[DISCARD ALL] Z[I]");
-	ASSERT_HEARS(s, "Q[SET TimeZone TO CET]");
-	say(s, "S[TimeZone=CET] C[SET] Z[I]");
-	a = world_client(&w, "user=anna;database=special");
-	say(a, "Q[two]");
-	ASSERT_HEARS(s, "Q[two]");
-	world_end(&w);
-}
-
-static void a_failed_connect_query_is_no_reason_to_give_up(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_begin(&w, "[databases]\nspecial = host=10.0.0.9 connect_query='bad'\n");
-	struct actor *a = world_client(&w, "user=anna;database=special");
-	say(world_server(&w, 1), "E[ERROR 42601] Z[I]");
-	ASSERT_HEARS(a, GREETING);
-	world_end(&w);
-}
-
-static void a_connect_query_must_not_leave_a_transaction(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_begin(&w, "[databases]\nspecial = host=10.0.0.9 connect_query='begin'\n");
-	struct actor *a = world_client(&w, "user=anna;database=special");
-	say(world_server(&w, 1), "C[BEGIN] Z[T]");
-	ASSERT_HEARS(a, "E[FATAL 08001]");
-	world_end(&w);
-}
-
 static void a_change_at_the_server_itself_is_the_new_beginning(void **state)
 {
 	struct world w;
@@ -363,9 +311,6 @@ int main(void)
 	    cmocka_unit_test(notices_of_the_poolers_own_queries_are_swallowed),
 	    cmocka_unit_test(answers_to_a_hidden_query_may_be_cut_anywhere),
 	    cmocka_unit_test(a_session_mode_reset_takes_parameters_back),
-	    cmocka_unit_test(what_connect_query_sets_is_what_clients_find),
-	    cmocka_unit_test(a_failed_connect_query_is_no_reason_to_give_up),
-	    cmocka_unit_test(a_connect_query_must_not_leave_a_transaction),
 	    cmocka_unit_test(a_change_at_the_server_itself_is_the_new_beginning),
 	    cmocka_unit_test(a_malformed_parameter_ends_the_server),
 	    cmocka_unit_test(a_host_may_be_added_to_the_name),

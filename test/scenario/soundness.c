@@ -36,7 +36,9 @@ static enum slot_state slot_state_of(const struct server *s)
 		return SLOT_BUSY;
 	case SERVER_CLEANING:
 		/* connect_query is part of opening. */
-		return s->task == SERVER_TASK_CONNECT ? SLOT_OPENING : SLOT_CLEANING;
+		return s->task == SERVER_TASK_CONNECT || s->task == SERVER_TASK_BASELINE
+			   ? SLOT_OPENING
+			   : SLOT_CLEANING;
 	case SERVER_CLOSING:
 		break;
 	}

@@ -10,7 +10,7 @@
 #include "unit/base/kit.h"
 #include "unit/proto/failing_memory.h"
 
-/* Takes pairs "a=1", up to a NULL; "a=\1" is without a value. */
+/* Takes pairs "a=1", up to a NULL; "a=\1" is without a value, "a=\2" unknown. */
 static struct params *set_of(struct params_store *store, const char *const *pairs)
 {
 	struct params *set = params_empty(store);
@@ -20,6 +20,8 @@ static struct params *set_of(struct params_store *store, const char *const *pair
 		struct slice value = slice_of_text(equals + 1);
 		if (equals[1] == 1)
 			value = params_no_value();
+		if (equals[1] == 2)
+			value = params_unknown();
 		struct params *more = params_with(
 		    store, set, slice_of(*pairs, (size_t)(equals - *pairs)), value);
 
@@ -210,6 +212,12 @@ static void differences_are_right_sql(void **state)
 	    {{"my.var=\1"}, {"my.var="}, {0}, "SET \"my\".\"var\" = '';"},
 	    {{"my.var=\1"}, {"my.var=\1"}, {0}, ""},
 	    {{"my.var=\1"}, {0}, {0}, ""},
+	    /* What is unknown differs from every value, and from none. */
+	    {{"a=\2", "my.var=\2"},
+	     {"a=1", "my.var=\1"},
+	     {0},
+	     "SET \"a\" = '1';RESET \"my\".\"var\";"},
+	    {{"a=\2", "b=\2"}, {0}, {"a=1"}, "SET \"a\" = '1';RESET \"b\";"},
 	    {{0},
 	     {".a=\1"},
 	     {0},
@@ -302,6 +310,11 @@ static void differences_are_right_sql(void **state)
 	     {"session_authorization=x"},
 	     {"is_superuser=on", "session_authorization=x"},
 	     "SET \"session_authorization\" = 'x';RESET \"role\";"},
+	    /* It need not begin as whom it has logged in as. */
+	    {{"a=1", "role=r"},
+	     {"a=2"},
+	     {"is_superuser=on", "role=b"},
+	     "SET \"role\" = 'b';SET \"a\" = '2';"},
 	    {{"a=1", "session_authorization=x"},
 	     {"a=2", "session_authorization=x"},
 	     {"is_superuser=on", "session_authorization=x"},

@@ -68,6 +68,11 @@ static void all_means_the_parts_of_extensions_that_are_known(void **state)
 	assert_non_null(strstr(sql, "('my.var')"));
 	assert_null(strstr(sql, "('work_mem')"));
 	buffer_fini(&out);
+	q = (struct question){.altered = &all, .begun = two, .extra = ""};
+	sql = ask(&q, &out);
+	assert_non_null(strstr(sql, "('my.var')"));
+	assert_null(strstr(sql, "('work_mem')"));
+	buffer_fini(&out);
 	params_unref(&store, one);
 	params_unref(&store, two);
 	params_store_fini(&store);
