@@ -5,6 +5,7 @@
  */
 #include "proto/sqlread.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "proto/sqlfunction.h"
@@ -125,6 +126,24 @@ static bool configures_locally(struct sqllex l)
 	return sql_token_is_sign(&t, ')');
 }
 
+static bool has_dot(struct slice s)
+{
+	return memchr(s.data, '.', s.len) != NULL;
+}
+
+/* What the name in its first argument tells. */
+static uint32_t named_by(struct sqllex l)
+{
+	struct sql_token t = sqllex_next(&l);
+
+	t = sqllex_next(&l);
+	bool is_all = t.kind == SQL_TOKEN_STRING && sqllex_peek(&l).text.len == 1 &&
+		      sqllex_peek(&l).text.data[0] == ',';
+	if (!is_all)
+		return SQL_NAMES_ARGUMENT;
+	return has_dot(t.text) ? (uint32_t)SQL_NAMES : 0;
+}
+
 static bool has_capitals(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -147,7 +166,7 @@ static uint32_t call_hint(const struct scan *s)
 		return 0;
 	uint32_t hint = sqlfunction_hints(name);
 	if (hint == SQL_CONFIGURES && configures_locally(s->lex))
-		return SQL_READS;
+		return SQL_READS | named_by(s->lex);
 	return hint;
 }
 
@@ -310,7 +329,10 @@ static void scan_set_local(struct scan *s)
 		s->out.hints |= SQL_READS;
 	else if (name && is_among(name, silent))
 		s->out.hints |= SQL_READS_SILENTLY;
-	s->out.name = (struct slice){0};
+	if (name && has_dot(slice_of_text(name)))
+		s->out.hints |= SQL_NAMES;
+	else
+		s->out.name = (struct slice){0};
 }
 
 static void scan_set(struct scan *s)
@@ -493,7 +515,7 @@ bool sqlscan_next(struct slice *rest, struct sql_statement *out)
 	if (s.lex.doubts) {
 		/* Nobody knows where it ends. The name of a SET stands before any
 		 * string. */
-		if (!(s.out.hints & SQL_SETS))
+		if (!(s.out.hints & (SQL_SETS | SQL_NAMES)))
 			s.out.name = (struct slice){0};
 		s.out.hints = sqlread_all_ways(*rest) & ~(uint32_t)SQL_IS_MANY;
 		s.out.is_doubtful = true;

@@ -42,6 +42,10 @@ enum sql_hint {
 	SQL_READS = 1 << 19,     /* SET LOCAL of a parameter that the literals of texts are
 				    read by (TimeZone), and that is reported */
 	SQL_READS_SILENTLY = 1 << 20, /* the same of one that is not (array_nulls) */
+	SQL_NAMES = 1 << 21,     /* SET LOCAL, or set_config() for the transaction, of a
+				    parameter of one's own ("my.tenant"): the session
+				    knows it from then on */
+	SQL_NAMES_ARGUMENT = 1 << 22, /* the same of a name that is not in the text */
 	SQL_IS_MANY = 1 << 18,   /* more than one statement: see sqlscan_next() */
 };
 /* clang-format on */

@@ -65,11 +65,12 @@ static size_t growth_by(const struct client *c, const struct altered *more,
 {
 	struct slice name;
 	size_t at = 0, growth = 0;
-	bool is_reset;
+	enum altered_how how;
 
-	while (altered_next(more, &at, &name, &is_reset)) {
-		size_t cost =
-		    is_reset ? 0 : params_cost(name.len, altered_value_len(name));
+	while (altered_next(more, &at, &name, &how)) {
+		size_t cost = how == ALTERED_RESET
+				  ? 0
+				  : params_cost(name.len, altered_value_len(name));
 		size_t known =
 		    larger(cost_now(c->params, name),
 			   larger(cost_noted(one, name), cost_noted(two, name)));

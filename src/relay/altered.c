@@ -10,10 +10,11 @@
 enum {
 	/* Who alters more between two questions is asked for everything. */
 	NAMES_MAX = 16 * 1024,
-	FLAG_SET = 's',
-	FLAG_RESET = 'r',
 	LEN_LEN = sizeof(uint32_t),
 	FRONT_LEN = 1 + LEN_LEN,
+	/* Of texts that only say so much, nothing is left behind but names. */
+	SQL_PASSES = SQL_NAMES | SQL_NAMES_ARGUMENT | SQL_READS | SQL_READS_SILENTLY |
+		     SQL_COMMON | SQL_IS_MANY,
 	/* set_config() has three; the text may have others in front. */
 	ARGUMENTS_MAX = 32,
 };
@@ -42,7 +43,7 @@ static bool name_equal(struct slice a, struct slice b)
 }
 
 bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
-		  bool *out_is_reset)
+		  enum altered_how *out_how)
 {
 	struct slice rest = buffer_bytes(&a->names);
 
@@ -50,7 +51,7 @@ bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
 		return false;
 	rest = slice_after(rest, *at);
 	size_t len = strnlen((const char *)rest.data + FRONT_LEN, rest.len - FRONT_LEN);
-	*out_is_reset = rest.data[0] == FLAG_RESET;
+	*out_how = (enum altered_how)rest.data[0];
 	*out_name = slice_of(rest.data + FRONT_LEN, len);
 	*at += FRONT_LEN + len + 1;
 	return true;
@@ -66,30 +67,30 @@ size_t altered_value_len(struct slice name)
 }
 
 /* Finds the name, as it is kept. */
-static bool find(const struct altered *a, struct slice name, bool is_reset,
+static bool find(const struct altered *a, struct slice name, enum altered_how how,
 		 struct slice *out)
 {
 	size_t at = 0;
-	bool was_reset;
+	enum altered_how it_was;
 
-	while (altered_next(a, &at, out, &was_reset))
-		if (was_reset == is_reset && name_equal(*out, name))
+	while (altered_next(a, &at, out, &it_was))
+		if (it_was == how && name_equal(*out, name))
 			return true;
 	return false;
 }
 
-static bool has(const struct altered *a, struct slice name, bool is_reset)
+bool altered_has(const struct altered *a, struct slice name, enum altered_how how)
 {
 	struct slice known;
 
-	return find(a, name, is_reset, &known);
+	return find(a, name, how, &known);
 }
 
 bool altered_has_value(const struct altered *a, struct slice name, size_t *out_len)
 {
 	struct slice known;
 
-	if (!find(a, name, false, &known))
+	if (!find(a, name, ALTERED_SET, &known))
 		return false;
 	*out_len = altered_value_len(known);
 	return true;
@@ -105,12 +106,14 @@ static bool is_identity(struct slice name)
 bool altered_has_reset(const struct altered *a, struct slice name)
 {
 	return (is_identity(name) ? a->discards : a->resets_all) ||
-	       (a->resets && has(a, name, true));
+	       (a->resets && altered_has(a, name, ALTERED_RESET));
 }
 
-static bool append(struct altered *a, uint8_t flag, uint32_t len, struct slice name)
+static bool append(struct altered *a, enum altered_how how, uint32_t len,
+		   struct slice name)
 {
 	size_t before = buffer_len(&a->names);
+	uint8_t flag = (uint8_t)how;
 
 	if (buffer_append(&a->names, slice_of(&flag, 1)) &&
 	    buffer_append(&a->names, slice_of(&len, LEN_LEN)) &&
@@ -120,23 +123,24 @@ static bool append(struct altered *a, uint8_t flag, uint32_t len, struct slice n
 	return false;
 }
 
-static void add(struct altered *a, uint8_t flag, struct slice name, uint32_t value_len)
+static void add(struct altered *a, enum altered_how how, struct slice name,
+		uint32_t value_len)
 {
 	size_t len = buffer_len(&a->names) + FRONT_LEN + name.len + 1;
 
 	/* Other bytes mean what the client_encoding of that moment made of them. */
-	if (is_ascii(name) && len <= NAMES_MAX && append(a, flag, value_len, name))
+	if (is_ascii(name) && len <= NAMES_MAX && append(a, how, value_len, name))
 		a->values_len += value_len;
-	else
+	else if (how != ALTERED_LOCALLY)
 		a->all = a->is_beyond = true;
 }
 
-void altered_add(struct altered *a, struct slice name, bool is_reset)
+void altered_add(struct altered *a, struct slice name, enum altered_how how)
 {
-	if (is_reset)
+	if (how == ALTERED_RESET)
 		a->all = a->resets = true;
-	if (name.len > 0 && !has(a, name, is_reset))
-		add(a, is_reset ? FLAG_RESET : FLAG_SET, name, 0);
+	if (name.len > 0 && !altered_has(a, name, how))
+		add(a, how, name, 0);
 }
 
 /* Of a name as it is kept. */
@@ -150,8 +154,8 @@ void altered_add_value(struct altered *a, struct slice name, size_t value_len)
 	uint32_t len = value_len < UINT32_MAX ? (uint32_t)value_len : UINT32_MAX;
 	struct slice known;
 
-	if (name.len > 0 && !find(a, name, false, &known)) {
-		add(a, FLAG_SET, name, len);
+	if (name.len > 0 && !find(a, name, ALTERED_SET, &known)) {
+		add(a, ALTERED_SET, name, len);
 		return;
 	}
 	if (name.len == 0 || altered_value_len(known) >= len)
@@ -218,33 +222,33 @@ static struct slice behind_name(struct slice name, struct slice rest)
 	return slice_of(name.data + name.len, (size_t)(rest.data - name.data) - name.len);
 }
 
-static void note_name(struct altered *a, struct slice name, bool is_reset,
+static void note_name(struct altered *a, struct slice name, enum altered_how how,
 		      size_t value_len)
 {
-	if (is_reset)
-		altered_add(a, name, true);
-	else
+	if (how == ALTERED_SET)
 		altered_add_value(a, name, value_len);
+	else
+		altered_add(a, name, how);
 }
 
 static void note_names(struct altered *a, const struct sql_statement *statement,
-		       bool is_reset, size_t value_len)
+		       enum altered_how how, size_t value_len)
 {
 	char scratch[SQL_NAME_LEN];
 	const char *name;
 	unsigned i = 0;
 
-	if (is_reset)
+	if (how == ALTERED_RESET)
 		a->all = a->resets = true;
-	if (is_reset && sqlscan_is(statement->name, "all")) {
+	if (how == ALTERED_RESET && sqlscan_is(statement->name, "all")) {
 		a->resets_all = true;
 		return;
 	}
 	while ((name = sqlscan_parameter(statement->name, i++, scratch))) {
-		note_name(a, slice_of_text(name), is_reset, value_len);
+		note_name(a, slice_of_text(name), how, value_len);
 		/* A new user has no role. */
 		if (strcmp(name, "session_authorization") == 0)
-			altered_add(a, slice_of_text("role"), is_reset);
+			altered_add(a, slice_of_text("role"), how);
 	}
 	if (i == 1)
 		a->all = a->is_beyond = true;
@@ -266,15 +270,19 @@ static void note_statements(struct altered *a, const struct sql_text *t)
 		struct slice behind = behind_name(statement.name, text);
 		size_t unseen = text.len == 0 ? t->unseen : 0;
 
-		if (statement.is_doubtful)
+		if (statement.is_doubtful && t->hints & ~(uint32_t)SQL_PASSES)
 			a->all = a->is_beyond = true;
 		if (statement.hints & SQL_DISCARDS)
 			note_discard(a, statement.name);
 		else if (statement.hints & SQL_RESETS)
-			note_names(a, &statement, true, 0);
+			note_names(a, &statement, ALTERED_RESET, 0);
 		else if (statement.hints & SQL_SETS)
-			note_names(a, &statement, is_default(statement.name, behind),
+			note_names(a, &statement,
+				   is_default(statement.name, behind) ? ALTERED_RESET
+								      : ALTERED_SET,
 				   behind.len + unseen);
+		else if (statement.hints & SQL_NAMES && statement.name.len > 0)
+			note_names(a, &statement, ALTERED_LOCALLY, 0);
 	}
 }
 
@@ -328,18 +336,26 @@ static size_t literal_len(struct slice text, size_t unseen)
 	return text.len + unseen;
 }
 
+static bool has_dot(struct slice name)
+{
+	return memchr(name.data, '.', name.len) != NULL;
+}
+
 static void note_calls(struct altered *a, const struct sql_text *t)
 {
 	static const char word[] = "set_config";
+	bool is_local = !(t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE));
 	struct slice text = t->text, value;
 	const uint8_t *at;
 
 	while ((at = find_word(text, word))) {
 		text = slice_after(text, (size_t)(at - text.data) + sizeof(word) - 1);
 		struct slice name = literal_name(text, &value);
-		if (name.len == 0)
+		if (is_local && name.len > 0 && has_dot(name))
+			altered_add(a, name, ALTERED_LOCALLY);
+		else if (!is_local && name.len == 0)
 			a->all = a->is_beyond = true;
-		else
+		else if (!is_local)
 			altered_add_value(a, name, literal_len(value, t->unseen));
 	}
 }
@@ -348,9 +364,9 @@ void altered_note(struct altered *a, const struct sql_text *t)
 {
 	if (t->hints & (SQL_RUNS_CODE | SQL_EXECUTES))
 		a->all = a->is_beyond = true;
-	if (t->hints & (SQL_SETS | SQL_RESETS | SQL_DISCARDS))
+	if (t->hints & (SQL_SETS | SQL_RESETS | SQL_DISCARDS | SQL_NAMES))
 		note_statements(a, t);
-	if (t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE))
+	if (t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE | SQL_NAMES))
 		note_calls(a, t);
 }
 
@@ -373,7 +389,7 @@ static bool is_own_name(struct slice name)
 	return word_len > 0 && dots > 0;
 }
 
-void altered_note_arguments(struct altered *a, struct slice rest)
+void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how)
 {
 	struct reader r = reader_of(rest);
 	uint32_t formats = reader_u16(&r);
@@ -386,7 +402,7 @@ void altered_note_arguments(struct altered *a, struct slice rest)
 		    len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&r, len);
 
 		if (reader_ok(&r) && is_own_name(value))
-			altered_add(a, value, false);
+			altered_add(a, value, how);
 	}
 }
 
@@ -397,14 +413,26 @@ bool altered_is_empty(const struct altered *a)
 	return buffer_len(&a->names) == 0 && !a->all;
 }
 
+bool altered_is_passing(const struct altered *a)
+{
+	struct slice name;
+	size_t at = 0;
+	enum altered_how how;
+
+	while (altered_next(a, &at, &name, &how))
+		if (how != ALTERED_LOCALLY)
+			return false;
+	return !a->all;
+}
+
 void altered_move(struct altered *from, struct altered *to)
 {
 	struct slice name;
 	size_t at = 0;
-	bool is_reset;
+	enum altered_how how;
 
-	while (altered_next(from, &at, &name, &is_reset))
-		note_name(to, name, is_reset, altered_value_len(name));
+	while (altered_next(from, &at, &name, &how))
+		note_name(to, name, how, altered_value_len(name));
 	to->all |= from->all;
 	to->resets |= from->resets;
 	to->resets_all |= from->resets_all;
@@ -419,10 +447,11 @@ void altered_drop_resets(struct altered *a)
 	struct altered rest = {.all = a->all, .is_beyond = a->is_beyond};
 	struct slice name;
 	size_t at = 0;
-	bool is_reset;
+	enum altered_how how;
 
-	while (altered_next(a, &at, &name, &is_reset))
-		altered_add_value(&rest, name, altered_value_len(name));
+	while (altered_next(a, &at, &name, &how))
+		note_name(&rest, name, how == ALTERED_RESET ? ALTERED_SET : how,
+			  altered_value_len(name));
 	*a = rest;
 	buffer_fini(&names);
 }

@@ -8,6 +8,13 @@
 
 #include "base/buffer.h"
 
+/* What has become of a name. */
+enum altered_how {
+	ALTERED_SET,
+	ALTERED_RESET,
+	ALTERED_LOCALLY, /* for a transaction; but the session knows the name by now */
+};
+
 /* A text of SQL, as much of it as has arrived. */
 struct sql_text {
 	struct slice text;
@@ -33,25 +40,30 @@ void altered_note(struct altered *a, const struct sql_text *t);
  * name that is not in it: all that look like a parameter of one's own ("my.tenant"),
  * which the server does not list. rest is what has arrived of the Bind behind its names.
  */
-void altered_note_arguments(struct altered *a, struct slice rest);
+void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how);
 
 /* Adds one name, as PostgreSQL knows it. */
-void altered_add(struct altered *a, struct slice name, bool is_reset);
+void altered_add(struct altered *a, struct slice name, enum altered_how how);
 /* One that gets a value of no more than this many bytes; of several times the longest. */
 void altered_add_value(struct altered *a, struct slice name, size_t value_len);
 
 bool altered_is_empty(const struct altered *a);
+/* Whether nothing is there that lasts longer than its transaction, but names. */
+bool altered_is_passing(const struct altered *a);
 
 /* The names one after the other, by *at from 0; false behind the last. The name is
  * borrowed. */
 bool altered_next(const struct altered *a, size_t *at, struct slice *out_name,
-		  bool *out_is_reset);
+		  enum altered_how *out_how);
 /* Of such a name: how long its value may be; 0 when it is not known. */
 size_t altered_value_len(struct slice name);
 
 /* Whether the name is among those that got a value; how long that may be, 0 when it is
  * not known. */
 bool altered_has_value(const struct altered *a, struct slice name, size_t *out_len);
+
+/* Whether this name was altered so. */
+bool altered_has(const struct altered *a, struct slice name, enum altered_how how);
 
 /* Whether this name goes back to what the session began with. */
 bool altered_has_reset(const struct altered *a, struct slice name);

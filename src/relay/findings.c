@@ -55,7 +55,7 @@ static bool has(const struct params *set, struct slice name)
 static void leave_there(struct client *c, struct slice name)
 {
 	if (!baseline_is_reported(c->server, name))
-		altered_add(&c->session->overlong, name, false);
+		altered_add(&c->session->overlong, name, ALTERED_SET);
 }
 
 static bool is_left_there(const struct session *session, struct slice name)
@@ -141,6 +141,28 @@ static bool is_custom(struct slice name)
 	return memchr(name.data, '.', name.len) != NULL;
 }
 
+/* A name of the session's own that had a value in a transaction, and has an empty one
+ * now, if the session had none before. Who makes up ever more names has to do without. */
+static void meet(struct server *s, struct slice name, struct slice value)
+{
+	struct client *c = s->client;
+
+	if (has(c->params, name))
+		return;
+	if (is_custom(name) && value.len == 0 &&
+	    params_count(c->params) < PREPARE_NAMES_MAX &&
+	    allowance_has_room(c, name, value))
+		prepare_learned(s, name, params_no_value());
+	else
+		altered_add(&c->session->met, name, ALTERED_LOCALLY);
+}
+
+static bool is_only_met(const struct altered *asked, struct slice name)
+{
+	return altered_has(asked, name, ALTERED_LOCALLY) &&
+	       !altered_has(asked, name, ALTERED_SET) && !altered_has_reset(asked, name);
+}
+
 /* Whether a parameter that was asked for by name is back where the session began. */
 static bool is_back(const struct session *session, struct slice name, struct slice value)
 {
@@ -207,7 +229,9 @@ static void take_named(struct server *s, struct slice name, struct slice value)
 	/* What it reports it has reported. */
 	if (baseline_is_reported(s, name))
 		return;
-	if (is_back(c->session, name, value))
+	if (is_only_met(&c->session->asked, name))
+		meet(s, name, value);
+	else if (is_back(c->session, name, value))
 		go_back(s, name);
 	else if (slice_is_text(name, "role") && slice_is_text(value, "none") &&
 		 !regain_find(c, name, &began_with))
@@ -224,12 +248,12 @@ static void take_missing(struct server *s)
 	const struct session *session = s->client->session;
 	struct slice name;
 	size_t at = 0;
-	bool is_reset;
+	enum altered_how how;
 
-	while (altered_next(&session->asked, &at, &name, &is_reset))
+	while (altered_next(&session->asked, &at, &name, &how))
 		if (!has(session->told, name) && !baseline_is_reported(s, name) &&
 		    !is_left_there(session, name) && !is_passing(session, name))
-			prepare_returned(s, name, NULL);
+			prepare_missing(s, name);
 }
 
 static void each(const struct params *set, struct server *s,

@@ -326,7 +326,8 @@ bool message_is_sure_of_parameters(const struct message *m)
 	if (session->hints & SQL_READS_SILENTLY ||
 	    (session->hints & SQL_READS && !tracker_is_idle(&m->server->tracker)))
 		return false;
-	return altered_is_empty(&session->altered) && altered_is_empty(&session->asked);
+	return altered_is_passing(&session->altered) &&
+	       altered_is_passing(&session->asked);
 }
 
 struct statement *message_take(const struct message *m, struct slice tail, bool is_sure)

@@ -179,27 +179,43 @@ static void note_unreported(struct server *s, struct slice name,
 		replace(store, &s->params, changed);
 }
 
-/* The server has been set back to what its clients begin with. */
-static void note_begun(struct server *s, struct slice name)
-{
-	struct slice base;
-
-	note_unreported(s, name, params_find(s->base, name, &base) ? &base : NULL);
-}
-
-/* It was RESET there. What connect_query had set is lost by that. */
-static void note_reset(struct server *s, struct slice name)
-{
-	struct slice base, unknown = params_unknown();
-
-	note_unreported(s, name, params_find(s->base, name, &base) ? &unknown : NULL);
-}
-
 static void note_doubt(struct server *s, struct slice name)
 {
 	struct slice unknown = params_unknown();
 
 	note_unreported(s, name, &unknown);
+}
+
+/* The server has no value of it. One of a session's own stays known there for ever. */
+static void note_no_value(struct server *s, struct slice name)
+{
+	struct slice none = params_no_value();
+	bool stays_known = memchr(name.data, '.', name.len) &&
+			   params_count(s->params) < PREPARE_NAMES_MAX;
+
+	note_unreported(s, name, stays_known ? &none : NULL);
+}
+
+/* The server has been set back to what its clients begin with. */
+static void note_begun(struct server *s, struct slice name)
+{
+	struct slice base;
+
+	if (params_find(s->base, name, &base))
+		note_unreported(s, name, &base);
+	else
+		note_no_value(s, name);
+}
+
+/* It was RESET there. What connect_query had set is lost by that. */
+static void note_reset(struct server *s, struct slice name)
+{
+	struct slice base;
+
+	if (params_find(s->base, name, &base))
+		note_doubt(s, name);
+	else
+		note_no_value(s, name);
 }
 
 /* All values that the server does not report, unless they are among those to keep. */
@@ -363,6 +379,13 @@ void prepare_learned(struct server *s, struct slice name, struct slice value)
 	if (params_find(c->params, name, &known) && !slice_equal(known, value) &&
 	    is_ascii(value))
 		want(s, name, value);
+}
+
+void prepare_missing(struct server *s, struct slice name)
+{
+	replace(store_of(s), &s->suits, NULL);
+	note_unreported(s, name, NULL);
+	want_no_more(s->client, name);
 }
 
 void prepare_returned(struct server *s, struct slice name, const struct slice *startup)

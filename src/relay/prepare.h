@@ -9,6 +9,10 @@
 struct client;
 struct server;
 
+/* Parameters without a value that are kept in mind, of a session and of a server; beyond
+ * that a name is unknown again in the one, and may be RESET once more in the other. */
+enum { PREPARE_NAMES_MAX = 128 };
+
 /* Right after link_attach(): queues the SET commands for what differs, to go out with the
  * client's first message. Until a server has accepted a client's parameters once, its
  * messages wait for the answer. */
@@ -47,6 +51,8 @@ void prepare_keep_startup(struct client *c);
 
 /* The server was asked: this is what it has, as the result of its client's own doing. */
 void prepare_learned(struct server *s, struct slice name, struct slice value);
+/* It knows no parameter of this name. */
+void prepare_missing(struct server *s, struct slice name);
 /* It has what a RESET makes of it there; the client wants what all find there (NULL), or
  * what its start-up asked for. */
 void prepare_returned(struct server *s, struct slice name, const struct slice *startup);

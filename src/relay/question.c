@@ -122,10 +122,10 @@ static void write_named(struct sql *sql, const struct question *q)
 {
 	struct slice name;
 	size_t at = 0;
-	bool is_reset;
+	enum altered_how how;
 
 	sql_parts(sql, named_begin, q->longest);
-	while (altered_next(q->altered, &at, &name, &is_reset))
+	while (altered_next(q->altered, &at, &name, &how))
 		sql_name(sql, name);
 	/* The table of all does not show what no extension has claimed. */
 	if (q->altered->all) {

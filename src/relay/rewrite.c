@@ -330,8 +330,12 @@ static void note_arguments(const struct message *m, uint32_t hints)
 {
 	struct session *session = m->client->session;
 
-	if (m->frame->letter == 'B' && hints & SQL_CONFIGURES && session)
-		altered_note_arguments(&session->altered, m->names.rest);
+	if (m->frame->letter != 'B' || !session)
+		return;
+	if (hints & SQL_CONFIGURES)
+		altered_note_arguments(&session->altered, m->names.rest, ALTERED_SET);
+	else if (hints & SQL_NAMES_ARGUMENT)
+		settle_note_arguments(m->client, m->names.rest);
 }
 
 static enum rewritten use_named(const struct message *m)

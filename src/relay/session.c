@@ -42,6 +42,7 @@ void session_free(struct client *c)
 	altered_clear(&session->altered);
 	altered_clear(&session->asked);
 	altered_clear(&session->overlong);
+	altered_clear(&session->met);
 	buffer_fini(&session->unnamed);
 	free(session);
 	c->session = NULL;

@@ -27,6 +27,7 @@ struct session {
 	struct altered asked;    /* the same, of the question under way */
 	struct altered overlong; /* those of its values that are too long to be kept here:
 				    they stay in its server, and it with them */
+	struct altered met;      /* names of its own that are not for it to keep known */
 	uint32_t asked_hints;
 	struct params *told, *set, *unset; /* its answer: values asked for by name, those
 					      set in the session, those of extensions that

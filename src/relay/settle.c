@@ -32,6 +32,9 @@ enum {
 	/* What texts of these do to parameters only the server knows. */
 	SQL_ALTERS = SQL_SETS | SQL_RESETS | SQL_CONFIGURES | SQL_DISCARDS |
 		     SQL_RUNS_CODE | SQL_EXECUTES,
+	/* These end with it. */
+	SQL_OF_TRANSACTION =
+	    SQL_READS | SQL_READS_SILENTLY | SQL_NAMES | SQL_NAMES_ARGUMENT,
 	/* Others live by these. */
 	SQL_OF_OTHERS = SQL_LISTENS | SQL_UNLISTENS,
 	/* A question that fails so often in a row is not repeated before the client has
@@ -75,6 +78,42 @@ static bool refuses_values(struct client *c, const struct sql_text *t, struct no
 	return false;
 }
 
+/* What the session does not know yet it will know from then on: then that is asked once.
+ */
+static void note_own_names(struct client *c, const struct altered *names)
+{
+	struct session *session = NULL;
+	struct slice name, value;
+	size_t at = 0;
+	enum altered_how how;
+
+	while (altered_next(names, &at, &name, &how)) {
+		if (params_find(c->params, name, &value) ||
+		    (c->session && altered_has(&c->session->met, name, ALTERED_LOCALLY)))
+			continue;
+		if ((session = session_get(c)))
+			altered_add(&session->altered, name, ALTERED_LOCALLY);
+	}
+}
+
+void settle_note_arguments(struct client *c, struct slice rest)
+{
+	struct altered names = {0};
+
+	altered_note_arguments(&names, rest, ALTERED_LOCALLY);
+	note_own_names(c, &names);
+	altered_clear(&names);
+}
+
+static void note_own_names_of(struct client *c, const struct sql_text *t)
+{
+	struct altered names = {0};
+
+	altered_note(&names, t);
+	note_own_names(c, &names);
+	altered_clear(&names);
+}
+
 bool settle_owes(const struct client *c)
 {
 	return c->session && c->session->has_lost_state;
@@ -98,7 +137,11 @@ bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *o
 		return true;
 	if (!c->session || !c->session->may_execute_more)
 		of_values.hints &= ~(uint32_t)SQL_EXECUTES;
-	return of_values.hints & SQL_ALTERS && refuses_values(c, &of_values, out);
+	if (of_values.hints & SQL_ALTERS)
+		return refuses_values(c, &of_values, out);
+	if (of_values.hints & SQL_NAMES)
+		note_own_names_of(c, &of_values);
+	return false;
 }
 
 /* ---- tags ---- */
@@ -242,7 +285,7 @@ bool settle_begin(struct server *s)
 	if (!session)
 		return false;
 	session->restores = false;
-	session->hints &= ~(uint32_t)(SQL_READS | SQL_READS_SILENTLY);
+	session->hints &= ~(uint32_t)SQL_OF_TRANSACTION;
 	if (session->is_discarded && says_only_discard(session))
 		on_discarded(s);
 	session->is_discarded = false;
@@ -378,10 +421,10 @@ void settle_abandon(struct client *c)
 
 	if (!session || !session_is_shared(c))
 		return;
-	bool is_open = session->asked_hints != 0 || !altered_is_empty(&session->asked) ||
-		       !altered_is_empty(&session->altered) ||
-		       session->hints & (SQL_ALTERS & ~SQL_EXECUTES) ||
-		       may_stand(c, session->hints);
+	bool is_open =
+	    session->asked_hints != 0 || !altered_is_passing(&session->asked) ||
+	    !altered_is_passing(&session->altered) ||
+	    session->hints & (SQL_ALTERS & ~SQL_EXECUTES) || may_stand(c, session->hints);
 	if (is_open)
 		reset_mark(s, RESET_ALL);
 	else if (session->pins & ~(unsigned)(PIN_LOADED | PIN_SEQUENCES))

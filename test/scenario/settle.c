@@ -46,6 +46,63 @@ static void a_value_that_was_set_is_asked_for_once_and_follows(void **state)
 	world_end(&w);
 }
 
+static void a_name_is_asked_for_once(void **state)
+{
+	static const char local[] = "Q[begin; SET LOCAL my.var = 1; commit]";
+	struct world w;
+	struct slice value;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	say(a, local);
+	ASSERT_HEARS(s, local);
+	say(s, "C[BEGIN] C[SET] C[COMMIT] Z[I]");
+	is_asked(s, "('my.var')", "current_setting");
+	push_row(s, "n", "role", "none");
+	push_row(s, "n", "my.var", "");
+	say(s, "C[SELECT 2] Z[I]");
+	assert_true(params_find(client_of(a)->params, slice_of_text("my.var"), &value));
+	assert_true(params_is_no_value(value));
+	/* Nobody is charged for it, nor gets it. */
+	say(b, "Q[one]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	assert_int_equal(params_count(client_of(b)->params), 0);
+	for (int i = 0; i < 2; i++) {
+		say(a, local);
+		ASSERT_HEARS(s, local);
+		say(s, "C[BEGIN] C[SET] C[COMMIT] Z[I]");
+		ASSERT_HEARS(s, "");
+	}
+	world_end(&w);
+}
+
+/* It had a value before, and has it again. */
+static void a_name_with_a_value_is_asked_for_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	say(a, "Q[select set_config('my.var', '1', true)]");
+	heard(s);
+	say(s, "T C[SELECT 1] Z[I]");
+	is_asked(s, "('my.var')", "current_setting");
+	push_row(s, "n", "role", "none");
+	push_row(s, "n", "my.var", "7");
+	say(s, "C[SELECT 2] Z[I]");
+	assert_int_equal(params_count(client_of(a)->params), 0);
+	say(a, "Q[select set_config('my.var', '1', true)]");
+	heard(s);
+	say(s, "T C[SELECT 1] Z[I]");
+	ASSERT_HEARS(s, "");
+	world_end(&w);
+}
+
 #define LITTLE TWO "max_client_parameter_memory = 1000\n"
 
 static void what_would_take_too_much_is_refused_beforehand(void **state)
@@ -116,7 +173,7 @@ static void who_sets_nothing_is_not_asked_for(void **state)
 {
 	static const char *const texts[] = {
 	    "select 1", "insert into t values (1)", "update t set a = 1",
-	    "set local work_mem = 1", "select set_config('a.b', 'c', true)"};
+	    "set local work_mem = 1", "select set_config('work_mem', '1', true)"};
 	struct world w;
 	char text[128];
 
@@ -330,6 +387,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_value_that_was_set_is_asked_for_once_and_follows),
+	    cmocka_unit_test(a_name_is_asked_for_once),
+	    cmocka_unit_test(a_name_with_a_value_is_asked_for_once),
 	    cmocka_unit_test(what_would_take_too_much_is_refused_beforehand),
 	    cmocka_unit_test(a_value_too_long_to_be_kept_pins_until_it_is_gone),
 	    cmocka_unit_test(who_sets_nothing_is_not_asked_for),

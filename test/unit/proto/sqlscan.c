@@ -77,6 +77,8 @@ static const struct row single[] = {
     {"set constraints.a = 1", SETS},
     {"set", SETS},
     {"set local a = 1", 0},
+    {"set local a.b = 1", SQL_NAMES},
+    {"set local \"a.b\" = 1", SQL_NAMES},
     {"set local time zone 'UTC'", SQL_READS},
     {"SET LOCAL \"DateStyle\" TO default", SQL_READS},
     {"set local names 'UTF8'", SQL_READS},
@@ -110,7 +112,10 @@ static const struct row single[] = {
     {"select u&\"\\+000073et_config\" ('a', 'b', false)", CONFIGURES},
     {"select u&\"set!005fconfig\" uescape '!' ('a', 'b', false)", CONFIGURES},
     {"select set_config('a', 'b', true)", SQL_READS},
-    {"select set_config('a', f(x, y), 'true'), set_config($1, $2, true)", SQL_READS},
+    {"select set_config('a', f(x, y), 'true'), set_config($1, $2, true)",
+     SQL_READS | SQL_NAMES_ARGUMENT},
+    {"select set_config('a.b', 'c', true)", SQL_READS | SQL_NAMES},
+    {"select set_config('a.' || $1, 'c', true)", SQL_READS | SQL_NAMES_ARGUMENT},
     {"select set_config('a', set_config('b', 'c', false), true)", CONFIGURES | SQL_READS},
     {"select set_config('a', 'b', true), set_config('c', 'd', false)",
      CONFIGURES | SQL_READS},
@@ -507,7 +512,7 @@ static void statements_come_one_by_one_with_their_names(void **state)
 	    {"begin; select 'a\\''; listen a; listen b --'", {{0, ""}, {LISTENS, ""}}, 2},
 	    /* But what it sets stands before. */
 	    {"begin; set a.b = 'c\\''; select 1 --'", {{0, ""}, {SETS, "a.b"}}, 2},
-	    {"set local a.b = 'c\\''; set c = 1 --'", {{SETS, ""}}, 1},
+	    {"set local a.b = 'c\\''; set c = 1 --'", {{SETS | SQL_NAMES, "a.b"}}, 1},
 	    {"set a.b = 'c", {{SETS, "a.b"}}, 1},
 	};
 

@@ -11,18 +11,21 @@
 #include "proto/sqlscan.h"
 #include "relay/altered.h"
 
-/* "name name! ..." with ! for what goes back; then * for all, ! for all back, ? for
- * unknown names. */
+/* "name name! name~ ..." with ! for what goes back, ~ for what is but known; then * for
+ * all, ! for all back, ? for unknown names. */
 static const char *tell(const struct altered *a, char out[512])
 {
 	struct slice name;
 	size_t at = 0, len = 0;
-	bool is_reset;
+	enum altered_how how;
 
 	out[0] = '\0';
-	while (altered_next(a, &at, &name, &is_reset))
+	while (altered_next(a, &at, &name, &how))
 		len += (size_t)snprintf(out + len, 512 - len, "%.*s%s ", (int)name.len,
-					(const char *)name.data, is_reset ? "!" : "");
+					(const char *)name.data,
+					how == ALTERED_RESET     ? "!"
+					: how == ALTERED_LOCALLY ? "~"
+								 : "");
 	snprintf(out + len, 512 - len, "%s%s%s", a->all ? "*" : "",
 		 a->resets_all ? "!" : "", a->is_beyond ? "?" : "");
 	return out;
@@ -68,6 +71,18 @@ static void texts_name_what_they_alter(void **state)
 	    {"set h\xc3\xa4.x = 1", "*?"},
 	    {"set a.b = 'c\\'", "a.b *?"},
 	    {"set a.b = 'c", "a.b "},
+	    /* Of a transaction, but known from then on. */
+	    {"set local a = 1", ""},
+	    {"begin; set local a.b = 1; SET LOCAL \"C\".d TO 2; commit", "a.b~ C.d~ "},
+	    {"set local a.b = 'c\\'", "a.b~ "},
+	    {"set local a.b = 1; set a.b = 2", "a.b~ a.b "},
+	    {"set local a.b = 1; select set_config('c', 'd', false)", "a.b~ c "},
+	    {"select set_config('a', 'b', true)", ""},
+	    {"select set_config('a.b', $1, true)", "a.b~ "},
+	    {"select set_config($1, $2, true)", ""},
+	    {"select set_config('a.' || $1, $2, true)", ""},
+	    {"select set_config('a.b', 'c', true), set_config('d', 'e', false)",
+	     "a.b d "},
 	};
 	char out[512];
 
@@ -128,7 +143,7 @@ static void arguments_may_be_names_of_ones_own(void **state)
 		uint8_t *copy = malloc(len + 1);
 		assert_non_null(copy);
 		memcpy(copy, bind, len);
-		altered_note_arguments(&a, slice_of(copy, len));
+		altered_note_arguments(&a, slice_of(copy, len), ALTERED_SET);
 		assert_string_equal(tell(&a, out), len < 14   ? ""
 						   : len < 23 ? "my.x "
 							      : "my.x a.b_c ");
@@ -145,7 +160,7 @@ static void too_many_names_are_all_names(void **state)
 	(void)state;
 	for (int i = 0; i < 10000; i++) {
 		snprintf(name, sizeof(name), "my.variable_%d", i);
-		altered_add(&a, slice_of_text(name), false);
+		altered_add(&a, slice_of_text(name), ALTERED_SET);
 	}
 	assert_true(a.all && a.is_beyond);
 	assert_true(buffer_len(&a.names) < 20000);
@@ -158,16 +173,17 @@ static void what_went_back_is_forgotten_but_not_the_names(void **state)
 	char out[512];
 
 	(void)state;
-	altered_add(&a, slice_of_text("x"), true);
-	altered_add(&a, slice_of_text("y"), false);
+	altered_add(&a, slice_of_text("x"), ALTERED_RESET);
+	altered_add(&a, slice_of_text("y"), ALTERED_SET);
+	altered_add(&a, slice_of_text("w"), ALTERED_LOCALLY);
 	assert_true(altered_has_reset(&a, slice_of_text("X")));
 	assert_false(altered_has_reset(&a, slice_of_text("y")));
 	altered_drop_resets(&a);
 	assert_false(altered_has_reset(&a, slice_of_text("x")));
-	assert_string_equal(tell(&a, out), "x y *");
-	altered_add(&b, slice_of_text("z"), false);
+	assert_string_equal(tell(&a, out), "x y w~ *");
+	altered_add(&b, slice_of_text("z"), ALTERED_SET);
 	altered_move(&a, &b);
-	assert_string_equal(tell(&b, out), "z x y *");
+	assert_string_equal(tell(&b, out), "z x y w~ *");
 	assert_true(altered_is_empty(&a));
 	altered_clear(&b);
 }

@@ -27,7 +27,7 @@ static void only_what_is_of_interest_is_asked_for(void **state)
 	struct question q = {.altered = &by_name, .extra = "x, y"};
 
 	(void)state;
-	altered_add(&by_name, slice_of_text("it's"), false);
+	altered_add(&by_name, slice_of_text("it's"), ALTERED_SET);
 	const char *sql = ask(&q, &out);
 	assert_non_null(strstr(sql, "('it''s'), ('x'), ('y'))"));
 	assert_null(strstr(sql, "pg_settings"));
