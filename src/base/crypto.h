@@ -3,8 +3,9 @@
  * passwords, comparing without telling by the time it takes, and base64. OpenSSL does the
  * sums; nobody else on the lower floors sees its headers.
  *
- * A digest fails only when memory is short or OpenSSL forbids it (MD5 under FIPS). Then
- * the result is untouched.
+ * MD5 fails when memory is short or OpenSSL forbids it (FIPS). The others need no memory
+ * and have nothing to fail for as they are made now, but callers ask all the same. After
+ * a failure the result is untouched.
  */
 #ifndef POOLER_BASE_CRYPTO_H
 #define POOLER_BASE_CRYPTO_H
