@@ -395,9 +395,11 @@ static bool tell_openssl(struct making *m)
 	struct tls_context *c = m->context;
 
 	c->wire = tls_wire_method();
-	c->ssl = SSL_CTX_new(c->side == TLS_SIDE_ACCEPT ? TLS_server_method()
-							: TLS_client_method());
-	if (!c->ssl || !c->wire)
+	c->kdf = tls_kdf_load();
+	c->ssl = SSL_CTX_new_ex(NULL, tls_kdf_preference(),
+				c->side == TLS_SIDE_ACCEPT ? TLS_server_method()
+							   : TLS_client_method());
+	if (!c->ssl || !c->wire || !c->kdf)
 		return false;
 	set_manners(c);
 	return set_protocols(m) && set_ciphers(m) && set_groups(m) && set_dh(m) &&
@@ -463,6 +465,7 @@ void tls_context_unref(struct tls_context *c)
 	if (--c->refs > 0)
 		return;
 	SSL_CTX_free(c->ssl);
+	tls_kdf_unload(c->kdf);
 	BIO_meth_free(c->wire);
 	crypto_wipe(c, sizeof(*c));
 	free(c);

@@ -1,7 +1,7 @@
 /*
  * The handshake, from its first step to its last; OpenSSL does it.
  *
- * Of a client's the secrets are noted on the way (as SSLKEYLOGFILE would have them), for
+ * Of a client's the secrets are noted on the way (by tls_kdf, which makes them), for
  * tls_lasting takes connections of TLS 1.3 over when the handshake is done.
  */
 #include <errno.h>
@@ -91,59 +91,15 @@ static int on_hello(SSL *ssl, int *alert, void *none)
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
-static uint8_t digit(char c)
-{
-	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
-static uint8_t decode_secret(const char *hex, uint8_t out[TLS_SECRET_MAX])
-{
-	size_t len = strlen(hex) / 2;
-
-	if (len > TLS_SECRET_MAX)
-		return 0;
-	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-	return (uint8_t)len;
-}
-
-/* A line of SSLKEYLOGFILE: label, the client's random, secret. */
-static void on_secret(const SSL *ssl, const char *line)
-{
-	static const char in[] = "CLIENT_TRAFFIC_SECRET_0 ";
-	static const char out[] = "SERVER_TRAFFIC_SECRET_0 ";
-	struct tls_start *start = start_of(ssl);
-	const char *secret = strrchr(line, ' ');
-
-	if (!start || !secret)
-		return;
-	if (strncmp(line, in, sizeof(in) - 1) == 0)
-		start->secret_in_len = decode_secret(secret + 1, start->secret_in);
-	else if (strncmp(line, out, sizeof(out) - 1) == 0)
-		start->secret_out_len = decode_secret(secret + 1, start->secret_out);
-}
-
-/* OpenSSL prints each secret it tells of, which costs 5 us: it is asked for none before
- * the last ones. (Contexts are shared, but steps of handshakes do not overlap.) */
-static void listen_for_secrets(SSL *ssl, bool is_on)
-{
-	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), is_on ? on_secret : NULL);
-}
-
 /* Counts the records that go out under the last secret: the tickets. */
 static void on_message(int is_write, int version, int type, const void *bytes, size_t len,
 		       SSL *ssl, void *none)
 {
 	struct tls_start *start = start_of(ssl);
 
-	(void)none;
-	if (!start || !is_write)
-		return;
-	if (type == SSL3_RT_HEADER && start->secret_out_len > 0)
+	(void)version, (void)bytes, (void)len, (void)none;
+	if (start && is_write && type == SSL3_RT_HEADER && start->secret_out_len > 0)
 		start->sent_count++;
-	if (type == SSL3_RT_HANDSHAKE && version == TLS1_3_VERSION && len > 0 &&
-	    *(const uint8_t *)bytes == SSL3_MT_FINISHED)
-		listen_for_secrets(ssl, true);
 }
 
 void tls_handshake_prepare(struct tls_context *c)
@@ -251,10 +207,10 @@ static void end_failed(struct tls *t)
 bool tls_handshake_step(struct tls *t)
 {
 	ERR_clear_error();
-	if (t->start->secret_out_len > 0)
-		listen_for_secrets(t->ssl, true);
+	if (t->context->side == TLS_SIDE_ACCEPT)
+		tls_kdf_note(t->context->kdf, t->start);
 	int done = SSL_do_handshake(t->ssl);
-	listen_for_secrets(t->ssl, false);
+	tls_kdf_note(t->context->kdf, NULL);
 	if (done == 1)
 		agree(t);
 	else if (SSL_get_error(t->ssl, done) != SSL_ERROR_WANT_READ || t->saw_eof)

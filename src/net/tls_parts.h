@@ -8,6 +8,7 @@
  *   tls_library             data by OpenSSL
  *   tls_lasting             data by ourselves, after a handshake of TLS 1.3
  *   tls_records             its records
+ *   tls_kdf                 the sums of its key schedule
  *   tls_wire                bytes to and from the socket
  *   tls_session             sessions kept for connections to servers
  *   tls_peer                what is known of a connection and its peer
@@ -15,6 +16,7 @@
 #ifndef POOLER_NET_TLS_PARTS_H
 #define POOLER_NET_TLS_PARTS_H
 
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <sys/uio.h>
 
@@ -28,7 +30,8 @@ enum { TLS_DIGEST_LEN = 32 };
 struct tls_context {
 	size_t refs;
 	SSL_CTX *ssl;
-	BIO_METHOD *wire; /* of tls_wire */
+	OSSL_PROVIDER *kdf; /* of tls_kdf; counted by OpenSSL */
+	BIO_METHOD *wire;   /* of tls_wire */
 	enum tls_side side;
 	enum tls_verify verify;
 	uint8_t identity[TLS_DIGEST_LEN]; /* of all it was made of */
@@ -161,6 +164,16 @@ ssize_t tls_lasting_read(struct tls *t, uint8_t *into, size_t len);
 ssize_t tls_lasting_write(struct tls *t, const struct iovec *pieces, int count);
 /* Puts an alert into the outbox: 0 says that no more comes. */
 void tls_lasting_alert(struct tls *t, uint8_t alert);
+
+/* ---- tls_kdf ---- */
+
+/* NULL when memory is short. */
+OSSL_PROVIDER *tls_kdf_load(void);
+void tls_kdf_unload(OSSL_PROVIDER *provider); /* NULL is fine */
+/* A property query: ours where it is allowed (FIPS allows OpenSSL's only). */
+const char *tls_kdf_preference(void);
+/* The secrets of the data that are made from here on are start's; NULL: nobody's. */
+void tls_kdf_note(OSSL_PROVIDER *provider, struct tls_start *start);
 
 /* ---- tls_session ---- */
 
