@@ -10,28 +10,34 @@
 /* So long without any answer, nothing is known. */
 #define SILENCE_US (2 * USEC_PER_SEC)
 
+/* What was measured before and after a pause does not belong together. */
+#define PAUSE_US USEC_PER_SEC
+
+/* A trial, and what it is compared with, wait for so many samples within these times. */
+#define TRIAL_LEAST_US (2 * USEC_PER_SEC)
+#define TRIAL_MOST_US (4 * USEC_PER_SEC)
+
 enum {
 	START = 20,
 	ENOUGH_SAMPLES = 30,
-	TRIAL_SAMPLES = 300, /* wanted in a trial, which waits for them so long: */
-	TRIAL_SECONDS = 3,
-	REST_MIN = 16,    /* windows from one trial to the next, */
-	REST_MAX = 128,   /* longer each time that nothing new was learnt */
-	REST_SLOW = 3,    /* when times have grown a lot */
-	UNUSUAL = 32,     /* times the mean: that is not load */
-	MANY_UNUSUAL = 8, /* one in so many */
+	TRIAL_SAMPLES = 3000,
+	HOPELESS_SAMPLES = 300, /* enough to see */
+	REST_MIN = 16,          /* windows from one trial to the next, */
+	REST_MAX = 32,         /* longer each time that nothing new was learnt */
+	REST_NEWS = 3,          /* when times have changed a lot */
+	UNUSUAL = 32,           /* times the mean: that is not load */
+	MANY_UNUSUAL = 8,       /* one in so many */
+	NOT_FULL = 10,          /* one in so many samples may be without enough to do */
 };
 
-static const double smoothing = 0.2; /* what a new limit counts for */
-static const double steepest = 0.5;  /* the ratio does not go below it */
-static const double tolerance = 1.1; /* so much slower than without load is noise */
-static const double slow = 0.7;     /* ratio at which the time without load is in doubt */
-static const double sloping = 0.9;  /* ratio that ends the climb */
-static const double fewer = 0.75;   /* of the servers, in a trial; */
-static const double half = 0.5;     /* while nothing is known */
-static const double as_fast = 0.93; /* pace at which fewer are enough */
+static const double as_much = 0.985; /* pace at which fewer are enough, */
+static const double gain = 1.02;     /* and at which more are worth it */
+static const double hopeless = 0.85; /* that a longer look makes good */
+static const double changed = 1.2;   /* times that differ so much are news, */
+static const double unsure =
+    3; /* and by so much more, divided by the root of the samples */
 
-static double within(double value, double low, double high)
+static unsigned within(unsigned value, unsigned low, unsigned high)
 {
 	return value < low ? low : value > high ? high : value;
 }
@@ -61,20 +67,10 @@ static double exp_2(double log)
 	return (double)(1ULL << whole) * (1 + part - 0.34 * part * (1 - part));
 }
 
-/* How much the limit may grow in a window: half the root. */
-static double room(double limit)
-{
-	unsigned root = 1;
-
-	while ((root + 1.0) * (root + 1.0) <= limit)
-		root++;
-	return root / 2.0;
-}
-
 void gradient_init(struct gradient *g, unsigned min, unsigned max)
 {
-	*g = (struct gradient){.rest_after = REST_MIN};
-	g->limit = START;
+	*g = (struct gradient){
+	    .limit = START, .step = GRADIENT_COARSE, .rest_after = REST_MIN};
 	gradient_set_bounds(g, min, max);
 }
 
@@ -84,43 +80,57 @@ void gradient_set_bounds(struct gradient *g, unsigned min, unsigned max)
 	g->min = min;
 	g->max = max;
 	g->limit = within(g->limit, min, max);
-	g->trial = (unsigned)within(g->trial, min, max);
+	g->trial = within(g->trial, min, max);
 }
 
 static void begin_window(struct gradient *g, uint64_t now_us)
 {
-	g->window = (struct gradient_window){.begin_us = now_us};
+	g->window = (struct gradient_window){.begin_us = now_us, .last_us = now_us};
 }
 
 static double mean_us(const struct gradient_window *w)
 {
-	return exp_2(w->log_sum / w->samples);
+	return exp_2(w->log_sum / (w->samples - w->unusual));
 }
 
-/* By Little's law, so that it holds for those at work, whoever else there is. */
-static double pace(const struct gradient_window *w)
+static double pace(const struct gradient_window *w, uint64_t now_us)
 {
-	return w->in_flight / w->samples / mean_us(w);
+	return w->samples / (double)clock_since(now_us, w->begin_us);
+}
+
+/* Whether there was always enough to do, so that the pace is what can be done. */
+static bool is_full(const struct gradient_window *w)
+{
+	return w->full >= w->samples - w->samples / NOT_FULL;
 }
 
 /* ---- trials ---- */
 
-static unsigned trial_limit(const struct gradient *g)
+static unsigned part_of(unsigned limit, unsigned parts)
 {
-	return (unsigned)(g->limit * (g->phase == GRADIENT_CLIMBING ? half : fewer));
+	return (limit + parts - 1) / parts;
 }
 
-static bool may_try(const struct gradient *g)
+/* So that one more step down is back where one step up began. */
+static unsigned some_more(const struct gradient *g)
 {
-	return g->window.busiest >= (unsigned)g->limit && trial_limit(g) >= g->min;
+	static const unsigned parts[] = {1, 3, 7};
+
+	return within(g->limit + part_of(g->limit, parts[g->step]), g->min, g->max);
 }
 
-static void begin_trial(struct gradient *g)
+static unsigned some_fewer(const struct gradient *g)
 {
-	g->pace = pace(&g->window);
-	g->trial = trial_limit(g);
-	g->before = g->phase;
-	g->phase = GRADIENT_LEAVING;
+	static const unsigned parts[] = {2, 4, 8};
+
+	return within(g->limit - part_of(g->limit, parts[g->step]), g->min, g->max);
+}
+
+/* Of a few servers none is less than one. */
+static bool has_smaller_step(const struct gradient *g)
+{
+	return g->step == GRADIENT_COARSE ||
+	       (g->step == GRADIENT_MEDIUM && part_of(g->limit, 4) > 1);
 }
 
 static void rest(struct gradient *g, bool is_news)
@@ -132,94 +142,149 @@ static void rest(struct gradient *g, bool is_news)
 		g->rest_after *= 2;
 }
 
-static void end_trial(struct gradient *g)
+/* In the direction that is due, if the bounds allow. */
+static bool begin_trial(struct gradient *g)
+{
+	g->trial = g->tries_more ? some_more(g) : some_fewer(g);
+	g->phase = g->trial == g->limit ? GRADIENT_STEADY : GRADIENT_LEAVING;
+	return g->phase == GRADIENT_LEAVING;
+}
+
+/* The other direction is next. Where both have failed with large steps, smaller ones may
+ * do better. */
+static void fail(struct gradient *g)
+{
+	g->phase = GRADIENT_RETURNING;
+	g->tries_more = !g->tries_more;
+	g->failures++;
+	if (g->failures >= 2 && !has_smaller_step(g)) {
+		rest(g, false);
+		return;
+	}
+	g->rest = g->step == GRADIENT_COARSE ? 0 : REST_NEWS;
+	if (g->failures < 2)
+		return;
+	g->step++;
+	g->failures = 0;
+}
+
+static void succeed(struct gradient *g, double found)
+{
+	g->phase = GRADIENT_STEADY;
+	g->limit = g->trial;
+	g->usual_us = 0;
+	g->failures = 0;
+	/* Many small losses would be a large one. */
+	if (g->tries_more || found > g->pace)
+		g->pace = found;
+	if (!begin_trial(g)) {
+		g->tries_more = !g->tries_more;
+		rest(g, true);
+	}
+}
+
+static void end_trial(struct gradient *g, uint64_t now_us)
+{
+	double found = pace(&g->window, now_us);
+	double wanted = g->pace * (g->tries_more ? gain : as_much);
+
+	if (is_full(&g->window) && found >= wanted)
+		succeed(g, found);
+	else
+		fail(g);
+}
+
+/* ---- between trials ---- */
+
+/* Whether two times differ by more than chance, the first being of so many samples. */
+static bool differ(double a_us, double b_us, unsigned samples)
+{
+	double beyond = (a_us > b_us ? a_us / b_us : b_us / a_us) - changed;
+
+	return beyond > 0 && beyond * beyond * samples > unsure * unsure;
+}
+
+/* Something else is done, or with more or less of a machine: what was found before may be
+ * wrong now. */
+static void note_time(struct gradient *g)
 {
 	double now_us = mean_us(&g->window);
-	bool is_known;
 
-	g->phase = g->before;
-	if (pace(&g->window) >= as_fast * g->pace) {
-		g->limit = g->trial;
-		g->unloaded_us = now_us;
-		g->rest_after = REST_MIN;
-		if (may_try(g))
-			begin_trial(g);
+	if (g->usual_us == 0)
+		g->usual_us = now_us;
+	if (!differ(now_us, g->usual_us, g->window.samples))
 		return;
-	}
-	is_known = now_us > g->unloaded_us / 1.2 && now_us < g->unloaded_us * 1.2;
-	g->unloaded_us = is_known ? (g->unloaded_us + now_us) / 2 : now_us;
-	rest(g, !is_known);
+	g->tries_more = now_us < g->usual_us;
+	g->usual_us = now_us;
+	g->rest_after = REST_MIN;
+	if (g->rest > REST_NEWS)
+		g->rest = REST_NEWS;
+	if (g->step == GRADIENT_FINE)
+		g->step = GRADIENT_MEDIUM;
 }
 
-/* ---- the ratio ---- */
-
-static void follow(struct gradient *g, double ratio)
+static void look(struct gradient *g, uint64_t now_us)
 {
-	double wanted = g->limit * ratio + room(g->limit);
-
-	if (g->phase == GRADIENT_CLIMBING && ratio >= sloping && g->limit < g->max) {
-		g->limit = within(g->limit * 2, g->min, g->max);
+	if (!is_full(&g->window))
 		return;
-	}
-	g->phase = GRADIENT_STEADY;
-	wanted = (1 - smoothing) * g->limit + smoothing * wanted;
-	g->limit = within(wanted, g->min, g->max);
-}
-
-/* Times while there is little to do are as good as without load; others only show that
- * it was not as slow as was thought. */
-static void note_unloaded(struct gradient *g, double now_us, bool is_quiet)
-{
-	if (g->unloaded_us == 0)
-		g->unloaded_us = now_us;
-	else if (is_quiet || now_us < g->unloaded_us)
-		g->unloaded_us += smoothing * (now_us - g->unloaded_us);
-}
-
-static void look(struct gradient *g)
-{
-	double short_us = mean_us(&g->window), ratio;
-	bool is_quiet = g->window.busiest < g->limit / 2;
-
-	note_unloaded(g, short_us, is_quiet);
-	if (is_quiet)
-		return;
-	ratio = within(tolerance * g->unloaded_us / short_us, steepest, 1);
-	if (ratio < slow && g->rest > REST_SLOW)
-		g->rest = REST_SLOW;
-	if (g->rest > 0)
+	note_time(g);
+	if (g->rest > 0) {
 		g->rest--;
-	else if (may_try(g)) {
-		begin_trial(g);
 		return;
 	}
-	follow(g, ratio);
+	g->pace = pace(&g->window, now_us);
+	if (!begin_trial(g))
+		fail(g);
 }
 
 /* ---- samples ---- */
 
+static bool is_long_enough(const struct gradient_window *w, uint64_t age_us)
+{
+	return age_us >= TRIAL_MOST_US ||
+	       (age_us >= TRIAL_LEAST_US && w->samples >= TRIAL_SAMPLES);
+}
+
+/* So much worse that it need not be known how much. */
+static bool is_hopeless(const struct gradient *g, uint64_t now_us)
+{
+	return g->window.samples >= HOPELESS_SAMPLES &&
+	       pace(&g->window, now_us) < hopeless * g->pace;
+}
+
 static bool is_over(const struct gradient *g, uint64_t now_us)
 {
 	uint64_t age_us = clock_since(now_us, g->window.begin_us);
+	bool is_compared =
+	    g->phase == GRADIENT_TRYING || (g->phase == GRADIENT_STEADY && g->rest == 0);
 
+	if (g->phase == GRADIENT_TRYING && is_hopeless(g, now_us))
+		return true;
 	if (age_us < USEC_PER_SEC || g->window.samples < ENOUGH_SAMPLES)
 		return false;
-	return g->phase != GRADIENT_TRYING || g->window.samples >= TRIAL_SAMPLES ||
-	       age_us >= TRIAL_SECONDS * USEC_PER_SEC;
+	return !is_compared || is_long_enough(&g->window, age_us);
 }
 
 static void end_window(struct gradient *g, uint64_t now_us)
 {
-	if (g->window.unusual > g->window.samples / MANY_UNUSUAL) {
-		if (g->phase >= GRADIENT_LEAVING)
-			g->phase = g->before;
-	} else if (g->phase == GRADIENT_TRYING) {
-		end_trial(g);
-	} else if (g->phase == GRADIENT_LEAVING) {
-		g->phase = g->before;
-		rest(g, false);
-	} else {
-		look(g);
+	bool is_odd = g->window.unusual > g->window.samples / MANY_UNUSUAL;
+
+	switch (g->phase) {
+	case GRADIENT_STEADY:
+		if (!is_odd)
+			look(g, now_us);
+		break;
+	case GRADIENT_RETURNING:
+		break;
+	case GRADIENT_LEAVING:
+		fail(g);
+		break;
+	case GRADIENT_TRYING:
+		if (is_odd)
+			fail(g);
+		else
+			end_trial(g, now_us);
+		break;
 	}
 	begin_window(g, now_us);
 }
@@ -230,34 +295,53 @@ static bool is_unusual(const struct gradient_window *w, uint64_t first_byte_us)
 	       (double)first_byte_us > mean_us(w) * UNUSUAL;
 }
 
-static void note(struct gradient_window *w, uint64_t first_byte_us, unsigned in_flight)
+static void note(struct gradient *g, uint64_t first_byte_us, unsigned in_flight,
+		 uint64_t now_us)
 {
-	if (is_unusual(w, first_byte_us)) {
+	struct gradient_window *w = &g->window;
+
+	w->full += in_flight >= gradient_limit(g);
+	w->last_us = now_us;
+	if (is_unusual(w, first_byte_us))
 		w->unusual++;
-		return;
-	}
-	w->log_sum += log_2(first_byte_us > 0 ? (double)first_byte_us : 1);
-	w->in_flight += in_flight;
+	else
+		w->log_sum += log_2(first_byte_us > 0 ? (double)first_byte_us : 1);
 	w->samples++;
-	if (in_flight > w->busiest)
-		w->busiest = in_flight;
+}
+
+/* What was begun with another limit is not counted for this one. */
+static void arrive(struct gradient *g, unsigned in_flight, uint64_t now_us)
+{
+	switch (g->phase) {
+	case GRADIENT_STEADY:
+	case GRADIENT_TRYING:
+		return;
+	case GRADIENT_RETURNING:
+		if (in_flight > g->limit)
+			return;
+		g->phase = GRADIENT_STEADY;
+		break;
+	case GRADIENT_LEAVING:
+		if (g->tries_more ? in_flight < g->trial : in_flight > g->trial)
+			return;
+		g->phase = GRADIENT_TRYING;
+		break;
+	}
+	begin_window(g, now_us);
 }
 
 bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_flight,
 		     uint64_t now_us)
 {
-	bool is_due = false;
+	bool is_due;
 
-	if (g->window.begin_us == 0)
+	if (g->window.begin_us == 0 || clock_since(now_us, g->window.last_us) > PAUSE_US)
 		begin_window(g, now_us);
 	is_due = is_over(g, now_us);
 	if (is_due)
 		end_window(g, now_us);
-	if (g->phase == GRADIENT_LEAVING && in_flight <= g->trial) {
-		g->phase = GRADIENT_TRYING;
-		begin_window(g, now_us);
-	}
-	note(&g->window, first_byte_us, in_flight);
+	arrive(g, in_flight, now_us);
+	note(g, first_byte_us, in_flight, now_us);
 	return is_due;
 }
 
@@ -265,16 +349,14 @@ void gradient_press(struct gradient *g, uint64_t now_us)
 {
 	if (g->window.begin_us == 0)
 		begin_window(g, now_us);
-	if (g->window.samples > 0 || g->phase >= GRADIENT_LEAVING ||
-	    clock_since(now_us, g->window.begin_us) < SILENCE_US)
+	if (clock_since(now_us, g->window.last_us) < SILENCE_US ||
+	    g->phase > GRADIENT_RETURNING)
 		return;
-	g->limit = within(g->limit + room(g->limit), g->min, g->max);
+	g->limit = within(g->limit + 1 + g->limit / 16, g->min, g->max);
 	begin_window(g, now_us);
 }
 
 unsigned gradient_limit(const struct gradient *g)
 {
-	if (g->phase == GRADIENT_LEAVING || g->phase == GRADIENT_TRYING)
-		return g->trial;
-	return (unsigned)g->limit;
+	return g->phase <= GRADIENT_RETURNING ? g->limit : g->trial;
 }

@@ -12,8 +12,6 @@ SIZES = (1, 2, 4, 8, 16, 32, 100)
 TOO_MANY = SIZES[-1]
 CLIENTS, TURNS = 200, 3
 SERVERS_MAX = sum(SIZES) + 2 * TOO_MANY + 20  # all pools stay open between their turns
-# Enough memory for each that a hundred of them push one another out of the caches.
-QUERY = "select count(*) from generate_series(1, 5000)"
 DATABASE = "bench = host=127.0.0.1 port={backend} dbname=app user=alice\n"
 
 
@@ -32,16 +30,26 @@ def start_postgresql(stage):
     cluster = Cluster(directory, ordinary_user(), f"max_connections = {SERVERS_MAX}\n")
     stage.cleanup.callback(cluster.stop)
     cluster.create()
-    os.sched_setaffinity(cluster.process.pid, stage.load_cpus)
+    for pid in family(cluster.process.pid):
+        os.sched_setaffinity(pid, stage.load_cpus)
     return cluster
+
+
+def family(pid):
+    """A process and its children; those that come later are where their parent is."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [pid, *map(int, children.split())]
 
 
 class GradientScene:
     name = "gradient"
-    what = f"PostgreSQL on one processor, a pool of {TOO_MANY}, adaptive_pool"
+    what = f"PostgreSQL on one processor, a pool of {TOO_MANY}, adaptive_pool, queries that compute"
+    # Enough memory for each that a hundred of them push one another out of the caches.
+    script = ("select count(*) from generate_series(1, 5000)",)
 
     def run(self, stage):
         cluster = start_postgresql(stage)
+        self.prepare(cluster)
         contestants = self._start(stage, cluster.port)
         self.results = {name: [] for name in contestants}
         if "adaptive" in contestants:
@@ -54,6 +62,9 @@ class GradientScene:
                 self.results[name].append(
                     self._turn(stage, contestants[name], stage.options.seconds / TURNS))
         return self.results
+
+    def prepare(self, cluster):
+        pass
 
     def _start(self, stage, port):
         found = {}
@@ -69,8 +80,9 @@ class GradientScene:
 
     def _turn(self, stage, process, seconds):
         # With the pooler, since PostgreSQL is to have its processor for itself.
+        queries = [word for query in self.script for word in ("--query", query)]
         load = Tool(stage, "load", process.port,
-                    ("--wait", "--clients", CLIENTS, "--query", QUERY, "--warmup", min(1, seconds / 3),
+                    ("--wait", "--clients", CLIENTS, *queries, "--warmup", min(1, seconds / 3),
                      "--duration", seconds), cpus=stage.middle_cpus)
         try:
             figures = load.go()
@@ -95,3 +107,14 @@ class GradientScene:
             best = max(self._median(name, "queries_per_s") for name in fixed)
             print(Goal("adaptive, to the best fixed size",
                        self._median("adaptive", "queries_per_s") / best, 0.95, at_least=True))
+
+
+class LocksScene(GradientScene):
+    name = "locks"
+    what = f"the same, transactions that all update one of four rows"
+    script = ("begin", "update note set body = id || 'x' where id = 1 + pg_backend_pid() % 4",
+              "select count(*) from generate_series(1, 1000)", "commit")
+
+    def prepare(self, cluster):
+        with cluster.connect(user="postgres") as conn:
+            conn.execute("insert into note select n, 'x' from generate_series(1, 4) n")

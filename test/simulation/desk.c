@@ -76,7 +76,7 @@ static unsigned servers_at_work(const struct simulation *s)
 
 	for (unsigned i = 0; i < s->pool_count; i++)
 		sum += pool_at_work(&s->pools[i]);
-	return sum;
+	return sum - s->machine.away;
 }
 
 /* Where all share, times are exponential: then whoever is done next is anybody. */
@@ -427,17 +427,29 @@ void desk_is_late(struct simulation *s, unsigned who)
 
 /* ---- what is due ---- */
 
+void desk_one_is_back(struct simulation *s, unsigned at)
+{
+	s->is_away[at] = false;
+	s->machine.away--;
+	desk_is_done(s, at);
+}
+
 void desk_one_is_done(struct simulation *s)
 {
 	unsigned at, busy = 0, nth, at_work = servers_at_work(s);
 
 	nth = dice_of(&s->dice, at_work);
 	for (at = 0; at < SLOTS_MOST; at++)
-		if (s->slots[at].state == SLOT_BUSY && busy++ == nth)
+		if (s->slots[at].state == SLOT_BUSY && !s->is_away[at] && busy++ == nth)
 			break;
 	struct slot *slot = &s->slots[at];
 	pool_note_first_byte(slot->pool, s->now_us - slot->taken_us, s->now_us);
-	desk_is_done(s, at);
+	s->is_away[at] = true;
+	s->machine.away++;
+	agenda_add(&s->agenda,
+		   s->now_us +
+		       (uint64_t)simulation_exponential(s, (double)s->machine.away_us),
+		   EVENT_BACK, at, 0);
 	share_out(s);
 }
 

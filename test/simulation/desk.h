@@ -13,6 +13,8 @@ void desk_comes(struct simulation *s, unsigned crowd);
 void desk_is_done(struct simulation *s, unsigned at);
 /* One that is at work in the shared machine has served. */
 void desk_one_is_done(struct simulation *s);
+/* And the client has got what it has done. */
+void desk_one_is_back(struct simulation *s, unsigned at);
 /* A server is open, or free again. */
 void desk_is_free(struct simulation *s, struct slot *slot);
 /* An idle one is to be judged again, if it has been idle since then. */

@@ -77,6 +77,9 @@ static void happens(struct simulation *s, const struct entry *e)
 		if (s->machine.ticket == e->ticket)
 			desk_one_is_done(s);
 		break;
+	case EVENT_BACK:
+		desk_one_is_back(s, e->who);
+		break;
 	}
 }
 

@@ -86,12 +86,16 @@ enum event {
 	EVENT_LATE,   /* the same */
 	EVENT_LOOK,   /* a pool */
 	EVENT_SHARED, /* somebody is served by the shared machine */
+	EVENT_BACK,   /* a server, whose client has got that */
 };
 
 /* A database: where it can do only so much at a time, all that is at work shares that. */
 struct machine {
-	double cores;    /* 0 = as many as there are servers */
-	double slowdown; /* what it loses with twice as many at work as cores */
+	double cores;     /* 0 = as many as there are servers */
+	double slowdown;  /* what it loses with twice as many at work as cores */
+	uint64_t away_us; /* how long each server is held besides, for the way there and
+			     back and what clients do meanwhile */
+	unsigned away;
 	uint64_t ticket;
 };
 
@@ -109,6 +113,7 @@ struct simulation {
 	struct crowd crowds[CROWDS_MOST];
 	struct slot slots[SLOTS_MOST];
 	struct person *server_of[SLOTS_MOST]; /* of a busy one */
+	bool is_away[SLOTS_MOST];             /* that the machine is done with */
 	uint64_t looks[POOLS_MOST];
 	struct person people[PEOPLE_MOST];
 	struct person *outside, **outside_end; /* who has been away longest first */
