@@ -62,6 +62,7 @@ void link_detach(struct client *c)
 	journal_forget_client(s);
 	replay_fini(&s->replay);
 	buffer_fini(&s->unnamed);
+	buffer_fini(&s->drops);
 	s->has_unnamed = false;
 	c->server = NULL;
 	s->client = NULL;

@@ -110,6 +110,19 @@ enum rewritten rewrite_use_unnamed(const struct message *m);
 
 /* ---- names in SQL: rewrite_sql.c ---- */
 
+/* Statements that are made to be deallocated, where the real ones stay for others: the
+ * n-th of these, and its name. */
+enum { REWRITE_DROPPED_LEN = 32 };
+void rewrite_dropped_name(unsigned n, char out[REWRITE_DROPPED_LEN]);
+bool rewrite_write_dropped(const struct message *m, unsigned n);
+/* The client names one that the pooler has named so; hints of its statement. */
+enum rewritten rewrite_refuse_stranger(const struct message *m, struct slice written,
+				       uint32_t hints);
+/* A Query of several statements with hints of names: rewrite_many.c. REWRITE_NOT when it
+ * goes as it is. */
+enum rewritten rewrite_query_of_many(const struct message *m, struct slice text,
+				     uint32_t hints);
+
 /* A Query whose text has hints. REWRITE_NOT when it names no prepared statement of the
  * client. */
 enum rewritten rewrite_query_names(const struct message *m, struct slice text,

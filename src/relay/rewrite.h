@@ -13,6 +13,7 @@
 #include "relay/pass.h"
 
 struct notice;
+struct server;
 
 enum rewritten {
 	REWRITE_NOT,  /* the message goes as it is */
@@ -38,6 +39,11 @@ bool rewrite_has_names(const struct client *c);
 struct slice rewrite_context_of(const struct client *c);
 /* A Parse of the client was answered without a server. */
 void rewrite_count_parse(struct client *c);
+
+/* What the next DEALLOCATE tag says to be gone, of the oldest question of the server's
+ * client: a name of the client's and a NUL; the NUL alone where it is a name that only
+ * the server knows. Empty where the pooler has not noted it. */
+struct slice rewrite_next_drop(const struct server *s);
 
 /* The client is about to lose its server, or that is about to be asked something by the
  * pooler in a simple query, which ends the unnamed statement: keeps that if it was

@@ -2,6 +2,8 @@
  * SQL that names prepared statements of the client: DEALLOCATE, EXECUTE and PREPARE know
  * the names of the extended protocol, and drivers count on it.
  */
+#include <stdio.h>
+
 #include "proto/notice.h"
 #include "proto/sqlscan.h"
 #include "relay/client.h"
@@ -10,8 +12,15 @@
 #include "relay/server.h"
 #include "relay/session.h"
 
-/* A statement that is made to be deallocated, where the real one stays for others. */
 #define DROPPED "pooler_dropped"
+
+void rewrite_dropped_name(unsigned n, char out[REWRITE_DROPPED_LEN])
+{
+	if (n == 0)
+		snprintf(out, REWRITE_DROPPED_LEN, DROPPED);
+	else
+		snprintf(out, REWRITE_DROPPED_LEN, DROPPED "_%u", n);
+}
 
 /* The client's statement that a text names, and where. */
 struct named {
@@ -21,15 +30,14 @@ struct named {
 	bool is_of_server; /* a name that the pooler gave on the server */
 };
 
-static struct named find_in(const struct message *m, struct slice text, uint32_t hints)
+static struct named find_in(const struct message *m, struct slice text)
 {
 	struct named named = {0};
 	struct sql_statement statement;
 	char name[64];
 	size_t len;
 
-	if (hints & SQL_IS_MANY || !sqlscan_next(&text, &statement) ||
-	    sqlscan_is(statement.name, "all"))
+	if (!sqlscan_next(&text, &statement) || sqlscan_is(statement.name, "all"))
 		return named;
 	len = sqlscan_identifier(statement.name, name);
 	if (len > 0)
@@ -55,12 +63,13 @@ static enum rewritten deallocate(const struct message *m, struct client_statemen
 
 /* What others have prepared is seen in pg_prepared_statements, and some clean up after
  * it. */
-static enum rewritten refuse_strangers(const struct message *m, const struct named *named)
+enum rewritten rewrite_refuse_stranger(const struct message *m, struct slice written,
+				       uint32_t hints)
 {
-	if (named->hints & SQL_PREPARES)
-		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS, named->written,
+	if (hints & SQL_PREPARES)
+		return message_refuse_name(m, SQLSTATE_STATEMENT_EXISTS, written,
 					   "already exists");
-	return message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT, named->written,
+	return message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT, written,
 				   "does not exist");
 }
 
@@ -96,9 +105,11 @@ enum rewritten rewrite_query_names(const struct message *m, struct slice text,
 
 	if (!(hints & (SQL_DEALLOCATES | SQL_EXECUTES | SQL_PREPARES)))
 		return REWRITE_NOT;
-	named = find_in(m, text, hints);
+	if (hints & SQL_IS_MANY)
+		return rewrite_query_of_many(m, text, hints);
+	named = find_in(m, text);
 	if (named.is_of_server)
-		return refuse_strangers(m, &named);
+		return rewrite_refuse_stranger(m, named.written, named.hints);
 	if (!named.statement)
 		return REWRITE_NOT;
 	if (named.hints & SQL_PREPARES)
@@ -112,13 +123,15 @@ enum rewritten rewrite_query_names(const struct message *m, struct slice text,
 	return execute(m, text, &named);
 }
 
-static bool write_dropped(const struct message *m)
+bool rewrite_write_dropped(const struct message *m, unsigned n)
 {
 	static const char tail[] = "SELECT 1\0\0";
+	char name[REWRITE_DROPPED_LEN];
 
-	return message_write_close(m, slice_of_text(DROPPED)) &&
-	       message_write_parse(m, slice_of_text(DROPPED),
-				   slice_of(tail, sizeof(tail)), ASKED_BY_POOLER);
+	rewrite_dropped_name(n, name);
+	return message_write_close(m, slice_of_text(name)) &&
+	       message_write_parse(m, slice_of_text(name), slice_of(tail, sizeof(tail)),
+				   ASKED_BY_POOLER);
 }
 
 enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
@@ -128,14 +141,14 @@ enum rewritten rewrite_parse_names(const struct message *m, struct slice text,
 	struct named named;
 
 	if (!(hints & (SQL_DEALLOCATES | SQL_EXECUTES | SQL_PREPARES)) ||
-	    !frame_is_whole(m->frame))
+	    hints & SQL_IS_MANY || !frame_is_whole(m->frame))
 		return REWRITE_NOT;
-	named = find_in(m, text, hints);
+	named = find_in(m, text);
 	if (named.is_of_server)
-		return refuse_strangers(m, &named);
+		return rewrite_refuse_stranger(m, named.written, named.hints);
 	if (!named.statement || !(hints & SQL_DEALLOCATES))
 		return REWRITE_NOT;
-	if (!write_dropped(m) || !message_withdraw(m, named.statement) ||
+	if (!rewrite_write_dropped(m, 0) || !message_withdraw(m, named.statement) ||
 	    !message_write_parse(m, slice_of(NULL, 0), slice_of(tail, sizeof(tail)),
 				 ASKED_BY_CLIENT))
 		return message_no_memory(m);

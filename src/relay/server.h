@@ -90,6 +90,9 @@ struct server {
 	struct journal journal;     /* effects of questions that are not answered yet */
 	struct replay replay;       /* a batch that may have to be asked again */
 	struct buffer unnamed;      /* tail of the client's latest unnamed Parse */
+	struct buffer drops;        /* names that a text under way drops, each with a NUL;
+				       see rewrite_next_drop() */
+	uint64_t drops_asked;       /* question: that text */
 	uint64_t unnamed_asked;     /* question that prepared it */
 	uint64_t stepped_asked;     /* question that was the last to step a sequence */
 	uint64_t

@@ -10,6 +10,7 @@
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
 #include "relay/notify.h"
+#include "relay/rewrite.h"
 #include "relay/sequences.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -84,10 +85,20 @@ static void forget_all(struct server *s)
 	}
 }
 
-static void forget_names(struct server *s)
+static void forget_name(struct server *s, struct client_statement *named)
 {
 	struct client *c = s->client;
 	struct statements *store = &c->dispatcher->statements;
+
+	journal_forget_name(s, named);
+	client_statements_withdraw(store, &c->session->statements, named);
+	if (!journal_forgotten(s, named))
+		client_statement_free(store, named);
+}
+
+static void forget_names(struct server *s)
+{
+	struct client *c = s->client;
 	uint64_t question = tracker_oldest(&s->tracker);
 	struct client_statement *named, *next;
 
@@ -96,13 +107,28 @@ static void forget_names(struct server *s)
 	named = client_statements_next(&c->session->statements, NULL);
 	for (; named; named = next) {
 		next = client_statements_next(&c->session->statements, named);
-		if (journal_names_after(s, named, question))
-			continue;
-		journal_forget_name(s, named);
-		client_statements_withdraw(store, &c->session->statements, named);
-		if (!journal_forgotten(s, named))
-			client_statement_free(store, named);
+		if (!journal_names_after(s, named, question))
+			forget_name(s, named);
 	}
+}
+
+/* A DEALLOCATE among others has been carried out. */
+static void forget_dropped(struct server *s)
+{
+	struct client *c = s->client;
+	struct statements *store = &c->dispatcher->statements;
+	struct slice name = rewrite_next_drop(s);
+	struct client_statement *named = NULL;
+
+	if (name.len == 0)
+		return;
+	/* Its NUL stands behind it. */
+	if (name.len > 1 && c->session)
+		named = client_statements_find(store, &c->session->statements,
+					       slice_first(name, name.len - 1));
+	if (named)
+		forget_name(s, named);
+	buffer_consume(&s->drops, name.len);
 }
 
 static bool is_schema_change(struct slice tag)
@@ -127,6 +153,8 @@ void text_completed(struct server *s, struct slice tag)
 		forget_all(s);
 		forget_names(s);
 	}
+	if (slice_is_text(tag, "DEALLOCATE"))
+		forget_dropped(s);
 	if (slice_is_text(tag, "DISCARD SEQUENCES") || slice_is_text(tag, "DISCARD ALL"))
 		sequences_discarded(s);
 	notify_note_tag(s, tag);

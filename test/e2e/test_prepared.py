@@ -73,6 +73,43 @@ SCRIPTS = {
     "with types": [parse("select $1", "s", [23]) + sync(), parse("select $1", "t", [25]) + sync(),
                    describe("S", "s") + sync(), describe("S", "t") + sync(),
                    run("s", "12") + sync(), run("t", "12") + sync(), run("s", "x") + sync()],
+    "executed in a text of several": [
+        prepare("s", "select $1::int"), prepare("Odd \"t\"", "select 'x'"),
+        query("select 1; execute s(7)"), query("execute s(1); execute \"Odd \"\"t\"\"\";execute s(2);"),
+        query("/* s */ select 's'; explain (costs off) execute s(3); select 4"),
+        query("begin; execute s(4); commit; select 5; execute nobody"),
+        query("select 1; execute s(1"), query("execute s(1); select 1/0; execute s(2)"),
+        query("execute s('x'); select 1"), run("s", "5") + sync()],
+    "executed in a transaction, in a text of several": [
+        prepare("s", "select $1::int"), query("begin"), query("execute s(1); execute s(2)"),
+        query("select 1; execute s('x')"), query("execute s(1); select 2"), query("rollback"),
+        query("execute s(3); select 3")],
+    "made into a table in a text of several": [
+        prepare("s", "select $1::int as a"),
+        query("begin; create temp table made on commit drop as execute s(5); select a + 0 as a from made; "
+              "commit"), run("s", "5") + sync()],
+    "deallocated in a text of several": [
+        prepare("s"), prepare("t", "select 2"), prepare("u", "select 3"),
+        query("select 1; deallocate s; select 2"), run("s") + sync(), run("t") + sync(),
+        query("deallocate prepare t; select 1/0; deallocate u"), run("t") + sync(), run("u") + sync(),
+        query("select 1/0; deallocate u"), run("u") + sync(),
+        query("execute u; deallocate u; execute u"), run("u") + sync(),
+        prepare("u", "select 4"), query("select 1; deallocate nobody; deallocate u"),
+        query("execute u; deallocate u; deallocate u"), run("u") + sync(), prepare("s", "select 5"),
+        query("begin; deallocate s; rollback"), run("s") + sync()],
+    "all deallocated in a text of several": [
+        prepare("s"), prepare("t"), query("execute s; deallocate all; execute t"), run("s") + sync(),
+        run("t") + sync(), prepare("s"), query("select 1/0; deallocate all"), run("s") + sync(),
+        query("deallocate s; deallocate all; execute s"), run("s") + sync()],
+    "prepared in a text of several": [
+        prepare("s"), query("select 1; prepare s as select 2; select 3"), run("s") + sync(),
+        query("deallocate s; prepare s as select 4; execute s; deallocate s; select 5"),
+        run("s") + sync(), query("execute s; select 6")],
+    "deallocated and used in one write": [
+        prepare("s"), prepare("t"),
+        query("select 1; deallocate s") + run("s") + sync() + run("t") + sync(),
+        query("execute t; deallocate t") + prepare("t", "select 7") + run("t") + sync(),
+        run("t") + sync()],
     "flushed without a Sync": [prepare("s"), run("s") + flush() + run("s") + sync()],
 }
 
@@ -86,7 +123,7 @@ def answers(wire, script, between):
     came = []
     for sent in script:
         wire.send(sent)
-        syncs = max(1, sent.count(b"S\0\0\0\4"))
+        syncs = sent.count(b"S\0\0\0\4") + sent.startswith(b"Q")
         for _ in range(syncs):
             reply = wire.until()
             came.append((reply.types, reply.rows, reply.tags,
@@ -487,4 +524,6 @@ def test_what_others_prepared_is_not_there_for_sql(make, make_pooler):
     assert stranger.ask(make(f"deallocate {name}")).error["C"] == "26000"
     assert stranger.ask(make(f"execute {name}")).error["C"] == "26000"
     assert stranger.ask(make(f"prepare {name} as select 1")).error["C"] == "42P05"
+    for text in (f"execute {name}", f"deallocate {name}", f"prepare {name} as select 1"):
+        assert stranger.ask(query(f"select 1; {text}")).errors
     assert wire.ask(bind((), "s") + execute() + sync()).rows == [("42",)]

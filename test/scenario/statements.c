@@ -458,6 +458,37 @@ static void execute_knows_the_names_of_the_protocol(void **state)
 
 /* ---- unnamed ones ---- */
 
+static void several_statements_know_the_names_of_the_protocol(void **state)
+{
+	struct world w;
+
+	(void)state;
+	struct actor *c = begin(&w, ""), *one = world_server(&w, 1);
+	goes(c, "P[s:select 1] P[t:select 2] S", one,
+	     "P[pooler_1:select 1] P[pooler_2:select 2] S", "1 1 Z[I]", "1 1 Z[I]");
+	goes(c, "Q[a; execute s; EXECUTE nobody]", one,
+	     "Q[a; execute pooler_1; EXECUTE nobody]", "C[x] C[y] E[ERROR 26000 no] Z[I]",
+	     "C[x] C[y] E[ERROR 26000] Z[I]");
+	occupy(&w, 1);
+	say(c, "Q[execute s; deallocate \"s\"; execute s; deallocate x; deallocate t]");
+	struct actor *two = world_server(&w, 2);
+	ASSERT_HEARS(two, "P[pooler_1:select 1] C[pooler_dropped] "
+			  "P[pooler_dropped:SELECT 1] C[pooler_dropped_1] "
+			  "P[pooler_dropped_1:SELECT 1] S "
+			  "Q[execute pooler_1; deallocate pooler_dropped; execute s; "
+			  "deallocate x; deallocate pooler_dropped_1]");
+	/* What is said meanwhile waits for what becomes of the names. */
+	say(c, "B[t] E S");
+	ASSERT_HEARS(two, "");
+	say(two, "1 3 1 3 1 Z[I] C[x] C[DEALLOCATE] E[ERROR 26000 no] Z[I]");
+	ASSERT_HEARS(c, "C[x] C[DEALLOCATE] E[ERROR 26000] Z[I]");
+	ASSERT_HEARS(two, "P[pooler_2:select 2] B[pooler_2] E S");
+	say(two, "1 2 C[x] Z[I]");
+	ASSERT_HEARS(c, "2 C[x] Z[I]");
+	goes(c, "B[s] S", two, "B[s] S", "E[ERROR 26000 no] Z[I]", "E[ERROR 26000] Z[I]");
+	world_end(&w);
+}
+
 static void an_unnamed_statement_is_there_for_its_client_only(void **state)
 {
 	struct world w;
@@ -688,6 +719,7 @@ int main(void)
 	    cmocka_unit_test(deallocate_knows_the_names_of_the_protocol),
 	    cmocka_unit_test(a_deallocate_that_fails_drops_nothing),
 	    cmocka_unit_test(execute_knows_the_names_of_the_protocol),
+	    cmocka_unit_test(several_statements_know_the_names_of_the_protocol),
 	    cmocka_unit_test(an_unnamed_statement_is_there_for_its_client_only),
 	    cmocka_unit_test(a_stale_statement_is_prepared_again_and_the_batch_repeated),
 	    cmocka_unit_test(a_stale_description_is_asked_for_again),
