@@ -168,6 +168,23 @@ static bool is_same(struct slice a, struct slice b)
 	return (a.data == b.data && a.len == b.len) || slice_equal(a, b);
 }
 
+/* What a DateStyle leaves unsaid, order or style, PostgreSQL takes from the one before,
+ * which may be a stranger's. */
+static bool is_half(struct slice name, struct slice value)
+{
+	return name_is(name, "DateStyle") && !memchr(value.data, ',', value.len);
+}
+
+static void set_wanted(struct difference *d, struct slice name, struct slice want)
+{
+	struct slice have, base;
+
+	if (is_half(name, want) && params_find(d->base, name, &base) &&
+	    !(params_find(d->have, name, &have) && is_same(have, base)))
+		sql_set(&d->sql, name, &base);
+	sql_set(&d->sql, name, params_is_no_value(want) ? NULL : &want);
+}
+
 static void differ_in(struct difference *d, struct slice name)
 {
 	const struct params *now = d->is_dropped && is_identity(name) ? d->base : d->have;
@@ -177,7 +194,7 @@ static void differ_in(struct difference *d, struct slice name)
 
 	if (params_find(d->want, name, &want)) {
 		if (!has || is_lost || !is_same(have, want))
-			sql_set(&d->sql, name, params_is_no_value(want) ? NULL : &want);
+			set_wanted(d, name, want);
 	} else if (params_find(d->base, name, &want)) {
 		if (is_lost || !is_same(have, want))
 			sql_set(&d->sql, name, &want);

@@ -905,6 +905,17 @@ def test_a_startup_packet_cannot_ask_for_more_than_is_kept(make):
     pooler.connect(options="-c my.var=" + "x" * 2000).close()
 
 
+@pytest.mark.parametrize("asked", ["iso", "dmy", "SQL", "Postgres, YMD", "iso,dmy"])
+def test_half_a_datestyle_is_not_completed_by_a_stranger(make, cluster, asked):
+    pooler = make(default_pool_size=1)
+    stranger = pooler.login()
+    ok(stranger, "set datestyle = 'German, YMD'")
+    expected = cluster.connect(options=f"-c datestyle={asked.replace(' ', '')}")
+    with pooler.login(DateStyle=asked) as wire:
+        assert wire.value("show datestyle") == expected.execute("show datestyle").fetchone()[0]
+    assert stranger.value("show datestyle") == "German, YMD"
+
+
 # ---- parameters of a client's own, without a value ----
 
 @pytest.mark.parametrize("statements", [
