@@ -19,6 +19,7 @@
 #include "relay/keeper.h"
 #include "relay/known.h"
 #include "relay/replication.h"
+#include "relay/spelling.h"
 
 static const struct settings *settings_of(const struct login *l)
 {
@@ -29,6 +30,7 @@ void client_entry_welcome(struct client *c)
 {
 	const struct known *known = known_of(c->pool);
 
+	spelling_apply(c);
 	if (!greeting_send(c, known->welcome, c->params))
 		return;
 	client_move(c, CLIENT_IDLE);

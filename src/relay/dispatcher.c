@@ -18,6 +18,7 @@
 #include "relay/private.h"
 #include "relay/refusal.h"
 #include "relay/renew.h"
+#include "relay/spelling.h"
 
 /* ---- beginning ---- */
 
@@ -289,6 +290,8 @@ static void learn(struct server *s)
 	struct params *reported = baseline_reported(s);
 	if (!reported)
 		return;
+	if (reported != known_of(pool)->welcome)
+		spelling_forget(s);
 	known_learn(known_of(pool), &d->params, reported);
 	params_unref(&d->params, reported);
 	if (is_first)

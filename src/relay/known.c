@@ -36,6 +36,7 @@ void known_free(struct pool *pool, struct params_store *store)
 		return;
 	notifier_forget(&known->notifiers);
 	params_unref(store, known->welcome);
+	params_unref(store, known->spellings);
 	credential_fini(&known->credential);
 	tls_session_free(known->session);
 	tls_context_unref(known->tls);

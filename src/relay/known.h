@@ -38,6 +38,7 @@ struct known {
 	uint64_t serial;               /* of the pool; never the same again */
 	struct params
 	    *welcome; /* what the latest server reported; NULL before; counted */
+	struct params *spellings; /* see spelling.h; NULL: none; counted */
 	struct known_failure failure;
 	struct credential credential;
 	struct tls_session *session; /* of the latest server met by TLS; NULL: none */

@@ -19,6 +19,7 @@
 #include "relay/server.h"
 #include "relay/session.h"
 #include "relay/settle.h"
+#include "relay/spelling.h"
 
 static struct params_store *store_of(const struct server *s)
 {
@@ -66,6 +67,8 @@ static void ask_for(struct server *s, struct slice sql, bool forgets)
 	if (forgets)
 		sequences_forgotten(s);
 	rewrite_keep_unnamed(s->client);
+	replace(store_of(s), &s->wanted,
+		s->client->is_proven ? NULL : params_ref(s->client->params));
 	server_ask(s, SERVER_TASK_PREPARE, sql);
 	server_begin_query(s);
 }
@@ -273,9 +276,12 @@ void prepare_done(struct server *s)
 		return;
 	}
 	each_unreported(s, s->client->params, note_begun);
+	if (s->wanted)
+		spelling_learn(s, s->wanted);
 	settle_values(s);
 	note_suits(s);
 	loop_post(s->dispatcher->loop, &s->client->pump);
+	replace(store_of(s), &s->wanted, NULL);
 }
 
 /* The client wants this value of a parameter that is reported, whatever the server has,
@@ -318,6 +324,7 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 		if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN) {
 			set_value(store, &s->origin, name, value);
 			set_value(store, &s->base, name, value);
+			spelling_forget(s);
 		}
 		replace(store, &s->suits, NULL);
 		return false;

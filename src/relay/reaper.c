@@ -135,6 +135,7 @@ static void free_server(struct server *s)
 	params_unref(&d->params, s->origin);
 	params_unref(&d->params, s->base);
 	params_unref(&d->params, s->suits);
+	params_unref(&d->params, s->wanted);
 	tracker_fini(&s->tracker);
 	journal_fini(s);
 	server_statements_clear(&d->statements, &s->statements);

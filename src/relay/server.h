@@ -102,6 +102,8 @@ struct server {
 	struct params *params; /* what it has; counted */
 	struct params *origin; /* what it had after its login; counted */
 	struct params *base;   /* the same, and what connect_query has set; counted */
+	struct params *wanted; /* what it is being prepared for, if that is not proven
+				  yet; counted; NULL: nothing */
 	struct params *suits;  /* clients' parameters it is known to suit; counted */
 	uint64_t id;
 	uint64_t since_us;       /* when it came into its state */

@@ -144,6 +144,20 @@ def test_a_session_comes_back_to_its_beginning(make_pooler, objects, cluster, na
             fresh.value(f"show {n}") for n in names]
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_parameters_are_told_as_the_server_spells_them(make_pooler, cluster, mode):
+    asked = {"DateStyle": "iso, dmy", "TimeZone": "europe/berlin", "client_encoding": "utf-8"}
+    pooler = make_pooler(pool_mode=mode)
+    with direct(cluster, **asked) as wire:
+        expected = {name: wire.params[name] for name in asked}
+    # The first tells how they are spelled.
+    for is_known in (False, True, True):
+        with pooler.login(user="alice", **asked) as wire:
+            assert ({name: wire.params[name] for name in asked} == expected) == is_known
+            assert ("S" in wire.ask("select 1").types) != is_known
+            assert {name: wire.value(f"show {name}") for name in asked} == expected
+
+
 @pytest.mark.parametrize("query_of_reset", ["", "discard all; select 1"])
 def test_a_server_that_is_not_reset_is_known(make_pooler, objects, query_of_reset):
     pooler = make_pooler(pool_mode="session", default_pool_size=1,

@@ -35,6 +35,33 @@ static void parameters_are_set_before_the_first_query(void **state)
 	world_end(&w);
 }
 
+static void servers_spelling_is_known_from_the_first_client_on(void **state)
+{
+	static const char client[] = "user=anna;database=app;client_encoding=utf8;"
+				     "application_name=Long;options=-c work_mem=1";
+	struct world w;
+
+	(void)state;
+	world_begin(&w, LINES);
+	struct actor *a = world_client(&w, client), *s = world_server(&w, 1);
+	heard(a);
+	say(a, "Q[one]");
+	heard(s);
+	say(s, "S[client_encoding=UTF8] S[application_name=long] C[SET] Z[I]");
+	ASSERT_HEARS(a, "S[client_encoding=UTF8] S[application_name=long]");
+	say(s, "I Z[I]");
+	struct actor *b = world_client(&w, client);
+	ASSERT_HEARS(b, "R S[application_name=Long] S[client_encoding=UTF8] "
+			"S[server_version=15.0] S[TimeZone=UTC] K Z[I]");
+	/* It may mean something else from here on. */
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "S[TimeZone=CET]");
+	b = world_client(&w, client);
+	ASSERT_HEARS(b, "R S[application_name=Long] S[client_encoding=utf8] "
+			"S[server_version=15.0] S[TimeZone=UTC] K Z[I]");
+	world_end(&w);
+}
+
 static void parameters_of_a_proven_client_go_with_its_query(void **state)
 {
 	struct world w;
@@ -303,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(parameters_are_set_before_the_first_query),
+	    cmocka_unit_test(servers_spelling_is_known_from_the_first_client_on),
 	    cmocka_unit_test(parameters_of_a_proven_client_go_with_its_query),
 	    cmocka_unit_test(what_the_server_does_not_report_follows_and_is_reset),
 	    cmocka_unit_test(a_clients_own_set_follows_it_to_another_server),
