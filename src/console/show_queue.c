@@ -43,14 +43,10 @@ static void show_line(struct row *row, const struct pool *pool)
 	row_int(row, pool->rules.max_queue);
 }
 
-/* What it may have at work: found out when that is on or on trial, else the size. */
 static void show_servers_at_work(struct row *row, const struct pool *pool)
 {
 	row_count(row, pool_at_work(pool));
-	if (pool->rules.adaptive_pool == TRIAL_OFF)
-		row_int(row, pool->rules.pool_size);
-	else
-		row_count(row, gradient_limit(&pool->gradient));
+	row_count(row, pool_enough_at_work(pool));
 	row_count(row, forecast_held(&pool->forecast));
 	row_count(row, forecast_spread(&pool->forecast));
 }

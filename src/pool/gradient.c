@@ -23,7 +23,7 @@ enum {
 	TRIAL_SAMPLES = 3000,
 	HOPELESS_SAMPLES = 300, /* enough to see */
 	REST_MIN = 16,          /* windows from one trial to the next, */
-	REST_MAX = 32,         /* longer each time that nothing new was learnt */
+	REST_MAX = 32,          /* longer each time that nothing new was learnt */
 	REST_NEWS = 3,          /* when times have changed a lot */
 	UNUSUAL = 32,           /* times the mean: that is not load */
 	MANY_UNUSUAL = 8,       /* one in so many */

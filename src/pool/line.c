@@ -50,6 +50,8 @@ void pool_line_fini(struct pool *p)
 	admission_fini(&p->line);
 	free(p->threshold);
 	p->threshold = NULL;
+	free(p->curve);
+	p->curve = NULL;
 }
 
 /* ---- what may be had at once ---- */
@@ -330,8 +332,41 @@ void pool_end_work(struct pool *p, struct slot *slot, uint64_t now_us)
 	admission_served(&p->line, &slot->work, held_us);
 }
 
+static void watch(struct pool *p, uint64_t now_us)
+{
+	if (!p->curve)
+		p->curve = calloc(1, sizeof(*p->curve));
+	/* Without memory nothing is learned. */
+	if (p->curve)
+		curve_note(p->curve, pool_at_work(p), now_us);
+}
+
 void pool_note_first_byte(struct pool *p, uint64_t after_us, uint64_t now_us)
 {
-	if (p->rules.adaptive_pool != TRIAL_OFF)
+	switch (p->rules.adaptive_pool) {
+	case TRIAL_OFF:
+		return;
+	case TRIAL_LOG:
+		watch(p, now_us);
+		return;
+	case TRIAL_ON:
 		gradient_sample(&p->gradient, after_us, pool_at_work(p), now_us);
+		return;
+	}
+}
+
+unsigned pool_enough_at_work(const struct pool *p)
+{
+	unsigned size = (unsigned)p->rules.pool_size, enough = 0;
+
+	switch (p->rules.adaptive_pool) {
+	case TRIAL_OFF:
+		break;
+	case TRIAL_LOG:
+		enough = p->curve ? curve_enough(p->curve) : 0;
+		break;
+	case TRIAL_ON:
+		return gradient_limit(&p->gradient);
+	}
+	return enough == 0 || (size > 0 && enough > size) ? size : enough;
 }

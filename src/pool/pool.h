@@ -9,6 +9,7 @@
 #include "base/deadlines.h"
 #include "config/rules.h"
 #include "pool/admission.h"
+#include "pool/curve.h"
 #include "pool/forecast.h"
 #include "pool/gradient.h"
 #include "pool/opening.h"
@@ -66,7 +67,8 @@ struct pool {
 	unsigned pinned;            /* of these: kept at their servers, or about to be */
 	struct admission line;
 	struct forecast forecast;
-	struct gradient gradient;    /* of rules.adaptive_pool */
+	struct gradient gradient;    /* of rules.adaptive_pool = on */
+	struct curve *curve;         /* of log; NULL: nothing was seen yet */
 	struct threshold *threshold; /* NULL before anybody had to wait */
 	uint64_t
 	    suspended_us; /* when somebody last had to wait for RESUME or a restart */
@@ -122,6 +124,10 @@ static inline unsigned pool_at_work(const struct pool *p)
 
 /* How many servers may be at work: what rules.adaptive_pool has found, or UINT_MAX. */
 unsigned pool_working_limit(const struct pool *p);
+
+/* How many servers would be enough, as far as rules.adaptive_pool knows; 0: any number,
+ * since the pool has no size and nothing is known. */
+unsigned pool_enough_at_work(const struct pool *p);
 
 /* Idle servers that may be handed out. */
 unsigned pool_usable(const struct pool *p);

@@ -11,6 +11,7 @@ from surging import Goal
 SIZES = (1, 2, 4, 8, 16, 32, 100)
 TOO_MANY = SIZES[-1]
 CLIENTS, TURNS = 200, 3
+LEARNING_S = 45  # at least; to try large steps, and then smaller ones
 SERVERS_MAX = sum(SIZES) + 2 * TOO_MANY + 20  # all pools stay open between their turns
 DATABASE = "bench = host=127.0.0.1 port={backend} dbname=app user=alice\n"
 
@@ -53,8 +54,9 @@ class GradientScene:
         contestants = self._start(stage, cluster.port)
         self.results = {name: [] for name in contestants}
         if "adaptive" in contestants:
-            stage.say(f"adaptive: {stage.options.seconds:g} s to learn")
-            self._turn(stage, contestants["adaptive"], stage.options.seconds)
+            learning = max(LEARNING_S, stage.options.seconds)
+            stage.say(f"adaptive: {learning:g} s to learn")
+            self._turn(stage, contestants["adaptive"], learning)
         for turn in range(TURNS):
             stage.say(f"turn {turn + 1} of {TURNS}")
             order = list(contestants)[turn:] + list(contestants)[:turn]

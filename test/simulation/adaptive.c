@@ -62,6 +62,38 @@ static double with_best_size(unsigned cores)
 	return best;
 }
 
+static uint64_t away_of(unsigned cores, double away)
+{
+	return (uint64_t)(away * cores * SECOND / PER_SECOND);
+}
+
+static double done_with(unsigned cores, double away, unsigned size)
+{
+	struct simulation *s = begin(cores, TRIAL_OFF, (int)size);
+	double found;
+
+	s->machine.away_us = away_of(cores, away);
+	simulation_run(s, SECOND);
+	found = served_per_second(s, 10);
+	simulation_end(s);
+	return found;
+}
+
+static double best_with(unsigned cores, double away, unsigned *out_size)
+{
+	double best = 0;
+
+	for (unsigned size = 1; size <= POOL_SIZE; size += 1 + size / 8) {
+		double found = done_with(cores, away, size);
+
+		if (found > best) {
+			best = found;
+			*out_size = size;
+		}
+	}
+	return best;
+}
+
 static void a_pool_of_a_hundred_does_what_the_best_size_does(void **state)
 {
 	(void)state;
@@ -88,7 +120,57 @@ static void a_trial_run_only_looks(void **state)
 	(void)state;
 	simulation_run(s, LEARNING * SECOND);
 	assert_int_equal(pool_at_work(&s->pools[0]), POOL_SIZE);
+	/* And has seen nothing else. */
+	assert_int_equal(pool_enough_at_work(&s->pools[0]), POOL_SIZE);
 	simulation_end(s);
+}
+
+/* An hour of a load that comes and goes, and is too much now and then. */
+static unsigned enough_as_watched(unsigned cores, double away)
+{
+	struct simulation *s = simulation_begin();
+	unsigned enough;
+
+	s->machine.cores = cores;
+	s->machine.slowdown = slowdown;
+	s->machine.away_us = away_of(cores, away);
+	s->rules.pool_size = POOL_SIZE;
+	s->rules.adaptive_pool = TRIAL_LOG;
+	simulation_add_pool(s, 0, 0);
+	simulation_add_crowd(s, &(struct crowd){.class = PRIORITY_NORMAL,
+						.per_second = 100,
+						.limit_us = 300 * MSEC,
+						.held_us = cores * SECOND / PER_SECOND});
+	for (unsigned i = 0; i < 360; i++) {
+		simulation_set_rate(s, 0, PER_SECOND * 1.2 * simulation_chance(s));
+		simulation_run(s, 10 * SECOND);
+	}
+	enough = pool_enough_at_work(&s->pools[0]);
+	simulation_end(s);
+	return enough;
+}
+
+static void what_would_be_enough_is_seen_by_watching(void **state)
+{
+	static const struct {
+		unsigned cores;
+		double away;
+	} cases[] = {{1, 0}, {1, 1.7}, {4, 0}, {4, 1.7}, {16, 0}, {8, 3}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		unsigned enough = enough_as_watched(cases[i].cores, cases[i].away);
+
+		unsigned size;
+		double best = best_with(cases[i].cores, cases[i].away, &size);
+		double found = done_with(cases[i].cores, cases[i].away, enough);
+
+		print_message("# %u at a time, %g times as long away: best %.0f with %u, "
+			      "watched %.0f (%.3f) with %u\n",
+			      cases[i].cores, cases[i].away, best, size, found,
+			      found / best, enough);
+		assert_true(found >= 0.75 * best);
+	}
 }
 
 static void a_database_that_loses_its_neighbours_is_noticed(void **state)
@@ -124,32 +206,16 @@ static void what_is_not_spent_in_the_database_takes_servers_too(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		double best = 0, found;
-		unsigned best_size = 0;
-		uint64_t away_us =
-		    (uint64_t)(cases[i].away * cases[i].cores * SECOND / PER_SECOND);
-
-		for (unsigned size = 1; size <= POOL_SIZE; size += 1 + size / 8) {
-			struct simulation *s =
-			    begin(cases[i].cores, TRIAL_OFF, (int)size);
-
-			s->machine.away_us = away_us;
-			simulation_run(s, SECOND);
-			found = served_per_second(s, 10);
-			if (found > best) {
-				best = found;
-				best_size = size;
-			}
-			simulation_end(s);
-		}
+		unsigned size;
+		double best = best_with(cases[i].cores, cases[i].away, &size), found;
 		struct simulation *s = begin(cases[i].cores, TRIAL_ON, POOL_SIZE);
-		s->machine.away_us = away_us;
+		s->machine.away_us = away_of(cases[i].cores, cases[i].away);
 		simulation_run(s, LEARNING * SECOND);
 		found = served_per_second(s, SECONDS);
 		print_message(
 		    "# %u at a time, %g times as long away: best %.0f with %u, adaptive "
 		    "%.0f (%.3f), limit %u\n",
-		    cases[i].cores, cases[i].away, best, best_size, found, found / best,
+		    cases[i].cores, cases[i].away, best, size, found, found / best,
 		    pool_working_limit(&s->pools[0]));
 		/* That one was the luckiest of many. */
 		assert_true(found >= 0.92 * best);
@@ -163,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(a_pool_of_a_hundred_does_what_the_best_size_does),
 	    cmocka_unit_test(what_is_not_spent_in_the_database_takes_servers_too),
 	    cmocka_unit_test(a_trial_run_only_looks),
+	    cmocka_unit_test(what_would_be_enough_is_seen_by_watching),
 	    cmocka_unit_test(a_database_that_loses_its_neighbours_is_noticed),
 	};
 
