@@ -5,9 +5,10 @@
  * and what it has used meanwhile is counted when it is first.
  *
  * Servers change hands slowly. One that is needed where it is goes only to a pool that
- * has fewer by weight, so numbers settle at what weights say; where that is no whole
- * number, what was used decides who has one more for the moment. One that is idle goes
- * soon if its pool has more than its share, and is kept warm for a while if not.
+ * has fewer by weight and waits for longer than its own servers explain, so numbers
+ * settle at what weights say; where that is no whole number, what was used decides who
+ * has one more for the moment. One that is idle goes soon if its pool has more than its
+ * share, and is kept warm for a while if not.
  */
 #include "pool/contention.h"
 
@@ -18,6 +19,7 @@
 #include "pool/claims.h"
 #include "pool/demand.h"
 #include "pool/private.h"
+#include "pool/warmth.h"
 
 /* How long a server serves its pool before it may have to yield to another: what opening
  * costs should be small against it. */
@@ -25,14 +27,6 @@
 
 /* How long one stays idle that could go at once, but is younger than that. */
 #define SPARE_US (50 * USEC_PER_MSEC)
-
-/* How long one stays idle where its pool has no more than its share, so that whoever
- * needs it now and then finds it warm: so many times as long as opening it would take,
- * within bounds. More would leave to the pool what it hardly ever uses, less would have
- * servers opened all the time. */
-#define WARM_TIMES 25
-#define WARM_LEAST_US (100 * USEC_PER_MSEC)
-#define WARM_MOST_US (5 * USEC_PER_SEC)
 
 /* How soon a pool looks again that other limits kept from looking. */
 #define LOOK_AGAIN_US (500 * USEC_PER_MSEC)
@@ -265,15 +259,6 @@ static bool has_more_than_its_share(const struct pool *p, const struct pool *q)
 	return !share_is_more(&q->share, q->total + 1, &p->share, p->total);
 }
 
-static uint64_t warm_time(const struct pool *p)
-{
-	uint64_t time_us = p->opening.took_us * WARM_TIMES;
-
-	if (time_us < WARM_LEAST_US)
-		return WARM_LEAST_US;
-	return time_us < WARM_MOST_US ? time_us : WARM_MOST_US;
-}
-
 /* When q may have this one, which is idle since then; CLOCK_NEVER for never. */
 static uint64_t lending_due(const struct slot *slot, uint64_t idle_us,
 			    const struct pool *q)
@@ -286,7 +271,7 @@ static uint64_t lending_due(const struct slot *slot, uint64_t idle_us,
 	if (has_more_than_its_share(p, q) || (!is_guarded && is_privileged(q)))
 		return clock_earlier(slot->opened_us + YIELD_AFTER_US,
 				     idle_us + SPARE_US);
-	return idle_us + warm_time(p);
+	return idle_us + warmth_time(p);
 }
 
 /* What it gave away is not asked for again before it has gone. */
@@ -306,6 +291,7 @@ static bool gives_way(const struct pool *p, const struct pool *q, const struct s
 	if (is_guarded != is_privileged(q))
 		return !is_guarded;
 	return clock_since(now_us, slot->opened_us) >= YIELD_AFTER_US &&
+	       (q->total == 0 || pool_longest_wait(q, now_us) >= warmth_patience(q)) &&
 	       share_is_more(&p->share, p->total, &q->share, q->total) &&
 	       share_is_ahead(&p->share, &q->share, usage->kind) &&
 	       q->turn.due < share_due(&p->share, usage->kind, p->total - 1);

@@ -98,6 +98,7 @@ static void a_server_comes_back(struct world *w)
 	bool was_retired = w->slots[slot].retire;
 	pool_give_back(p, &w->slots[slot], w->now);
 	model_set_free(&w->m, slot, w->now);
+	world_learn(w);
 	assert_int_equal(w->slots[slot].retire, w->m.slots[slot].retire);
 	w->yielded += w->slots[slot].retire && !was_retired;
 	look_after_free(w, slot);

@@ -39,7 +39,8 @@ struct model_pool {
 	unsigned clients;
 	int64_t allowed; /* to be opened at the same time */
 	unsigned failures;
-	uint64_t took_us; /* opening, as the pool has it */
+	uint64_t took_us;            /* opening, as the pool has it */
+	uint64_t held_us, spread_us; /* the same of how long servers are held */
 	uint64_t not_before_us;
 	unsigned claims; /* a bit per limit */
 	struct share share;

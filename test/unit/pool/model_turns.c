@@ -219,6 +219,31 @@ static int by_weight(const struct model *m, int a, int64_t more_a, int b, int64_
 	return (x > y) - (x < y);
 }
 
+static uint64_t longest_warm(const struct model_pool *p)
+{
+	return clock_earlier(clock_later(p->took_us * 25, 100 * USEC_PER_MSEC),
+			     5 * USEC_PER_SEC);
+}
+
+static uint64_t warm_time(const struct model_pool *p)
+{
+	uint64_t uses_us = clock_later(p->held_us * 8, p->took_us * 10);
+
+	return p->held_us == 0 ? longest_warm(p)
+			       : clock_earlier(uses_us, longest_warm(p));
+}
+
+/* Whether those who wait there have had enough of it. */
+static bool is_impatient(const struct model *m, int pool, uint64_t now_us)
+{
+	const struct model_pool *p = &m->pools[pool];
+	int first = model_first_person(m, pool);
+	uint64_t waited_us = first < 0 ? 0 : now_us - m->people[first].since_us;
+
+	return model_total(m, pool) == 0 ||
+	       waited_us >= clock_earlier(p->spread_us * 4, longest_warm(p));
+}
+
 static uint64_t lending_due(const struct model *m, int slot, uint64_t idle_us, int to)
 {
 	const struct model_slot *s = &m->slots[slot];
@@ -229,10 +254,7 @@ static uint64_t lending_due(const struct model *m, int slot, uint64_t idle_us, i
 	if (by_weight(m, s->pool, 0, to, 1) >= 0 || (!is_guarded && is_privileged(m, to)))
 		return clock_earlier(s->opened_us + 500 * USEC_PER_MSEC,
 				     idle_us + 50 * USEC_PER_MSEC);
-	uint64_t warm_us = m->pools[s->pool].took_us * 25;
-	if (warm_us < 100 * USEC_PER_MSEC)
-		warm_us = 100 * USEC_PER_MSEC;
-	return idle_us + clock_earlier(warm_us, 5 * USEC_PER_SEC);
+	return idle_us + warm_time(&m->pools[s->pool]);
 }
 
 static bool is_sought(const struct model *m, int limit)
@@ -373,7 +395,7 @@ static bool gives_way(const struct model *m, int limit, int slot, int to, uint64
 	if (!is_guarded && is_privileged(m, to))
 		return true;
 	return now_us - m->slots[slot].opened_us >= 500 * USEC_PER_MSEC &&
-	       by_weight(m, pool, 0, to, 0) > 0 &&
+	       is_impatient(m, to, now_us) && by_weight(m, pool, 0, to, 0) > 0 &&
 	       share_is_ahead(&m->pools[pool].share, &m->pools[to].share,
 			      place_of(m, pool, limit)) &&
 	       share_due(&m->pools[to].share, place_of(m, to, limit),

@@ -71,6 +71,14 @@ void world_agrees(struct world *w)
 		limit_agrees(w, i);
 }
 
+void world_learn(struct world *w)
+{
+	for (int i = 0; i < MODEL_POOLS; i++) {
+		w->m.pools[i].held_us = forecast_held(&w->pools[i].forecast);
+		w->m.pools[i].spread_us = forecast_spread(&w->pools[i].forecast);
+	}
+}
+
 /* ---- what a dispatcher does ---- */
 
 static int free_slot(const struct world *w)
@@ -260,6 +268,7 @@ static void reap_slot(struct world *w, int slot)
 			    &w->slots[slot] == w->pools[pool].renewal.successor;
 	pool_remove(&w->pools[pool], &w->slots[slot], w->now);
 	model_remove(&w->m, slot);
+	world_learn(w);
 	if (ends_renewal)
 		w->m.pools[pool].has_extra = false;
 	w->is_closing[slot] = false;

@@ -28,6 +28,9 @@ struct world {
 /* Insists that everything is the same in both. */
 void world_agrees(struct world *w);
 
+/* The model takes over how long servers are held: to be called after they are free. */
+void world_learn(struct world *w);
+
 /* The dispatcher; to reap is to remove what is closing. */
 void world_close_slot(struct world *w, int slot);
 /* What the model says of an idle one; whose turn it is to be replaced is asked the pool.
