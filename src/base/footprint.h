@@ -1,6 +1,7 @@
 /*
  * How much memory this process takes, and how much it may take before the kernel ends
- * it: read from /proc and from the control group (version 2) that the process is in.
+ * it: read from /proc and from the control group (of version 2, or of 1 where memory is
+ * still limited there) that the process is in.
  *
  * What others in the same group take is not looked at: what can be done here lessens only
  * our own.
@@ -12,14 +13,23 @@
 
 enum { FOOTPRINT_PATH_MAX = 512 };
 
+/* What is known of the control group's ceiling. */
+enum footprint_group {
+	FOOTPRINT_UNKNOWN,   /* no group was found, or what it says cannot be read */
+	FOOTPRINT_UNLIMITED, /* it has none */
+	FOOTPRINT_LIMITED,
+};
+
 struct footprint {
+	enum footprint_group group;
 	const char *proc;              /* "/proc/self" */
 	uint64_t ceiling;              /* of the control group, in bytes; 0: none */
 	char stat[FOOTPRINT_PATH_MAX]; /* its memory.stat; "": it has none */
 };
 
 /* Finds the control group: the lowest ceiling of it and of those it is in. The
- * directories, which must last, are "/proc/self" and "/sys/fs/cgroup" but in tests. */
+ * directories, which must last, are "/proc/self" and "/sys/fs/cgroup" but in tests.
+ * Memory of sockets is told by version 2 only. */
 void footprint_init(struct footprint *f, const char *proc, const char *cgroups);
 
 /* Bytes of memory that are taken now, with the sockets' buffers where the control group

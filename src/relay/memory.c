@@ -36,16 +36,45 @@ void memory_init(struct memory *m)
 	footprint_init(&m->footprint, "/proc/self", "/sys/fs/cgroup");
 }
 
+/* What memory_high will do, where that is not plain from the file. */
+static void log_limit(const struct memory *m, uint64_t set)
+{
+	if (m->high > 0 && footprint_now(&m->footprint) == 0) {
+		log_warning("memory_high does nothing: %s/statm, which tells how much "
+			    "memory the process takes, cannot be read",
+			    m->footprint.proc);
+		return;
+	}
+	if (set > 0)
+		return;
+	switch (m->footprint.group) {
+	case FOOTPRINT_UNKNOWN:
+		log_info("memory_high is 0, and no control group tells how much memory "
+			 "the process may take: no work is refused for lack of it");
+		return;
+	case FOOTPRINT_UNLIMITED:
+		return;
+	case FOOTPRINT_LIMITED:
+		log_info("memory_high is %" PRIu64 " bytes: %d %% of the %" PRIu64
+			 " that the control group allows",
+			 m->high, OF_CEILING, m->footprint.ceiling);
+		return;
+	}
+}
+
 void memory_take_settings(struct dispatcher *d)
 {
 	struct memory *m = &d->memory;
-	uint64_t high = d->config->settings.memory_high;
+	uint64_t set = d->config->settings.memory_high, high = set;
 
 	if (high == 0)
 		high = m->footprint.ceiling / 100 * OF_CEILING;
-	if (high != m->high)
+	if (high != m->high || !m->is_told) {
 		m->looked_us = 0;
-	m->high = high;
+		m->high = high;
+		m->is_told = true;
+		log_limit(m, set);
+	}
 	if (high == 0)
 		m->is_high = false;
 }

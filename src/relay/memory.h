@@ -22,6 +22,7 @@ struct memory {
 	uint64_t counted;   /* what we can add up ourselves, at that time */
 	uint64_t looked_us; /* 0: never */
 	bool is_high;
+	bool is_told;                      /* which limit is in force */
 	uint64_t login_count, query_count; /* refused */
 	uint64_t unread_count;             /* clients sent away that did not read */
 };

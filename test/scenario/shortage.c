@@ -2,8 +2,10 @@
  * Scenarios of a process that takes more memory than memory_high: what it takes is what a
  * file says.
  */
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "scenario/world.h"
 
 enum { MB = 1024 * 1024 };
@@ -184,6 +186,48 @@ static void a_reload_sets_another_limit_or_none(void **state)
 	end(&s);
 }
 
+/* Puts the lines in force; whether the log says so because of it. */
+static bool is_logged(struct stage *s, const char *lines, const char *words)
+{
+	char path[] = "/tmp/shortage-log.XXXXXX", text[4000];
+
+	assert_true(close(mkstemp(path)) == 0);
+	log_apply(&(struct log_settings){.file = path});
+	world_reload(&s->w, lines);
+	log_apply(&(struct log_settings){.to_stderr = false});
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	unlink(path);
+	return strstr(text, words) != NULL;
+}
+
+static void the_log_tells_which_limit_there_is_and_why_none(void **state)
+{
+	struct stage s;
+	struct footprint *f;
+
+	(void)state;
+	begin(&s, LIMITED);
+	f = &s.w.dispatcher.memory.footprint;
+	f->group = FOOTPRINT_UNKNOWN;
+	f->ceiling = 0;
+	assert_true(is_logged(&s, "memory_high = 0\n", "no control group tells"));
+	/* Once is enough. */
+	assert_false(is_logged(&s, "memory_high = 0\n", "control group"));
+	f->group = FOOTPRINT_LIMITED;
+	f->ceiling = 200 * MB;
+	assert_true(is_logged(&s, "memory_high = 0\n",
+			      "90 % of the 209715200 that the control group allows"));
+	assert_false(is_logged(&s, LIMITED, "memory"));
+	f->proc = "/nonexistent";
+	assert_true(is_logged(&s, "memory_high = 50MB\n",
+			      "memory_high does nothing: /nonexistent/statm"));
+	f->proc = s.proc;
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +237,7 @@ int main(void)
 		it_is_looked_at_once_a_second_and_seldom_while_little_is_taken),
 	    cmocka_unit_test(growth_that_we_know_of_is_looked_at_within_a_second),
 	    cmocka_unit_test(a_reload_sets_another_limit_or_none),
+	    cmocka_unit_test(the_log_tells_which_limit_there_is_and_why_none),
 	};
 
 	return cmocka_run_group_tests_name("shortage", tests, NULL, NULL);

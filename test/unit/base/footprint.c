@@ -80,7 +80,7 @@ static void make_groups(struct stage *s, char a[96], char b[112])
 	snprintf(b, 112, "%s/b", a);
 	make_directory(s, a);
 	make_directory(s, b);
-	write_file(s, s->proc, "cgroup", "4:memory:/old\n0::/a/b\n");
+	write_file(s, s->proc, "cgroup", "4:cpu:/old\n0::/a/b\n");
 }
 
 static void without_a_control_group_there_is_no_ceiling(void **state)
@@ -90,10 +90,75 @@ static void without_a_control_group_there_is_no_ceiling(void **state)
 
 	footprint_init(&f, s->proc, s->cgroups);
 	assert_int_equal(f.ceiling, 0);
+	assert_int_equal(f.group, FOOTPRINT_UNKNOWN);
 	assert_int_equal(footprint_now(&f), 0);
 	write_file(s, s->proc, "cgroup", "4:memory:/a\n3:cpuset:/\n");
 	footprint_init(&f, s->proc, s->cgroups);
 	assert_int_equal(f.ceiling, 0);
+	assert_int_equal(f.group, FOOTPRINT_UNKNOWN);
+}
+
+static void version_1_is_asked_where_memory_is_limited_there(void **state)
+{
+	static const struct {
+		const char *line, *top, *a;
+		uint64_t ceiling;
+	} cases[] = {
+	    {"4:memory:/a\n0::/\n", "9223372036854771712\n", "9223372036854771712\n", 0},
+	    {"4:memory:/a\n0::/\n", "9223372036854771712\n", "1048576\n", MB},
+	    {"4:cpu,memory:/a\n", "2097152\n", "9223372036854771712\n", 2 * MB},
+	    {"4:memory,cpu:/a\n", "2097152\n", "1048576\n", MB},
+	    /* As a container sees it whose groups have no name space. */
+	    {"9:cpu:/x\n4:memory:/docker/abc\n", "1048576\n", "7\n", MB},
+	};
+	struct stage *s = *state;
+	struct footprint f;
+	char top[96], a[112];
+
+	snprintf(top, sizeof(top), "%s/memory", s->cgroups);
+	snprintf(a, sizeof(a), "%s/a", top);
+	make_directory(s, top);
+	make_directory(s, a);
+	/* Its own group says something else, but not about memory. */
+	write_file(s, s->cgroups, "memory.max", "4096\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t before = s->count;
+		write_file(s, s->proc, "cgroup", cases[i].line);
+		write_file(s, top, "memory.limit_in_bytes", cases[i].top);
+		write_file(s, a, "memory.limit_in_bytes", cases[i].a);
+		footprint_init(&f, s->proc, s->cgroups);
+		assert_int_equal(f.ceiling, cases[i].ceiling);
+		assert_int_equal(f.group, cases[i].ceiling ? FOOTPRINT_LIMITED
+							   : FOOTPRINT_UNLIMITED);
+		while (s->count > before)
+			remove(s->made[--s->count]);
+	}
+}
+
+/* Names of controllers are whole words. */
+static void other_controllers_are_not_asked(void **state)
+{
+	struct stage *s = *state;
+	struct footprint f;
+	char memory[96];
+
+	snprintf(memory, sizeof(memory), "%s/memory", s->cgroups);
+	make_directory(s, memory);
+	write_file(s, memory, "memory.limit_in_bytes", "1048576\n");
+	write_file(s, s->proc, "cgroup", "4:memory2,mymemory:/\n5:memor:/\nmemory\n::\n");
+	footprint_init(&f, s->proc, s->cgroups);
+	assert_int_equal(f.group, FOOTPRINT_UNKNOWN);
+}
+
+static void the_root_of_all_has_no_ceiling(void **state)
+{
+	struct stage *s = *state;
+	struct footprint f;
+
+	write_file(s, s->proc, "cgroup", "0::/\n");
+	write_file(s, s->cgroups, "memory.stat", "anon 7\nsock 8\n");
+	footprint_init(&f, s->proc, s->cgroups);
+	assert_int_equal(f.group, FOOTPRINT_UNLIMITED);
 }
 
 static void the_lowest_ceiling_on_the_way_up_counts(void **state)
@@ -120,6 +185,8 @@ static void the_lowest_ceiling_on_the_way_up_counts(void **state)
 		write_file(s, b, "memory.max", cases[i].b);
 		footprint_init(&f, s->proc, s->cgroups);
 		assert_int_equal(f.ceiling, cases[i].ceiling);
+		assert_int_equal(f.group, cases[i].ceiling ? FOOTPRINT_LIMITED
+							   : FOOTPRINT_UNLIMITED);
 		while (s->count > before)
 			remove(s->made[--s->count]);
 	}
@@ -169,6 +236,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(without_a_control_group_there_is_no_ceiling),
+	    CASE(version_1_is_asked_where_memory_is_limited_there),
+	    CASE(other_controllers_are_not_asked),
+	    CASE(the_root_of_all_has_no_ceiling),
 	    CASE(the_lowest_ceiling_on_the_way_up_counts),
 	    CASE(the_group_may_be_the_root),
 	    CASE(what_is_taken_is_resident_memory_and_that_of_sockets),
