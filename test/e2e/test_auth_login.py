@@ -1,6 +1,7 @@
 """Logging in by password: what is asked, what is answered, and in which order things are
 checked. Spoken by hand, since drivers never do what is wrong."""
 
+import glob
 import os
 import signal
 import ssl
@@ -236,22 +237,29 @@ def test_unknown_user_has_the_same_salt_each_time(make_login_pooler):
     assert salt("alice") == salt("alice") and salt("carol") == salt("carol")
 
 
+def worked_ns(pooler):
+    """CPU time of all threads of the program, to the nanosecond."""
+    tasks = glob.glob(f"/proc/{pooler.process.pid}/task/*/schedstat")
+    return sum(int(open(path).read().split()[0]) for path in tasks)
+
+
 def test_unknown_user_takes_as_long_as_a_wrong_password(make_login_pooler):
-    """With plain against verifiers PBKDF2 is paid by the pooler: for strangers as well."""
+    """With plain against verifiers PBKDF2 is paid by the pooler: for strangers as well. What
+    counts is the time that it was at work, whatever else the machine does."""
     secrets = {f"u{n}": scram.verifier("x", iterations=40000) for n in range(3)}
     pooler = make_login_pooler("plain", secrets, auth_failure_limit=0)
 
-    def fastest(user):
+    def least_work(user):
         spans = []
         for _ in range(6):
             wire, _ = begin(pooler, user)
-            began = time.monotonic()
+            began = worked_ns(pooler)
             wire.send(password_message(cstring("wrong")))
             wire.rest()
-            spans.append(time.monotonic() - began)
+            spans.append(worked_ns(pooler) - began)
         return min(spans)
 
-    known, unknown = fastest("u1"), fastest("nobody")
+    known, unknown = least_work("u1"), least_work("nobody")
     assert 0.5 < known / unknown < 2, (known, unknown)
 
 
