@@ -311,6 +311,20 @@ static void want_no_more(struct client *c, struct slice name)
 		replace(store, &c->params, fewer);
 }
 
+/* Nobody's doing: the server's own configuration has changed. During cleaning it is a
+ * return to the base, which changes nothing there. */
+static void note_of_nobody(struct server *s, struct slice name, struct slice value)
+{
+	struct params_store *store = store_of(s);
+
+	if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN) {
+		set_value(store, &s->origin, name, value);
+		set_value(store, &s->base, name, value);
+		spelling_forget(s);
+	}
+	replace(store, &s->suits, NULL);
+}
+
 bool prepare_reported(struct server *s, struct slice name, struct slice value)
 {
 	struct params_store *store = store_of(s);
@@ -319,14 +333,7 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 
 	set_value(store, &s->params, name, value);
 	if (!c) {
-		/* Nobody's doing: the server's own configuration has changed. During
-		 * cleaning it is a return to the base, which changes nothing there. */
-		if (s->state == SERVER_IDLE || s->state == SERVER_LOGIN) {
-			set_value(store, &s->origin, name, value);
-			set_value(store, &s->base, name, value);
-			spelling_forget(s);
-		}
-		replace(store, &s->suits, NULL);
+		note_of_nobody(s, name, value);
 		return false;
 	}
 	if (!params_is_settable(name))

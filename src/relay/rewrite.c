@@ -12,6 +12,7 @@
 #include "relay/dispatcher.h"
 #include "relay/journal.h"
 #include "relay/message.h"
+#include "relay/own_names.h"
 #include "relay/pin.h"
 #include "relay/server.h"
 #include "relay/session.h"
@@ -335,7 +336,7 @@ static void note_arguments(const struct message *m, uint32_t hints)
 	if (hints & SQL_CONFIGURES)
 		altered_note_arguments(&session->altered, m->names.rest, ALTERED_SET);
 	else if (hints & SQL_NAMES_ARGUMENT)
-		settle_note_arguments(m->client, m->names.rest);
+		own_names_note_arguments(m->client, m->names.rest);
 }
 
 static enum rewritten use_named(const struct message *m)

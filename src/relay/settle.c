@@ -18,6 +18,7 @@
 #include "relay/client.h"
 #include "relay/dispatcher.h"
 #include "relay/findings.h"
+#include "relay/own_names.h"
 #include "relay/pin.h"
 #include "relay/prepare.h"
 #include "relay/question.h"
@@ -78,42 +79,6 @@ static bool refuses_values(struct client *c, const struct sql_text *t, struct no
 	return false;
 }
 
-/* What the session does not know yet it will know from then on: then that is asked once.
- */
-static void note_own_names(struct client *c, const struct altered *names)
-{
-	struct session *session = NULL;
-	struct slice name, value;
-	size_t at = 0;
-	enum altered_how how;
-
-	while (altered_next(names, &at, &name, &how)) {
-		if (params_find(c->params, name, &value) ||
-		    (c->session && altered_has(&c->session->met, name, ALTERED_LOCALLY)))
-			continue;
-		if ((session = session_get(c)))
-			altered_add(&session->altered, name, ALTERED_LOCALLY);
-	}
-}
-
-void settle_note_arguments(struct client *c, struct slice rest)
-{
-	struct altered names = {0};
-
-	altered_note_arguments(&names, rest, ALTERED_LOCALLY);
-	note_own_names(c, &names);
-	altered_clear(&names);
-}
-
-static void note_own_names_of(struct client *c, const struct sql_text *t)
-{
-	struct altered names = {0};
-
-	altered_note(&names, t);
-	note_own_names(c, &names);
-	altered_clear(&names);
-}
-
 bool settle_owes(const struct client *c)
 {
 	return c->session && c->session->has_lost_state;
@@ -140,7 +105,7 @@ bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *o
 	if (of_values.hints & SQL_ALTERS)
 		return refuses_values(c, &of_values, out);
 	if (of_values.hints & SQL_NAMES)
-		note_own_names_of(c, &of_values);
+		own_names_note(c, &of_values);
 	return false;
 }
 

@@ -24,10 +24,6 @@ struct sql_text;
  * the reason, when it must not go. More than once for the same text is no harm. */
 bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *out);
 
-/* The client's next Bind calls set_config() for the transaction, by a name that is among
- * these arguments: what has arrived of it behind its names. */
-void settle_note_arguments(struct client *c, struct slice rest);
-
 /* Whether the client's next text, whatever its hints are, will be refused: it has to be
  * told of something. */
 bool settle_owes(const struct client *c);
