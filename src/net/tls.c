@@ -183,13 +183,10 @@ static struct tls *create(struct stream *stream, struct tls_context *context,
 	t->context = tls_context_ref(context);
 	tls_handshake_init(t);
 	t->start = calloc(1, sizeof(*t->start));
-	t->ssl = SSL_new(context->ssl);
-	if (!t->start || !t->ssl || !tls_wire_attach(t)) {
-		ERR_clear_error();
+	if (!t->start) {
 		free_tls(t);
 		return NULL;
 	}
-	SSL_set_app_data(t->ssl, t);
 	t->start->on_done = on_done;
 	t->start->is_direct = is_direct;
 	return t;
@@ -206,7 +203,10 @@ static void put_under(struct tls *t)
 	s->transport = &transport_tls;
 	s->transport_state = t;
 	tls_mark(t, STREAM_WIRE_SHUT, true);
-	if (!tls_handshake_step(t))
+	/* The client speaks first. */
+	bool must_wait =
+	    t->context->side == TLS_SIDE_ACCEPT && buffer_len(&t->carry) == 0;
+	if (must_wait ? tls_wire_flush(t) < 0 : !tls_handshake_step(t))
 		stream_fail(s, EPROTO);
 	else if (!s->in_callback)
 		stream_rewire(s);
@@ -224,9 +224,6 @@ int tls_accept(struct stream *stream, struct tls_context *context, bool is_direc
 		free_tls(t);
 		return -ENOMEM;
 	}
-	/* There may be passwords among what clients say. */
-	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
-	SSL_set_accept_state(t->ssl);
 	put_under(t);
 	return 0;
 }
@@ -265,7 +262,7 @@ int tls_connect(struct stream *stream, struct tls_context *context,
 	if (!t)
 		return -ENOMEM;
 	t->session = target->session;
-	if (!set_host(t, target->host) ||
+	if (!tls_handshake_open(t) || !set_host(t, target->host) ||
 	    !tls_session_place(context, target->host, t->place)) {
 		ERR_clear_error();
 		free_tls(t);

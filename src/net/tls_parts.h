@@ -70,7 +70,7 @@ struct tls_start {
 struct tls {
 	struct stream *stream;
 	struct tls_context *context;
-	SSL *ssl;                      /* NULL once the records are ours */
+	SSL *ssl; /* NULL before the first step, and once the records are ours */
 	struct tls_start *start;       /* NULL when the handshake is over and told */
 	struct tls_session **session;  /* where to put new ones; may be NULL */
 	uint8_t place[TLS_DIGEST_LEN]; /* for tls_session.place */
@@ -144,7 +144,10 @@ int tls_wire_flush(struct tls *t);
 void tls_handshake_prepare(struct tls_context *context);
 void tls_handshake_init(struct tls *t);
 
-/* Goes on with what has been received. False when it has failed. */
+/* Makes OpenSSL's part of it. False when memory is short. */
+bool tls_handshake_open(struct tls *t);
+
+/* Goes on with what has been received; opens it if need be. False when it has failed. */
 bool tls_handshake_step(struct tls *t);
 
 /* For a failure of any time: keeps the first reason. NULL: OpenSSL's. */

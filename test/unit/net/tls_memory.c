@@ -16,7 +16,7 @@ enum { STRIDE = 29 };
 /* ---- memory that fails when told to ---- */
 
 static bool will_fail;
-static size_t until_failure;
+static size_t until_failure, requests;
 
 static bool fails_now(void)
 {
@@ -29,6 +29,7 @@ static bool fails_now(void)
 static void *get(size_t len, const char *file, int line)
 {
 	(void)file, (void)line;
+	requests++;
 	return fails_now() ? NULL : malloc(len);
 }
 
@@ -168,11 +169,33 @@ static void a_handshake_is_done_or_ends(void **state)
 	}
 }
 
+/* Thousands may come at once and wait for their turn. */
+static void a_client_that_is_silent_takes_none(void **state)
+{
+	struct stage *s = *state;
+	char problem[200];
+	struct tls_pair p;
+
+	s->accept.protocols = NULL;
+	struct tls_context *accept =
+	    tls_context_create(TLS_SIDE_ACCEPT, &s->accept, problem, sizeof(problem));
+	assert_non_null(accept);
+	tls_pair_open(&p, false);
+	size_t before = requests;
+	assert_int_equal(
+	    tls_accept(&p.server.stream, accept, false, slice_of(NULL, 0), NULL), 0);
+	tls_pair_settle(&p);
+	assert_int_equal(requests, before);
+	tls_pair_close(&p);
+	tls_context_unref(accept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_context_is_made_or_not),
 	    cmocka_unit_test(a_handshake_is_done_or_ends),
+	    cmocka_unit_test(a_client_that_is_silent_takes_none),
 	};
 
 	if (!CRYPTO_set_mem_functions(get, change, give_back))
