@@ -6,6 +6,8 @@
  */
 #include "net/pacer.h"
 
+#include <sched.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -18,39 +20,57 @@ static bool has_budget(struct pacer *p)
 	return p->spent_us < p->budget_us;
 }
 
-/* The rank of who is next: one that has seen enough of its betters pass, or the best. */
-static enum pacer_rank next_rank(const struct pacer *p)
+static bool is_expecting(const struct pacer *p, uint64_t now_us)
+{
+	return p->expected > 0 && clock_since(now_us, p->expect_us) < PACER_EXPECT_US;
+}
+
+/* Whether a dear step has to wait: for what others expect, or for a turn in which there
+ * is more time left. */
+static bool holds_dear(const struct pacer *p, uint64_t budget_us)
+{
+	uint64_t now_us = loop_clock(p->loop);
+
+	if (p->spent_us > 0 && p->spent_us + p->dear_us > budget_us)
+		return true;
+	uint64_t most_us =
+	    p->dear_us < PACER_HOLD_MOST_US ? p->dear_us : PACER_HOLD_MOST_US;
+	return is_expecting(p, now_us) && clock_since(now_us, p->dear_at_us) < most_us;
+}
+
+/* The rank of who is next: one that has seen enough of its betters pass, or the best.
+ * PACER_RANKS when nobody may go on now. */
+static unsigned next_rank(const struct pacer *p, uint64_t budget_us)
 {
 	unsigned best = PACER_RANKS;
 
 	for (unsigned rank = PACER_RANKS; rank-- > 0;) {
-		if (p->first[rank] && p->rows[rank] >= PACER_ROW)
-			return (enum pacer_rank)rank;
-		if (p->first[rank])
-			best = rank;
+		if (!p->first[rank] ||
+		    (rank == PACER_GOES_ON && holds_dear(p, budget_us)))
+			continue;
+		if (p->rows[rank] >= PACER_ROW)
+			return rank;
+		best = rank;
 	}
-	CHECK(best < PACER_RANKS);
-	return (enum pacer_rank)best;
+	return best;
 }
 
-static struct loop_task *next_task(struct pacer *p)
+static void run_first(struct pacer *p, unsigned next)
 {
-	enum pacer_rank next = next_rank(p);
+	struct loop_task *task = p->first[next];
+	uint64_t start_us = loop_clock(p->loop);
 
 	p->rows[next] = 0;
 	for (unsigned rank = next + 1; rank < PACER_RANKS; rank++)
 		p->rows[rank]++;
-	return p->first[next];
-}
-
-static void run_next(struct pacer *p)
-{
-	struct loop_task *task = next_task(p);
-	uint64_t start_us = loop_clock(p->loop);
-
 	pacer_unpost(p, task);
 	task->run(task);
-	p->spent_us += clock_since(loop_clock(p->loop), start_us);
+	uint64_t end_us = loop_clock(p->loop), took_us = clock_since(end_us, start_us);
+	p->spent_us += took_us;
+	if (next == PACER_GOES_ON) {
+		p->dear_us = took_us;
+		p->dear_at_us = end_us;
+	}
 }
 
 /* The turn began when the loop read its time. Finding out who has something to say takes
@@ -68,12 +88,18 @@ static void on_turn(struct loop_task *task)
 	    (struct pacer *)(void *)((char *)task - offsetof(struct pacer, turn));
 
 	uint64_t budget_us = is_quiet(p) ? p->quiet_budget_us : p->budget_us;
+	unsigned rank;
 
 	p->is_running = true;
 	has_budget(p); /* a new turn starts with a whole one */
-	do
-		run_next(p);
-	while (!TAILQ_EMPTY(&p->line) && p->spent_us < budget_us);
+	if ((rank = next_rank(p, budget_us)) == PACER_RANKS)
+		sched_yield(); /* who is to answer may wait for this processor */
+	while (rank < PACER_RANKS) {
+		run_first(p, rank);
+		if (TAILQ_EMPTY(&p->line) || p->spent_us >= budget_us)
+			break;
+		rank = next_rank(p, budget_us);
+	}
 	p->is_running = false;
 	if (!TAILQ_EMPTY(&p->line))
 		loop_post_next(p->loop, &p->turn);
@@ -159,4 +185,19 @@ void pacer_unpost(struct pacer *p, struct loop_task *task)
 	leave(p, task);
 	if (TAILQ_EMPTY(&p->line) && !p->is_running)
 		loop_unpost(p->loop, &p->turn);
+}
+
+void pacer_expect(struct pacer *p)
+{
+	/* What is still missing from before will take its time, or not come at all. */
+	if (clock_since(p->loop->now_us, p->expect_us) >= PACER_EXPECT_US)
+		p->expected = 0;
+	p->expected++;
+	p->expect_us = p->loop->now_us;
+}
+
+void pacer_meet(struct pacer *p)
+{
+	if (p->expected > 0)
+		p->expected--;
 }

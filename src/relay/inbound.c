@@ -482,6 +482,7 @@ static void note_first_byte(struct server *s)
 	uint64_t now_us = dispatcher_now(s->dispatcher);
 
 	s->is_silent = false;
+	pacer_meet(&s->dispatcher->logins.gate.pacer);
 	if (s->query_us != 0 && !s->private)
 		pool_note_first_byte(s->slot.pool, clock_since(now_us, s->query_us),
 				     now_us);

@@ -166,6 +166,7 @@ void server_begin_query(struct server *s)
 
 	s->query_us = now_us;
 	s->is_silent = true;
+	pacer_expect(&s->dispatcher->logins.gate.pacer);
 	s->client->request_us = now_us;
 	if (s->transaction_us == 0)
 		s->transaction_us = now_us;

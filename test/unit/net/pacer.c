@@ -251,6 +251,106 @@ static void a_turn_has_one_budget(void **state)
 	assert_string_equal(s->seen, "ab");
 }
 
+/* b has had a turn as a dear step, and stands there again. */
+static void have_dear(struct stage *s, uint64_t takes_us)
+{
+	s->b.takes_us = takes_us;
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	turn(s);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	assert_string_equal(s->seen, "b");
+}
+
+static void a_dear_step_that_is_too_long_for_the_rest_of_a_turn_is_left(void **state)
+{
+	struct stage *s = *state;
+
+	have_dear(s, 60);
+	pacer_post(&s->pacer, &s->a.task, PACER_ENDS_SOON);
+	turn(s);
+	assert_string_equal(s->seen, "ba");
+	turn(s);
+	assert_string_equal(s->seen, "bab");
+	/* A short one is not. */
+	memset(s->seen, 0, sizeof(s->seen));
+	s->a.takes_us = 20;
+	have_dear(s, 20);
+	pacer_post(&s->pacer, &s->a.task, PACER_ENDS_SOON);
+	turn(s);
+	assert_string_equal(s->seen, "bab");
+}
+
+static void dear_steps_wait_for_what_others_expect(void **state)
+{
+	struct stage *s = *state;
+
+	have_dear(s, 60);
+	pacer_expect(&s->pacer);
+	pacer_expect(&s->pacer);
+	s->a.takes_us = s->c.takes_us = 1;
+	pacer_post(&s->pacer, &s->a.task, PACER_IS_NEW);
+	pacer_post(&s->pacer, &s->c.task, PACER_ENDS_SOON);
+	turn(s);
+	assert_string_equal(s->seen, "bca");
+	pacer_meet(&s->pacer);
+	turn(s);
+	assert_string_equal(s->seen, "bca");
+	pacer_meet(&s->pacer);
+	turn(s);
+	assert_string_equal(s->seen, "bcab");
+	/* One too many is not remembered. */
+	pacer_meet(&s->pacer);
+	pacer_expect(&s->pacer);
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	turn(s);
+	assert_string_equal(s->seen, "bcab");
+}
+
+/* How long the dear step waits though nothing comes. */
+static uint64_t wait_in_vain(struct stage *s, bool is_asked_on)
+{
+	uint64_t done_us = s->loop.now_us;
+
+	pacer_expect(&s->pacer);
+	while (!s->seen[1]) {
+		loop_turn(&s->loop, s->loop.now_us + 10);
+		if (is_asked_on)
+			pacer_expect(&s->pacer);
+	}
+	return s->loop.now_us - done_us - s->b.takes_us;
+}
+
+static void they_wait_for_no_longer_than_they_take(void **state)
+{
+	struct stage *s = *state;
+
+	have_dear(s, 60);
+	assert_int_equal(wait_in_vain(s, true), 60);
+}
+
+static void the_longest_ones_wait_for_a_bounded_time(void **state)
+{
+	struct stage *s = *state;
+
+	have_dear(s, 100 * PACER_HOLD_MOST_US);
+	assert_int_equal(wait_in_vain(s, true), PACER_HOLD_MOST_US);
+}
+
+static void what_does_not_come_soon_is_not_waited_for(void **state)
+{
+	struct stage *s = *state;
+
+	have_dear(s, 100 * PACER_HOLD_MOST_US);
+	assert_int_equal(wait_in_vain(s, false), PACER_EXPECT_US);
+	/* Nor is it when something else is expected, and comes. */
+	s->loop.now_us += PACER_EXPECT_US;
+	pacer_post(&s->pacer, &s->b.task, PACER_GOES_ON);
+	pacer_expect(&s->pacer);
+	pacer_meet(&s->pacer);
+	turn(s);
+	assert_string_equal(s->seen, "bbb");
+}
+
 static void ending_leaves_tasks_that_can_be_posted_elsewhere(void **state)
 {
 	struct stage *s = *state;
@@ -324,6 +424,11 @@ int main(void)
 	    T(tasks_may_post_and_take_back),
 	    T(what_is_taken_back_does_not_run),
 	    T(a_turn_has_one_budget),
+	    T(a_dear_step_that_is_too_long_for_the_rest_of_a_turn_is_left),
+	    T(dear_steps_wait_for_what_others_expect),
+	    T(they_wait_for_no_longer_than_they_take),
+	    T(the_longest_ones_wait_for_a_bounded_time),
+	    T(what_does_not_come_soon_is_not_waited_for),
 	    T(ending_leaves_tasks_that_can_be_posted_elsewhere),
 	    cmocka_unit_test(the_loop_goes_round_between_tasks_without_waiting),
 	};
