@@ -25,6 +25,8 @@ def pytest_configure(config):
     if fd:
         config.pluginmanager.register(Tap(int(fd)))
         config.option.tbstyle = "short"
+        # Without a terminal nobody defines it, and assertions want it to explain themselves.
+        config.option.verbose = 0
 
 
 @pytest.hookimpl(hookwrapper=True)

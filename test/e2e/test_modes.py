@@ -208,11 +208,11 @@ def load(session):
 
 
 def currval(session):
-    session.stay("insert into numbered default values")
+    session.stay("insert into counted default values")
     session.stay("select lastval()")
-    last = int(session.ask("insert into numbered default values returning id").value)
+    last = int(session.ask("insert into counted default values returning id").value)
     seen = [value_of(session.ask("select lastval()")) for _ in range(2)]
-    session.ask("select setval('numbered_id_seq', 500)")
+    session.ask("select setval('counted_id_seq', 500)")
     seen.append(value_of(session.ask("select lastval()")))
     return seen == [str(last)] * 2 + ["500"]
 
@@ -255,9 +255,9 @@ CHECKS = {
 @pytest.fixture
 def prepared_database(cluster):
     cluster.connect(user="postgres").execute(
-        "drop table if exists held, numbered; drop function if exists hidden();"
-        "create table held (a int); create table numbered (id serial);"
-        "grant all on held, numbered, numbered_id_seq to public; grant pg_monitor to alice;"
+        "drop table if exists held, counted; drop function if exists hidden();"
+        "create table held (a int); create table counted (id serial);"
+        "grant all on held, counted, counted_id_seq to public; grant pg_monitor to alice;"
         "create function hidden() returns text language sql as"
         " $$ select set_config('work_mem', '7MB', false) $$")
 

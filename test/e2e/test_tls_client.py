@@ -544,7 +544,7 @@ def test_cancel_by_tls_and_in_clear(make_tls, tls, later, certs):
     wire = enter(pooler, tls)
     for by_tls in (True, False):
         asleep = later(wire.ask, "select pg_sleep(20)")
-        pooler.wait_for_pool("app", "alice", sv_active=1)
+        wait_until(lambda: pooler.cluster.backends("state = 'active' and query like '%pg_sleep%'"))
         with Wire(pooler.address) as canceller:
             if by_tls:
                 canceller.start_tls(certs.context())
