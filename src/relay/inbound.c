@@ -397,8 +397,11 @@ static void on_answer(struct reply *r, const struct frame *f,
 	if (f->letter == 'E')
 		on_client_error(r, f, question);
 	settle_journal(s, f, question);
-	if (f->letter == 'E')
+	if (f->letter == 'E') {
+		/* What a message waited for may have been skipped. */
+		pump_if_kept(s->client);
 		return;
+	}
 	if (is_visible)
 		on_client_answer(r, f);
 	else
