@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "proto/meaning.h"
 
 /* A map that cannot grow goes on, only slower; one that cannot be made is seen below. */
 #define HASH_NONFATAL_OOM 1
@@ -32,10 +33,8 @@ struct pair {
 struct params {
 	UT_hash_handle hh;
 	uint32_t refs;
-	uint64_t hash; /* those of all pairs, added */
-	/* Hashes of those that texts are read and planned by, and of the latter alone; 0:
-	 * none of them. */
-	uint64_t meaning[2];
+	uint64_t hash;    /* those of all pairs, added */
+	uint64_t meaning; /* hash of those that texts are read by; 0: none of them */
 	size_t cost;
 	size_t count;
 	struct pair *pairs[];
@@ -212,41 +211,15 @@ static struct params *params_make(const struct params *from, size_t place, bool 
 	return set;
 }
 
-/* With others a text would be another after it has been parsed; and with others of the
- * last PARAMS_PLANNERS after it has been planned, since PostgreSQL works out there what
- * it takes for immutable, as the outputs of bytea and floats and quote_ident(). */
-static const char *const readers[] = {"search_path",
-				      "client_encoding",
-				      "standard_conforming_strings",
-				      "DateStyle",
-				      "IntervalStyle",
-				      "TimeZone",
-				      "timezone_abbreviations",
-				      "transform_null_equals",
-				      "array_nulls",
-				      "lc_monetary",
-				      "xmloption",
-				      "bytea_output",
-				      "extra_float_digits",
-				      "quote_all_identifiers"};
-
-enum { READERS = sizeof(readers) / sizeof(readers[0]) };
-
-const char *params_planner(size_t i)
+/* With others a text would be another after it has been parsed, or planned. */
+static uint64_t meaning_of(const struct params_store *store, const struct params *set)
 {
-	CHECK(i < PARAMS_PLANNERS);
-	return readers[READERS - PARAMS_PLANNERS + i];
-}
-
-/* Of all readers but the first. */
-static uint64_t meaning_of(const struct params_store *store, const struct params *set,
-			   size_t first)
-{
-	uint64_t hashes[READERS] = {0};
+	uint64_t hashes[MEANING_COUNT] = {0};
 	bool is_any = false, is_there;
 
-	for (size_t i = first; i < READERS; i++) {
-		size_t place = params_place(set, slice_of_text(readers[i]), &is_there);
+	for (unsigned i = 0; i < MEANING_COUNT; i++) {
+		size_t place =
+		    params_place(set, slice_of_text(meaning_parameter(i)), &is_there);
 		if (!is_there)
 			continue;
 		hashes[i] = set->pairs[place]->hash;
@@ -268,8 +241,7 @@ static struct params *store_find(struct params_store *store, const struct params
 /* Its pairs are held by it from here on. */
 static bool store_add(struct params_store *store, struct params *set)
 {
-	set->meaning[0] = meaning_of(store, set, 0);
-	set->meaning[1] = meaning_of(store, set, READERS - PARAMS_PLANNERS);
+	set->meaning = meaning_of(store, set);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, store->sets, set->pairs,
 				    set->count * sizeof(set->pairs[0]),
 				    short_of(set->hash), set);
@@ -409,20 +381,6 @@ bool params_find(const struct params *set, struct slice name, struct slice *out_
 
 struct slice params_meaning(const struct params *set)
 {
-	return set->meaning[0] ? slice_of(set->meaning, sizeof(set->meaning))
-			       : slice_of(NULL, 0);
-}
-
-static uint64_t planning_of(struct slice meaning)
-{
-	uint64_t both[2] = {0};
-
-	if (meaning.len == sizeof(both))
-		memcpy(both, meaning.data, sizeof(both));
-	return both[1];
-}
-
-bool params_plan_alike(struct slice a, struct slice b)
-{
-	return planning_of(a) == planning_of(b);
+	return set->meaning ? slice_of(&set->meaning, sizeof(set->meaning))
+			    : slice_of(NULL, 0);
 }

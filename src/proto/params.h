@@ -78,17 +78,10 @@ static inline struct slice params_unknown(void)
 	return slice_of("\0", 2);
 }
 
-/* Equal for sets under which a text that is prepared means the same: PostgreSQL reads
- * literals and names at that moment, as search_path, TimeZone, client_encoding and some
- * others say. Borrowed from the set. */
+/* Equal for sets under which a text that is prepared means the same: see meaning.h.
+ * Borrowed from the set. */
 struct slice params_meaning(const struct params *set);
-enum { PARAMS_MEANING_MAX = 16 };
-/* Whether, of two of these, a text that has been prepared under one and is planned under
- * the other means the same as one that is planned where it was prepared. */
-bool params_plan_alike(struct slice a, struct slice b);
-/* The parameters that this hangs on. */
-enum { PARAMS_PLANNERS = 3 };
-const char *params_planner(size_t i);
+enum { PARAMS_MEANING_MAX = 8 };
 
 /* Whether the server's values may be told apart from what is fixed in a session:
  * server_version, is_superuser and the like are reported but cannot be SET. */

@@ -6,8 +6,8 @@
 #include "proto/sqlread.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "proto/meaning.h"
 #include "proto/sqlfunction.h"
 #include "proto/sqllex.h"
 #include "proto/sqlscan.h"
@@ -144,6 +144,26 @@ static uint32_t named_by(struct sqllex l)
 	return has_dot(t.text) ? (uint32_t)SQL_NAMES : 0;
 }
 
+/* By the name that it sets. */
+static uint32_t local_hint(struct sqllex l)
+{
+	sqllex_next(&l);
+	struct sql_token name = sqllex_next(&l), next = sqllex_next(&l);
+	struct slice s = name.text;
+
+	if (sql_token_is_sign(&name, '$')) {
+		while (next.kind == SQL_TOKEN_SIGN && next.text.data[0] >= '0' &&
+		       next.text.data[0] <= '9')
+			next = sqllex_next(&l);
+		if (sql_token_is_sign(&next, ','))
+			return SQL_READS_BY_ARGUMENT;
+	}
+	if (name.kind != SQL_TOKEN_STRING || !sql_token_is_sign(&next, ',') ||
+	    s.data[0] != '\'' || s.len < 2 || memchr(s.data, '\\', s.len))
+		return SQL_READS_ANYHOW;
+	return meaning_hint(slice_of(s.data + 1, s.len - 2));
+}
+
 static bool has_capitals(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -166,7 +186,7 @@ static uint32_t call_hint(const struct scan *s)
 		return 0;
 	uint32_t hint = sqlfunction_hints(name);
 	if (hint == SQL_CONFIGURES && configures_locally(s->lex))
-		return SQL_READS | named_by(s->lex);
+		return local_hint(s->lex) | named_by(s->lex);
 	return hint;
 }
 
@@ -180,10 +200,9 @@ static uint32_t into_hint(const struct scan *s)
 		return 0;
 	if (sql_token_is(&t, "local") || sql_token_is(&t, "global"))
 		t = sqllex_next(&l);
-	return sql_token_is(&t, "temp") || sql_token_is(&t, "temporary") ||
-		       is_temp_schema(&t)
-		   ? SQL_TEMPS
-		   : 0;
+	bool is_temp = sql_token_is(&t, "temp") || sql_token_is(&t, "temporary") ||
+		       is_temp_schema(&t);
+	return is_temp ? SQL_MAKES | SQL_TEMPS : SQL_MAKES;
 }
 
 /* In the body of a function semicolons end no statement of the text. */
@@ -299,39 +318,21 @@ static bool take_parameter(struct scan *s)
 	return !is_of_transaction(s->out.name);
 }
 
-static bool is_among(const char *name, const char *const *names)
-{
-	for (; *names; names++)
-		if (strcasecmp(name, *names) == 0)
-			return true;
-	return false;
-}
-
-/* What matters beyond the transaction: what is prepared in it. With another search_path
- * PostgreSQL itself reads a text again. */
+/* What matters beyond the transaction: what is prepared in it. */
 static void scan_set_local(struct scan *s)
 {
-	static const char *const told[] = {
-	    "TimeZone",        "DateStyle",
-	    "IntervalStyle",   "standard_conforming_strings",
-	    "client_encoding", NULL};
-	static const char *const silent[] = {
-	    "array_nulls",        "transform_null_equals",  "xmloption",
-	    "lc_monetary",        "timezone_abbreviations", "bytea_output",
-	    "extra_float_digits", "quote_all_identifiers",  NULL};
 	char out[SQL_NAME_LEN];
+	const char *name;
 
 	step(s);
 	if (!take_parameter(s))
 		return;
-	const char *name = sqlscan_parameter(s->out.name, 0, out);
-	if (name && is_among(name, told))
-		s->out.hints |= SQL_READS;
-	else if (name && is_among(name, silent))
-		s->out.hints |= SQL_READS_SILENTLY;
-	if (name && has_dot(slice_of_text(name)))
-		s->out.hints |= SQL_NAMES;
-	else
+	for (unsigned i = 0; (name = sqlscan_parameter(s->out.name, i, out)); i++) {
+		s->out.hints |= meaning_hint(slice_of_text(name));
+		if (has_dot(slice_of_text(name)))
+			s->out.hints |= SQL_NAMES;
+	}
+	if (!(s->out.hints & SQL_NAMES))
 		s->out.name = (struct slice){0};
 }
 
@@ -393,6 +394,7 @@ static void scan_declare(struct scan *s)
 static void scan_create(struct scan *s)
 {
 	s->is_create = true;
+	s->out.hints |= SQL_MAKES;
 	if (take(s, "or"))
 		take(s, "replace");
 	if (is(s, "local") || is(s, "global"))

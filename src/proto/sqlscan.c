@@ -200,6 +200,28 @@ static bool has_letters(struct slice s, const char letters[5])
 	return i + 4 <= s.len && begins_before(s.data + i, s.len - i - 3, letters);
 }
 
+/* Whether the word stands anywhere in it, also within another. */
+static bool has_word(struct slice s, const char *word, const char front[5])
+{
+	size_t len = strlen(word);
+
+	if (!has_letters(s, front))
+		return false;
+	for (size_t i = 0; i + len <= s.len; i++)
+		if (sqllex_is_folded(slice_of(s.data + i, len), word))
+			return true;
+	return false;
+}
+
+bool sqlscan_reads_clock(struct slice s)
+{
+	/* What stands behind the word tells it from the function. */
+	return has_letters(s, "now'") || has_letters(s, "now ") ||
+	       has_letters(s, "now$") || has_word(s, "today", "toda") ||
+	       has_word(s, "tomorrow", "tomo") || has_word(s, "yesterday", "yest") ||
+	       has_word(s, "timetz", "time");
+}
+
 /* Hints of a text that are right or too many, as far as raw bytes say; or LOOK_CLOSER. */
 static uint32_t quick_look(struct slice s, enum verb verb)
 {
@@ -208,8 +230,8 @@ static uint32_t quick_look(struct slice s, enum verb verb)
 	if (has_more_statements(s) || has_unicode_name(s))
 		return LOOK_CLOSER;
 	hints |= quick_calls(s);
-	if ((verb == VERB_SELECT || verb == VERB_WITH) && has_letters(s, "temp") &&
-	    has_letters(s, "into"))
+	if ((verb == VERB_SELECT && has_letters(s, "into")) ||
+	    (verb == VERB_WITH && has_letters(s, "temp") && has_letters(s, "into")))
 		return LOOK_CLOSER;
 	if (verb == VERB_WITH && (has_letters(s, "inse") || has_letters(s, "merg")))
 		hints |= SQL_STEPS;

@@ -39,13 +39,18 @@ enum sql_hint {
 	SQL_UNLISTENS = 1 << 15,
 	SQL_DROPS = 1 << 16,     /* DROP, CLOSE: may end a state of the session */
 	SQL_RUNS_CODE = 1 << 17, /* DO, CALL: nobody knows what is in there */
-	SQL_READS = 1 << 19,     /* SET LOCAL of a parameter that the literals of texts are
-				    read by (TimeZone), and that is reported */
+	SQL_READS = 1 << 19,     /* SET LOCAL, or a set_config() that is local, of a
+				    parameter that the literals of texts are read by
+				    (TimeZone), and that is reported */
 	SQL_READS_SILENTLY = 1 << 20, /* the same of one that is not (array_nulls) */
 	SQL_NAMES = 1 << 21,     /* SET LOCAL, or set_config() for the transaction, of a
 				    parameter of one's own ("my.tenant"): the session
 				    knows it from then on */
 	SQL_NAMES_ARGUMENT = 1 << 22, /* the same of a name that is not in the text */
+	SQL_READS_AGAIN = 1 << 23, /* the same of one that makes PostgreSQL itself read
+				      a text again (search_path) */
+	SQL_READS_BY_ARGUMENT = 1 << 24, /* set_config($1, ..., true) */
+	SQL_MAKES = 1 << 25,     /* CREATE, SELECT INTO: its tag may be that of a SELECT */
 	SQL_IS_MANY = 1 << 18,   /* more than one statement: see sqlscan_next() */
 };
 /* clang-format on */
@@ -53,6 +58,13 @@ enum sql_hint {
 /* All that stands behind "ordinary" texts; INSERT is too common to count as a hint. Only
  * these hints may come from what stands in strings and comments. */
 enum { SQL_COMMON = SQL_STEPS };
+
+/* All by which literals are read otherwise until the transaction ends. */
+enum { SQL_READS_ANYHOW = SQL_READS | SQL_READS_SILENTLY | SQL_READS_AGAIN };
+
+/* Whether what a text means may hang on when it is parsed: 'now', 'today' and the like
+ * are then made into values. True too often rather than too seldom. */
+bool sqlscan_reads_clock(struct slice text);
 
 /* The hints of all statements of a text. Of a text that is not all here it is those of
  * as much as is: the caller then adds SQL_RUNS_CODE for what it cannot see. */

@@ -5,6 +5,7 @@
 #include "relay/altered.h"
 
 #include "base/reader.h"
+#include "proto/meaning.h"
 #include "proto/sqlscan.h"
 
 enum {
@@ -13,8 +14,8 @@ enum {
 	LEN_LEN = sizeof(uint32_t),
 	FRONT_LEN = 1 + LEN_LEN,
 	/* Of texts that only say so much, nothing is left behind but names. */
-	SQL_PASSES = SQL_NAMES | SQL_NAMES_ARGUMENT | SQL_READS | SQL_READS_SILENTLY |
-		     SQL_COMMON | SQL_IS_MANY,
+	SQL_PASSES = SQL_NAMES | SQL_NAMES_ARGUMENT | SQL_READS_ANYHOW |
+		     SQL_READS_BY_ARGUMENT | SQL_MAKES | SQL_COMMON | SQL_IS_MANY,
 	/* set_config() has three; the text may have others in front. */
 	ARGUMENTS_MAX = 32,
 };
@@ -389,21 +390,65 @@ static bool is_own_name(struct slice name)
 	return word_len > 0 && dots > 0;
 }
 
+/* The arguments of a Bind, one after the other. */
+struct arguments {
+	struct reader r;
+	unsigned count; /* still to come */
+};
+
+static struct arguments arguments_of(struct slice rest)
+{
+	struct arguments args = {.r = reader_of(rest)};
+	uint32_t formats = reader_u16(&args.r);
+
+	reader_bytes(&args.r, formats * sizeof(uint16_t));
+	args.count = reader_u16(&args.r);
+	return args;
+}
+
+static bool next_argument(struct arguments *args, struct slice *out)
+{
+	if (args->count == 0 || !reader_ok(&args->r))
+		return false;
+	args->count--;
+	uint32_t len = reader_u32(&args->r);
+	*out = len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&args->r, len);
+	return reader_ok(&args->r);
+}
+
 void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how)
 {
-	struct reader r = reader_of(rest);
-	uint32_t formats = reader_u16(&r);
+	struct arguments args = arguments_of(rest);
+	struct slice value;
 
-	reader_bytes(&r, formats * sizeof(uint16_t));
-	unsigned count = reader_u16(&r);
-	for (unsigned i = 0; i < count && i < ARGUMENTS_MAX && reader_ok(&r); i++) {
-		uint32_t len = reader_u32(&r);
-		struct slice value =
-		    len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&r, len);
-
-		if (reader_ok(&r) && is_own_name(value))
+	for (unsigned i = 0; i < ARGUMENTS_MAX && next_argument(&args, &value); i++)
+		if (is_own_name(value))
 			altered_add(a, value, how);
-	}
+}
+
+uint32_t altered_hints_of_arguments(struct slice rest)
+{
+	struct arguments args = arguments_of(rest);
+	struct slice value;
+	uint32_t hints = 0;
+
+	for (unsigned i = 0; i < ARGUMENTS_MAX && next_argument(&args, &value); i++)
+		hints |= meaning_hint(value);
+	return args.count == 0 && reader_ok(&args.r) ? hints : SQL_READS_ANYHOW;
+}
+
+bool altered_reads(const struct altered *a)
+{
+	struct slice name;
+	size_t at = 0;
+	enum altered_how how;
+
+	if (a->all)
+		return true;
+	while (altered_next(a, &at, &name, &how))
+		if (meaning_hint(name) != 0)
+			return true;
+	return false;
 }
 
 /* ---- as a whole ---- */

@@ -42,6 +42,13 @@ void altered_note(struct altered *a, const struct sql_text *t);
  */
 void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how);
 
+/* What a Bind may say by its arguments, of a text that has SQL_READS_BY_ARGUMENT: of
+ * enum sql_hint, what the names among them do. */
+uint32_t altered_hints_of_arguments(struct slice rest);
+
+/* Whether texts may be read otherwise for it; see meaning.h. */
+bool altered_reads(const struct altered *a);
+
 /* Adds one name, as PostgreSQL knows it. */
 void altered_add(struct altered *a, struct slice name, enum altered_how how);
 /* One that gets a value of no more than this many bytes; of several times the longest. */

@@ -3,6 +3,7 @@
  */
 #include "relay/message.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -326,16 +327,22 @@ bool message_is_sure_of_parameters(const struct message *m)
 	if (session->hints & SQL_READS_SILENTLY ||
 	    (session->hints & SQL_READS && !tracker_is_idle(&m->server->tracker)))
 		return false;
-	return altered_is_passing(&session->altered) &&
-	       altered_is_passing(&session->asked);
+	return !altered_reads(&session->altered) && !altered_reads(&session->asked);
+}
+
+bool message_is_elsewhere(const struct message *m)
+{
+	const struct session *session = m->client->session;
+
+	return session && session->hints & SQL_READS_AGAIN;
 }
 
 struct statement *message_take(const struct message *m, struct slice tail, bool is_sure)
 {
 	struct statements *store = message_store(m);
 	/* It will be a new one each time, and longer than what is sure. */
-	const uint64_t nobodys[PARAMS_MEANING_MAX / sizeof(uint64_t) + 1] = {
-	    store->last_number};
+	const uint64_t nobodys[] = {store->last_number, store->last_number};
+	static_assert(sizeof(nobodys) > PARAMS_MEANING_MAX, "is_own() goes by it");
 
 	return statements_take(store, tail,
 			       is_sure ? rewrite_context_of(m->client)
@@ -367,51 +374,25 @@ static bool turn(const struct message *m, struct client_statement *named)
 	return true;
 }
 
-static bool may_have(const struct altered *a, const char *name)
+/* Nobody else has it, or ever will. */
+static bool is_own(const struct statement *statement)
 {
-	struct slice text = slice_of_text(name);
-	size_t len;
-
-	return altered_has_value(a, text, &len) || altered_has_reset(a, text);
+	return statement_context(statement).len > PARAMS_MEANING_MAX;
 }
 
-/* Whether plans may come out otherwise than the client's parameters say: by a SET that is
- * too young to be known. */
-static bool is_unsure_of_plans(const struct session *session)
-{
-	for (size_t i = 0; i < PARAMS_PLANNERS; i++)
-		if (may_have(&session->altered, params_planner(i)) ||
-		    may_have(&session->asked, params_planner(i)))
-			return true;
-	/* Of what is cut it is more likely that it drops the statement. */
-	return session->hints & SQL_READS_SILENTLY ||
-	       (session->hints & (SQL_RUNS_CODE | TEXT_IS_CUT)) == SQL_RUNS_CODE;
-}
-
-/* Whether what is planned here is what others take it for, who prepared the same text. */
-static bool is_planned_alike(const struct message *m, const struct statement *statement)
-{
-	const struct session *session = m->client->session;
-	struct slice context = statement_context(statement);
-
-	if (context.len > PARAMS_MEANING_MAX)
-		return true; /* there are no others */
-	return !(session && is_unsure_of_plans(session)) &&
-	       params_plan_alike(context, rewrite_context_of(m->client));
-}
-
+/* What others share is used only by who means the same: PostgreSQL reads a text again
+ * when a table has changed, and would for all of them. */
 bool message_reread(const struct message *m, struct client_statement *named)
 {
-	const struct statement *statement = client_statement_of(named);
+	struct statement *statement = client_statement_of(named);
 	bool is_sure = message_is_sure_of_parameters(m);
 
+	if (*statement_hints(statement) & TEXT_READS_CLOCK)
+		return true;
+	if (is_own(statement) && (!is_sure || message_is_elsewhere(m)))
+		return true;
 	if (is_sure &&
 	    slice_equal(statement_context(statement), rewrite_context_of(m->client)))
-		return true;
-	const struct server_statement *there =
-	    server_statements_find(&m->server->statements, statement);
-	if (message_has(m, there) && !message_is_older(m, named) &&
-	    is_planned_alike(m, statement))
 		return true;
 	return turn(m, named);
 }

@@ -76,6 +76,9 @@ bool message_prepare(const struct message *m, struct statement *statement,
 		     enum asked_by who, struct client_statement *named);
 /* Whether what the client has said before can still change its parameters. */
 bool message_is_sure_of_parameters(const struct message *m);
+/* Whether the transaction has a search_path or role of its own. PostgreSQL reads texts
+ * again when that is another than before, but fails where rows came to look different. */
+bool message_is_elsewhere(const struct message *m);
 /* The statement that the client means by this tail, held by the caller: one that nobody
  * else has, where its parameters are not sure. NULL: the store has no room. */
 struct statement *message_take(const struct message *m, struct slice tail, bool is_sure);
@@ -83,9 +86,9 @@ struct statement *message_take(const struct message *m, struct slice tail, bool 
 /* Whether the server has it since before the client prepared it, and the tables have
  * changed between the two. */
 bool message_is_older(const struct message *m, struct client_statement *named);
-/* Where it will have to be prepared again, but the client's parameters make another of
- * its text by now: turns to that one, for strangers count on what it means. False when
- * the store has no room for it. To be called before the rest. */
+/* A client that means something else by now than by its parameters when it was prepared
+ * turns to a statement of its text that fits, for strangers count on what it means. False
+ * when the store has no room for it. To be called before the rest. */
 bool message_reread(const struct message *m, struct client_statement *named);
 /* Makes the server prepare it if it lacks it. */
 bool message_provide(const struct message *m, struct statement *statement);

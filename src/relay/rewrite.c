@@ -47,9 +47,11 @@ uint32_t rewrite_scan(struct slice text)
 /* Nobody knows what is in the rest of a text that is too long to be kept. */
 uint32_t rewrite_scan_front(const struct message *m, struct slice text)
 {
-	return frame_is_whole(m->frame)
-		   ? rewrite_scan(text)
-		   : rewrite_scan(text) | SQL_RUNS_CODE | TEXT_IS_CUT;
+	if (frame_is_whole(m->frame))
+		return rewrite_scan(text);
+	/* One statement hardly drops others behind so much else. */
+	return rewrite_scan(text) | SQL_RUNS_CODE |
+	       (m->frame->letter == 'Q' ? TEXT_FORGETS : 0);
 }
 
 /* A single statement in a failed transaction ends it or fails as well; of several the
@@ -198,7 +200,8 @@ static enum rewritten parse_whole(const struct message *m)
 {
 	struct slice text = extended_text(&m->names);
 	uint32_t hints = rewrite_scan(text);
-	bool is_sure = message_is_sure_of_parameters(m);
+	bool reads_clock = sqlscan_reads_clock(text);
+	bool is_sure = message_is_sure_of_parameters(m) && !message_is_elsewhere(m);
 	enum rewritten verdict = rewrite_judge(m, text, hints);
 
 	if (verdict != REWRITE_NOT)
@@ -208,10 +211,11 @@ static enum rewritten parse_whole(const struct message *m)
 		return refuse_existing(m);
 	if ((old && !message_withdraw(m, old)) || (may_be_taken(m) && !try_name(m)))
 		return message_no_memory(m);
-	struct statement *statement = message_take(m, m->names.rest, is_sure);
+	struct statement *statement =
+	    message_take(m, m->names.rest, is_sure && !reads_clock);
 	if (!statement)
 		return message_refuse_shortage(m);
-	*statement_hints(statement) = hints;
+	*statement_hints(statement) = hints | (reads_clock ? TEXT_READS_CLOCK : 0);
 	enum rewritten result = name_statement(m, statement);
 	statements_give_back(message_store(m), statement);
 	return result;
@@ -337,6 +341,8 @@ static void note_arguments(const struct message *m, uint32_t hints)
 		altered_note_arguments(&session->altered, m->names.rest, ALTERED_SET);
 	else if (hints & SQL_NAMES_ARGUMENT)
 		own_names_note_arguments(m->client, m->names.rest);
+	if (hints & SQL_READS_BY_ARGUMENT)
+		session->hints |= altered_hints_of_arguments(m->names.rest);
 }
 
 static enum rewritten use_named(const struct message *m)

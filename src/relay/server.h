@@ -131,6 +131,7 @@ struct server {
 	bool is_silent;       /* has been asked, and has not begun to answer */
 	bool has_unnamed;     /* its unnamed statement is of the client it is linked to */
 	bool is_unnamed_used; /* which has used it */
+	bool has_new_schema;  /* as of its transaction, which others do not see yet */
 	bool is_returned;     /* the client it is linked to was its last one, too */
 	bool is_kept;         /* which has, or had, it until it leaves */
 	uint8_t spare;        /* enum spare of pin.h */

@@ -35,7 +35,7 @@ enum {
 		     SQL_RUNS_CODE | SQL_EXECUTES,
 	/* These end with it. */
 	SQL_OF_TRANSACTION =
-	    SQL_READS | SQL_READS_SILENTLY | SQL_NAMES | SQL_NAMES_ARGUMENT,
+	    SQL_READS_ANYHOW | SQL_READS_BY_ARGUMENT | SQL_NAMES | SQL_NAMES_ARGUMENT,
 	/* Others live by these. */
 	SQL_OF_OTHERS = SQL_LISTENS | SQL_UNLISTENS,
 	/* A question that fails so often in a row is not repeated before the client has
@@ -100,6 +100,8 @@ bool settle_refuses(struct client *c, const struct sql_text *t, struct notice *o
 		return true;
 	if (pin_refuses(c, t->text, hints, out))
 		return true;
+	if (hints & (SQL_READS_ANYHOW | SQL_READS_BY_ARGUMENT) && session_get(c))
+		c->session->may_execute_more = true;
 	if (!c->session || !c->session->may_execute_more)
 		of_values.hints &= ~(uint32_t)SQL_EXECUTES;
 	if (of_values.hints & SQL_ALTERS)

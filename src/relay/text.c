@@ -41,7 +41,7 @@ bool text_sent(struct client *c, uint32_t hints, bool is_query)
 	}
 	if (hints & SQL_LISTENS)
 		notify_sent(c);
-	hints &= ~(uint32_t)(SQL_IS_MANY | TEXT_FORGETS);
+	hints &= ~(uint32_t)(SQL_IS_MANY | TEXT_FORGETS | TEXT_READS_CLOCK);
 	if ((hints & ~(uint32_t)SQL_COMMON) == 0 && !c->session)
 		return true;
 	struct session *session = session_get(c);
@@ -134,7 +134,31 @@ static void forget_dropped(struct server *s)
 static bool is_schema_change(struct slice tag)
 {
 	return begins_with(tag, "CREATE ") || begins_with(tag, "ALTER ") ||
-	       begins_with(tag, "DROP ");
+	       begins_with(tag, "DROP ") || slice_is_text(tag, "DO");
+}
+
+/* What is committed later is seen by others only then. */
+static void note_schema_change(struct server *s)
+{
+	s->slot.pool->database_usage->schema_epoch++;
+	s->has_new_schema = tracker_transaction_status(&s->tracker) == 'T';
+}
+
+static void note_committed(struct server *s)
+{
+	s->slot.pool->database_usage->schema_epoch++;
+	s->has_new_schema = false;
+}
+
+/* By CREATE TABLE ... AS, as far as anybody knows. */
+static void note_made(struct server *s, struct slice tag)
+{
+	struct session *session = s->client ? s->client->session : NULL;
+
+	if (!session || !(session->hints & SQL_MAKES) || !begins_with(tag, "SELECT "))
+		return;
+	session->hints &= ~(uint32_t)SQL_MAKES;
+	note_schema_change(s);
 }
 
 /* The tags of most queries; there is nothing to learn from them. */
@@ -147,8 +171,10 @@ static bool is_common(struct slice tag)
 
 void text_completed(struct server *s, struct slice tag)
 {
-	if (is_common(tag))
+	if (is_common(tag)) {
+		note_made(s, tag);
 		return;
+	}
 	if (slice_is_text(tag, "DEALLOCATE ALL") || slice_is_text(tag, "DISCARD ALL")) {
 		forget_all(s);
 		forget_names(s);
@@ -160,5 +186,7 @@ void text_completed(struct server *s, struct slice tag)
 	notify_note_tag(s, tag);
 	settle_note_tag(s, tag);
 	if (is_schema_change(tag))
-		s->slot.pool->database_usage->schema_epoch++;
+		note_schema_change(s);
+	else if (s->has_new_schema && slice_is_text(tag, "COMMIT"))
+		note_committed(s);
 }

@@ -18,8 +18,8 @@ struct sql_text;
 /* Beside enum sql_hint: the text drops all prepared statements. */
 enum { TEXT_FORGETS = 1 << 30 };
 
-/* There is more of it than could be looked at before it went. */
-enum { TEXT_IS_CUT = 1 << 29 };
+/* Parsed at another time it means something else. Nobody shares it. */
+enum { TEXT_READS_CLOCK = 1 << 28 };
 
 enum text_verdict {
 	TEXT_GOES,

@@ -33,6 +33,7 @@ enum {
 	DROPS = SQL_DROPS,
 	RUNS_CODE = SQL_RUNS_CODE,
 	MANY = SQL_IS_MANY,
+	MAKES = SQL_MAKES,
 };
 
 /* Statements alone; their hints must be found in all circumstances, too. */
@@ -56,9 +57,9 @@ static const struct row single[] = {
     {"table t", 0},
     {"select set_config from t", 0},
     {"select temp from t", 0},
-    {"select a into t from b", 0},
-    {"select a into template from b", 0},
-    {"select temp.into from temp", 0},
+    {"select a into t from b", MAKES},
+    {"select a into template from b", MAKES},
+    {"select temp.into from temp", MAKES},
     /* parameters */
     {"set a = 1", SETS},
     {"set a to default", SETS},
@@ -82,7 +83,12 @@ static const struct row single[] = {
     {"set local time zone 'UTC'", SQL_READS},
     {"SET LOCAL \"DateStyle\" TO default", SQL_READS},
     {"set local names 'UTF8'", SQL_READS},
-    {"set local search_path to x", 0},
+    {"set local search_path to x", SQL_READS_AGAIN},
+    {"set local schema 'x'", SQL_READS_AGAIN},
+    {"set local role bob", SQL_READS_AGAIN},
+    {"set local session authorization bob", SQL_READS_AGAIN},
+    {"set local row_security = off", SQL_READS_AGAIN},
+    {"set local backslash_quote = on", SQL_READS_SILENTLY},
     {"set local array_nulls = off", SQL_READS_SILENTLY},
     {"set local xml option document", SQL_READS_SILENTLY},
     {"set local bytea_output = 'escape'", SQL_READS_SILENTLY},
@@ -111,14 +117,24 @@ static const struct row single[] = {
     {"select u&\"set\\005fconfig\"('a', 'b', false)", CONFIGURES},
     {"select u&\"\\+000073et_config\" ('a', 'b', false)", CONFIGURES},
     {"select u&\"set!005fconfig\" uescape '!' ('a', 'b', false)", CONFIGURES},
-    {"select set_config('a', 'b', true)", SQL_READS},
+    {"select set_config('a', 'b', true)", 0},
+    {"select set_config('TimeZone', 'b', true)", SQL_READS},
+    {"select set_config('ARRAY_NULLS', $1, 't')", SQL_READS_SILENTLY},
+    {"select set_config ( /* a */ 'search_path' , $1, 'true' )", SQL_READS_AGAIN},
+    {"select set_config('app.role', $1, true)", SQL_NAMES},
     {"select set_config('a', f(x, y), 'true'), set_config($1, $2, true)",
-     SQL_READS | SQL_NAMES_ARGUMENT},
-    {"select set_config('a.b', 'c', true)", SQL_READS | SQL_NAMES},
-    {"select set_config('a.' || $1, 'c', true)", SQL_READS | SQL_NAMES_ARGUMENT},
-    {"select set_config('a', set_config('b', 'c', false), true)", CONFIGURES | SQL_READS},
-    {"select set_config('a', 'b', true), set_config('c', 'd', false)",
-     CONFIGURES | SQL_READS},
+     SQL_READS_BY_ARGUMENT | SQL_NAMES_ARGUMENT},
+    {"select set_config($12, f(x, y), true)", SQL_READS_BY_ARGUMENT | SQL_NAMES_ARGUMENT},
+    {"select set_config($1 || 'x', 'y', true)", SQL_READS_ANYHOW | SQL_NAMES_ARGUMENT},
+    {"select set_config('a' || 'b', 'y', true)", SQL_READS_ANYHOW | SQL_NAMES_ARGUMENT},
+    {"select set_config('a'::text, 'y', true)", SQL_READS_ANYHOW | SQL_NAMES_ARGUMENT},
+    {"select set_config(e'\\x61', 'y', true)", SQL_READS_ANYHOW},
+    {"select set_config($$role$$, 'y', true)", SQL_READS_ANYHOW},
+    {"select set_config(name, 'y', true)", SQL_READS_ANYHOW | SQL_NAMES_ARGUMENT},
+    {"select set_config('a', set_config('b', 'c', false), true)", CONFIGURES},
+    {"select set_config('xmloption', 'b', true), set_config('c', 'd', false)",
+     CONFIGURES | SQL_READS_SILENTLY},
+    {"select set_config('a.b', 'c', true)", SQL_NAMES},
     {"select set_limit(0.5)", CONFIGURES},
     {"select \"SET_CONFIG\"('a', 'b', false)", 0},
     {"select my_set_config('a', 'b', false)", 0},
@@ -137,39 +153,39 @@ static const struct row single[] = {
     {"prepare transaction 'a'", 0},
     {"execute a", EXECUTES},
     {"execute a (1, 2)", EXECUTES},
-    {"create table a as execute b", EXECUTES},
-    {"create temp table a as execute b (1)", EXECUTES | TEMPS},
+    {"create table a as execute b", MAKES | EXECUTES},
+    {"create temp table a as execute b (1)", MAKES | EXECUTES | TEMPS},
     {"explain execute a", EXECUTES},
     {"explain analyze verbose execute a", EXECUTES},
     {"explain (analyze, format json) execute a", EXECUTES},
     {"explain (analyze) select 1", 0},
     {"explain analyze (select set_config('a', 'b', false))", CONFIGURES},
     {"explain analyze insert into t values (1)", STEPS},
-    {"create trigger a after delete on b execute function c()", 0},
+    {"create trigger a after delete on b execute function c()", MAKES},
     /* temporary things */
-    {"create temp table a ()", TEMPS},
-    {"create temporary table a ()", TEMPS},
-    {"create local temp table a ()", TEMPS},
-    {"create global temporary sequence a", TEMPS},
-    {"create or replace temp view a as select 1", TEMPS},
-    {"create table pg_temp.a ()", TEMPS},
-    {"create table \"pg_temp\".a ()", TEMPS},
-    {"create table pg_temp_3.a ()", TEMPS},
-    {"create function pg_temp.f() returns int language sql return 1", TEMPS},
-    {"create table u&\"pg\\005ftemp\".a ()", TEMPS},
-    {"create table a (temp int)", 0},
-    {"create table temp ()", 0},
-    {"create table pg_temperature.a ()", 0},
-    {"create table a (b text default 'pg_temp.c')", 0},
-    {"create view a as select temp from b", 0},
-    {"select a into temp b from c", TEMPS},
-    {"select a into temporary table b from c", TEMPS},
-    {"select a into local temp b from c", TEMPS},
-    {"select a into pg_temp.b from c", TEMPS},
-    {"select a into \"pg_temp\".b from c", TEMPS},
-    {"select a into u&\"pg_tem\\0070\".b from c", TEMPS},
-    {"with a as (select 1) select * into temp b from a", TEMPS},
-    {"(select 1 into temp b)", TEMPS},
+    {"create temp table a ()", MAKES | TEMPS},
+    {"create temporary table a ()", MAKES | TEMPS},
+    {"create local temp table a ()", MAKES | TEMPS},
+    {"create global temporary sequence a", MAKES | TEMPS},
+    {"create or replace temp view a as select 1", MAKES | TEMPS},
+    {"create table pg_temp.a ()", MAKES | TEMPS},
+    {"create table \"pg_temp\".a ()", MAKES | TEMPS},
+    {"create table pg_temp_3.a ()", MAKES | TEMPS},
+    {"create function pg_temp.f() returns int language sql return 1", MAKES | TEMPS},
+    {"create table u&\"pg\\005ftemp\".a ()", MAKES | TEMPS},
+    {"create table a (temp int)", MAKES},
+    {"create table temp ()", MAKES},
+    {"create table pg_temperature.a ()", MAKES},
+    {"create table a (b text default 'pg_temp.c')", MAKES},
+    {"create view a as select temp from b", MAKES},
+    {"select a into temp b from c", MAKES | TEMPS},
+    {"select a into temporary table b from c", MAKES | TEMPS},
+    {"select a into local temp b from c", MAKES | TEMPS},
+    {"select a into pg_temp.b from c", MAKES | TEMPS},
+    {"select a into \"pg_temp\".b from c", MAKES | TEMPS},
+    {"select a into u&\"pg_tem\\0070\".b from c", MAKES | TEMPS},
+    {"with a as (select 1) select * into temp b from a", MAKES | TEMPS},
+    {"(select 1 into temp b)", MAKES | TEMPS},
     {"select 'into temp a'", 0},
     {"with a as (select 1) select * from a", 0},
     {"with a as (insert into b values (1) returning c) select * from a", STEPS},
@@ -216,9 +232,9 @@ static const struct row single[] = {
     {"call a(1)", RUNS_CODE},
     {"create function a() returns int language sql begin atomic select 1; select 2; "
      "select case when true then 1 else 2 end; end",
-     0},
-    {"create procedure a() begin atomic insert into t values (1); end", STEPS},
-    {"create rule a as on delete to b do (select 1; select 2)", 0},
+     MAKES},
+    {"create procedure a() begin atomic insert into t values (1); end", MAKES | STEPS},
+    {"create rule a as on delete to b do (select 1; select 2)", MAKES},
 };
 
 /* The hints of a copy of exactly this length, which is then of no use to anyone. */
@@ -415,11 +431,11 @@ static void hints_are_found_at_every_place(void **state)
 {
 	static const struct row pieces[] = {
 	    {" pg_advisory_lock(1) ", LOCKS},
-	    {" into Temp t ", TEMPS},
+	    {" into Temp t ", MAKES | TEMPS},
 	    {" nextval/**/('a') ", STEPS},
 	    {" currval -- x\n\n ('a') ", CURRENTS},
 	    {" set_config\n('a', 'b') ", CONFIGURES},
-	    {" into temporal ", 0},
+	    {" into temporal ", MAKES},
 	    {" lastval ", 0},
 	};
 	char text[512];
@@ -503,7 +519,7 @@ static void statements_come_one_by_one_with_their_names(void **state)
 	     {{LISTENS, "\"Ch\""}, {UNLISTENS, "*"}, {UNLISTENS, "ch"}, {LISTENS, ""}},
 	     4},
 	    {"create table a as execute p; explain analyze execute \"q\"",
-	     {{EXECUTES, "p"}, {EXECUTES, "\"q\""}},
+	     {{MAKES | EXECUTES, "p"}, {EXECUTES, "\"q\""}},
 	     2},
 	    {"listen u&\"a!0062\" uescape '!'; select 1",
 	     {{LISTENS, "u&\"a!0062\" uescape '!'"}, {0, ""}},
@@ -537,6 +553,32 @@ static void statements_come_one_by_one_with_their_names(void **state)
 
 #define TEN "0123456789"
 #define SIXTY TEN TEN TEN TEN TEN TEN
+
+static void texts_that_read_the_clock_are_found(void **state)
+{
+	static const struct {
+		const char *text;
+		bool reads;
+	} rows[] = {
+	    {"select 'now'::timestamptz", true},
+	    {"select timestamptz '  Now '", true},
+	    {"select $$now$$::timestamptz", true},
+	    {"select date 'TODAY', 1", true},
+	    {"select 'tomorrow 12:00'::timestamp", true},
+	    {"select 'yesterday'", true},
+	    {"select '12:00'::timetz", true},
+	    {"select now()", false},
+	    {"select now ()", true}, /* rather too often */
+	    {"select pg_catalog.now() - $1::interval, knows from things", false},
+	    {"select automobile, time from t where a = 'known'", false},
+	    {"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(sqlscan_reads_clock(slice_of_text(rows[i].text)),
+				 rows[i].reads);
+}
 
 static void identifiers_are_those_of_postgresql(void **state)
 {
@@ -656,6 +698,7 @@ int main(void)
 	    cmocka_unit_test(nothing_at_all_has_no_hints),
 	    cmocka_unit_test(every_cut_is_read_within_its_end),
 	    cmocka_unit_test(statements_come_one_by_one_with_their_names),
+	    cmocka_unit_test(texts_that_read_the_clock_are_found),
 	    cmocka_unit_test(identifiers_are_those_of_postgresql),
 	    cmocka_unit_test(keywords_are_told_from_names),
 	    cmocka_unit_test(parameters_have_their_names),
