@@ -11,6 +11,7 @@ TESTER = pathlib.Path(__file__).resolve().parent.parent / "differential"
 FOUND = sorted((TESTER / "found").glob("*.json"))
 sys.path.insert(0, str(TESTER))
 
+from differ import meanings  # noqa: E402
 from differ.hunt import hunt  # noqa: E402
 from differ.place import Place  # noqa: E402
 from differ.trial import Trial  # noqa: E402
@@ -21,8 +22,8 @@ def make_place(binary, cluster, tmp_path_factory, workdir):
     """A factory: make_place("transaction", setting=value)."""
     made = []
 
-    def make(mode, **settings):
-        made.append(Place(binary, mode, settings, cluster, workdir))
+    def make(mode, more="", **settings):
+        made.append(Place(binary, mode, settings, cluster, workdir, more))
         return made[-1]
 
     yield make
@@ -46,6 +47,13 @@ def test_made_up_sequences_give_the_same_answers_as_postgresql(make_place, mode)
     assert trial.tally.answers > 500
     if mode == "transaction":
         assert trial.tally.other_pid > 0, "nobody ever found himself on another server"
+
+
+def test_texts_mean_to_each_session_what_its_parameters_say(make_place):
+    trial = Trial(make_place("transaction", meanings.FRESH, default_pool_size=meanings.SESSIONS,
+                             max_pinned=meanings.SESSIONS), author=meanings.Author)
+    try_seeds(trial, range(1, 61))
+    assert trial.tally.answers > 1000
 
 
 def test_what_once_differed_is_the_same_now(make_place):

@@ -57,14 +57,16 @@ where relpersistence = 't' and relkind in ('r', 'v', 'S')
 class Target:
     """One way to PostgreSQL: where clients connect to, and the database they come to."""
 
-    def __init__(self, cluster, database, address, is_pooled):
+    def __init__(self, cluster, database, address, is_pooled, more=""):
+        """more: SQL for tables besides those that all sequences know."""
         self.cluster, self.database, self.address = cluster, database, address
+        self.fresh = FRESH + more
         self.is_pooled = is_pooled
         self.admin = psycopg.connect(cluster.conninfo(database, "postgres"), autocommit=True)
 
     def refresh(self):
         """The same tables as ever, whatever was done to them."""
-        self.admin.execute(FRESH, prepare=False)
+        self.admin.execute(self.fresh, prepare=False)
 
     def lock_count(self):
         return self.admin.execute(LOCKS, (self.database,)).fetchone()[0]
@@ -98,7 +100,8 @@ class Target:
 class Place:
     """Owns all of it. mode "none" plays both sides straight: what differs then is noise."""
 
-    def __init__(self, binary, mode="transaction", settings=None, cluster=None, directory=None):
+    def __init__(self, binary, mode="transaction", settings=None, cluster=None, directory=None,
+                 more=""):
         self.mode, self.settings = mode, settings or {}
         self._stack = contextlib.ExitStack()
         self.directory = directory or self._make_directory()
@@ -111,9 +114,9 @@ class Place:
                 self.cluster.sql("grant bob to alice")
         self.pooler = None
         address = ("127.0.0.1", self.cluster.port)
-        self.straight = Target(self.cluster, STRAIGHT, address, False)
+        self.straight = Target(self.cluster, STRAIGHT, address, False, more)
         self._stack.callback(self.straight.close)
-        self.pooled = Target(self.cluster, POOLED, address, mode != "none")
+        self.pooled = Target(self.cluster, POOLED, address, mode != "none", more)
         self._stack.callback(self.pooled.close)
 
     def _make_directory(self):

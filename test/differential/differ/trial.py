@@ -60,15 +60,16 @@ class Tally:
 
 
 class Trial:
-    def __init__(self, place, bound_s=20.0, is_loose=False, **choices):
+    def __init__(self, place, bound_s=20.0, is_loose=False, author=Author, **choices):
         """choices: those of the author, besides the seed."""
+        self.author = author
         self.place, self.bound_s, self.choices = place, bound_s, choices
         self.is_loose = is_loose  # texts of errors do not count
         self.tally = Tally()
         self._until_fresh = 0
 
     def write(self, seed):
-        return Author(seed, **self.choices).write()
+        return self.author(seed, **self.choices).write()
 
     def try_seed(self, seed):
         """A Failure, or None."""

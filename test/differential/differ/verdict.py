@@ -52,6 +52,29 @@ class Sequences:
             self.has_asked = True
 
 
+class Doubts:
+    """Where the values of rows are not compared: a step may say so ("loose"), and names of
+    statements count for nothing after a step that failed and would have changed them."""
+
+    def __init__(self, steps):
+        self.steps = steps
+        self.names = set()
+
+    def note(self, entry):
+        """Whether they are compared in this answer."""
+        step = self.steps[entry.at] if entry.at >= 0 else {}
+        said = step.get("say", ())
+        is_doubtful = step.get("loose", False) or any(self._uses(m) for m in said)
+        made = {m[1] for m in said if m[0] == "P"} | {
+            m[2] for m in said if m[0] == "C" and m[1] == "S"}
+        self.names = self.names | made if entry.errors() else self.names - made
+        return not is_doubtful
+
+    def _uses(self, message):
+        return message[0] in "BD" and message[2] in self.names or \
+            message[0] == "Q" and any(f'"{name}"' in message[1] for name in self.names)
+
+
 def is_allowed(straight, pooled, sequences):
     """The name of the reason for which these answers may differ, or None."""
     if any(text == STALE_PLAN for _, _, text in straight.errors()):
@@ -129,20 +152,24 @@ def compare_entry(who, straight, pooled, is_loose):
 
 def compare_session(verdict, steps, straight, pooled, is_loose):
     """All differences, since only the earliest of all sessions counts."""
-    sequences = Sequences(steps)
+    sequences, doubts = Sequences(steps), Doubts(steps)
     for a, b in zip(straight.entries, pooled.entries):
         sequences.note(a)
+        is_certain = doubts.note(a)
         difference = compare_entry(straight.who, a, b, is_loose)
         verdict.compared += 1
         if b.is_late:
             verdict.allow("a parameter was told behind the answer")
         if difference is None:
             continue
-        reason = is_allowed(a, b, sequences)
+        reason = is_allowed(a, b, sequences) if is_certain else \
+            "what was prepared under other parameters"
         if reason is None:
             return difference
         verdict.allow(reason)
-        if {a.status, b.status} not in ({"I"}, {"E"}):
+        if {a.status, b.status} not in ({"I"}, {"E"}) and (
+                is_certain or a.status != b.status) or not is_certain and (
+                    a.errors() or b.errors()):
             verdict.cut_at = min(a.at, a.at if verdict.cut_at is None else verdict.cut_at)
             return None
     return None
