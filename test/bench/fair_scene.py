@@ -5,6 +5,9 @@ import dataclasses
 from stage import Trouble
 from surging import LIMIT_MS, QUERY, SERVERS, Goal, Surge, bounds_of, capacity_of, starved
 
+# Queries that all take the same keep servers in step, and whoever comes waits for a step.
+VARYING = f"{QUERY} spread=50"
+
 SMALL, TIMES = 0.1, 20  # of the capacity; and how much more the big one asks
 EACH, WEIGHT = 2, 3  # times the capacity; of the heavier one
 CRITICAL, LOW = 0.2, 5
@@ -83,7 +86,7 @@ class FairScene:
         process = stage.start(middle, SERVERS, case.settings(stage, middle), "trust", case.databases)
         args = []
         for name in case.rates:
-            args += ["--crowd", name, "--user", name, "--clients", CLIENTS, "--query", QUERY]
+            args += ["--crowd", name, "--user", name, "--clients", CLIENTS, "--query", VARYING]
         surge = Surge(stage, process.port, args)
         first, second = (rate * self.capacity for rate in case.rates.values())
         alone = surge.go(stage.options.seconds / 2, min(first, 0.8 * self.capacity), 0)

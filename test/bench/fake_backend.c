@@ -5,6 +5,7 @@
  *     rows=N bytes=M     N rows of M bytes (default one row of one byte)
  *     times=R            all of these rows R times
  *     sleep_ms=T         the answer comes T ms later
+ *     spread=P           up to P percent sooner or later than that
  *     FAIL               an error
  *
  * BEGIN, COMMIT, ROLLBACK, SET and DISCARD do what a pooler needs. SIGUSR1 prints a line
@@ -47,6 +48,7 @@ struct backend {
 	struct session_world world;
 	struct conns all;
 	struct conns sleepers; /* the first to wake first */
+	uint64_t dice;
 	struct conns dead; /* freed at the end of a turn: events may still name them */
 	uint64_t seen;
 	size_t open, open_max;
@@ -115,9 +117,19 @@ static void accept_all(struct backend *b)
 	}
 }
 
+/* From 0 to 2 * most. */
+static uint64_t roll(struct backend *b, uint64_t most)
+{
+	b->dice = b->dice * 6364136223846793005u + 1442695040888963407u;
+	return (uint64_t)((double)(b->dice >> 32) / 4294967296.0 * 2.0 * (double)most);
+}
+
 static void fall_asleep(struct backend *b, struct conn *c)
 {
-	c->wake_ns = now_ns() + (uint64_t)c->session.sleep_ms * 1000000u;
+	uint64_t sleep_ns = (uint64_t)c->session.sleep_ms * 1000000u;
+	uint64_t spread_ns = sleep_ns / 100 * c->session.spread;
+
+	c->wake_ns = now_ns() + sleep_ns - spread_ns + roll(b, spread_ns);
 	c->session.sleep_ms = 0;
 	watch(b, c, 0);
 	/* Sleeps are mostly of one length, so this looks at the last one only. */

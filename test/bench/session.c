@@ -195,8 +195,10 @@ static void set_param(struct session *s, const struct statement *st)
 static bool execute(struct session *s, const struct statement *st, bool described)
 {
 	s->world->queries++;
-	if (st->sleep_ms > s->sleep_ms)
+	if (st->sleep_ms > s->sleep_ms) {
 		s->sleep_ms = st->sleep_ms;
+		s->spread = st->spread;
+	}
 	bool ends = st->verb == VERB_COMMIT || st->verb == VERB_ROLLBACK;
 	if (s->status == 'E' && !ends) {
 		put_error(s, "ERROR", "25P02", "current transaction is aborted");

@@ -46,6 +46,7 @@ struct session {
 	struct session_statement statements[SESSION_STATEMENTS];
 	const struct statement *bound; /* to the portal; NULL: none */
 	unsigned sleep_ms; /* before the answer goes out; the driver clears it */
+	unsigned spread;   /* of that, in percent */
 	struct session_params login, now;
 	/* The answer: head, then from big_sent on the rows of big, then tail. */
 	struct bytes head, tail;

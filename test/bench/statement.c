@@ -112,6 +112,7 @@ static void parse(const char *text, size_t len, struct statement *out)
 	out->rows = number_of(text, len, "rows=", 1, most < ROWS_MAX ? most : ROWS_MAX);
 	out->times = number_of(text, len, "times=", 1, TIMES_MAX);
 	out->sleep_ms = (unsigned)number_of(text, len, "sleep_ms=", 0, 60000);
+	out->spread = (unsigned)number_of(text, len, "spread=", 0, 100);
 }
 
 bool statement_next(const char **text, bool first, struct statement *out)

@@ -23,9 +23,9 @@ struct statement {
 	enum verb verb;
 	const char *tag; /* of CommandComplete; rows make their own */
 	size_t rows, row_bytes;
-	size_t times; /* that the rows are sent; 1: once */
-	unsigned sleep_ms;
-	char name[64], value[64]; /* of SET */
+	size_t times;              /* that the rows are sent; 1: once */
+	unsigned sleep_ms, spread; /* percent by which that may be less or more */
+	char name[64], value[64];  /* of SET */
 };
 
 /* Cuts the next statement off `*text`. A text without any gives one VERB_EMPTY if
