@@ -16,7 +16,7 @@ enum { LEAST_OPENINGS = 10, MOST_OPENINGS = 25 };
 #define MOST_AT_MOST_US (5 * USEC_PER_SEC)
 
 /* Mean deviations of the time held. */
-enum { PATIENT_SPREADS = 4 };
+enum { PATIENT_SPREADS = 3 };
 
 /* Of both times. */
 static uint64_t most(const struct pool *p)

@@ -241,7 +241,7 @@ static bool is_impatient(const struct model *m, int pool, uint64_t now_us)
 	uint64_t waited_us = first < 0 ? 0 : now_us - m->people[first].since_us;
 
 	return model_total(m, pool) == 0 ||
-	       waited_us >= clock_earlier(p->spread_us * 4, longest_warm(p));
+	       waited_us >= clock_earlier(p->spread_us * 3, longest_warm(p));
 }
 
 static uint64_t lending_due(const struct model *m, int slot, uint64_t idle_us, int to)
