@@ -5,6 +5,7 @@
 #define POOLER_PROTO_SQLFUNCTION_H
 
 #include "base/slice.h"
+#include "proto/sqllex.h"
 
 /* Lengths of their names. */
 enum { SQLFUNCTION_MIN = 6, SQLFUNCTION_MAX = 27 };
@@ -15,5 +16,8 @@ bool sqlfunction_may_end(uint8_t last_but_one, uint8_t last);
 /* The hints (enum sql_hint) of the function, whose name may be written in any case; 0 if
  * it has none. */
 uint32_t sqlfunction_hints(struct slice name);
+
+/* Those of a set_config() by its arguments, which `behind` stands in front of. */
+uint32_t sqlfunction_configures(struct sqllex behind);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "relay/altered.h"
 
-#include "base/reader.h"
 #include "proto/meaning.h"
 #include "proto/sqlscan.h"
 
@@ -16,8 +15,6 @@ enum {
 	/* Of texts that only say so much, nothing is left behind but names. */
 	SQL_PASSES = SQL_NAMES | SQL_NAMES_ARGUMENT | SQL_READS_ANYHOW |
 		     SQL_READS_BY_ARGUMENT | SQL_MAKES | SQL_COMMON | SQL_IS_MANY,
-	/* set_config() has three; the text may have others in front. */
-	ARGUMENTS_MAX = 32,
 };
 
 static bool is_ascii(struct slice name)
@@ -369,72 +366,8 @@ void altered_note(struct altered *a, const struct sql_text *t)
 		note_statements(a, t);
 	if (t->hints & (SQL_CONFIGURES | SQL_RUNS_CODE | SQL_NAMES))
 		note_calls(a, t);
-}
-
-/* Words with dots between. */
-static bool is_own_name(struct slice name)
-{
-	size_t word_len = 0, dots = 0;
-
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.data[i];
-		bool is_dot = c == '.';
-
-		if (is_dot ? word_len == 0 : !is_word(c))
-			return false;
-		if (word_len == 0 && ((c >= '0' && c <= '9') || c == '$'))
-			return false;
-		word_len = is_dot ? 0 : word_len + 1;
-		dots += is_dot;
-	}
-	return word_len > 0 && dots > 0;
-}
-
-/* The arguments of a Bind, one after the other. */
-struct arguments {
-	struct reader r;
-	unsigned count; /* still to come */
-};
-
-static struct arguments arguments_of(struct slice rest)
-{
-	struct arguments args = {.r = reader_of(rest)};
-	uint32_t formats = reader_u16(&args.r);
-
-	reader_bytes(&args.r, formats * sizeof(uint16_t));
-	args.count = reader_u16(&args.r);
-	return args;
-}
-
-static bool next_argument(struct arguments *args, struct slice *out)
-{
-	if (args->count == 0 || !reader_ok(&args->r))
-		return false;
-	args->count--;
-	uint32_t len = reader_u32(&args->r);
-	*out = len == UINT32_MAX ? slice_of(NULL, 0) : reader_bytes(&args->r, len);
-	return reader_ok(&args->r);
-}
-
-void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how)
-{
-	struct arguments args = arguments_of(rest);
-	struct slice value;
-
-	for (unsigned i = 0; i < ARGUMENTS_MAX && next_argument(&args, &value); i++)
-		if (is_own_name(value))
-			altered_add(a, value, how);
-}
-
-uint32_t altered_hints_of_arguments(struct slice rest)
-{
-	struct arguments args = arguments_of(rest);
-	struct slice value;
-	uint32_t hints = 0;
-
-	for (unsigned i = 0; i < ARGUMENTS_MAX && next_argument(&args, &value); i++)
-		hints |= meaning_hint(value);
-	return args.count == 0 && reader_ok(&args.r) ? hints : SQL_READS_ANYHOW;
+	if (t->hints & SQL_RUNS_CODE)
+		altered_note_code(a, t->text);
 }
 
 bool altered_reads(const struct altered *a)

@@ -42,6 +42,9 @@ void altered_note(struct altered *a, const struct sql_text *t);
  */
 void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how);
 
+/* Adds the same of what stands behind SET in code, as in DO. */
+void altered_note_code(struct altered *a, struct slice text);
+
 /* What a Bind may say by its arguments, of a text that has SQL_READS_BY_ARGUMENT: of
  * enum sql_hint, what the names among them do. */
 uint32_t altered_hints_of_arguments(struct slice rest);

@@ -206,3 +206,16 @@ def test_what_is_looked_at_behind_an_error_holds_nothing_up(failing, single):
     other.ask("create table if not exists looked_at(a int)")
     assert wire.ask(parse(failing) + run("s", "1") + sync()).types == "EZ"
     assert wire.ask(run("s", "1") + sync()).rows == [("x", "1")]
+
+
+@pytest.mark.parametrize("code", ["do $$ begin set app.own = 'mine'; end $$",
+                                  "do $$ begin Set Session app . own = 'x'; end $$"
+                                  ";do $$ begin set /**/ app.own to 'mine'; end $$"])
+def test_what_code_sets_by_name_is_carried_along(code, make_pooler):
+    pooler = make_pooler(default_pool_size=2)
+    wire, stranger = pooler.login(), pooler.login()
+    wire.ask(code)
+    for sql in ("begin", "select 1"):
+        assert (stranger.ask(sql)).tags
+        assert wire.value("select current_setting('app.own')") == "mine"
+    assert (stranger.value("select current_setting('app.own', true)") or "") == ""

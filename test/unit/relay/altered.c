@@ -67,6 +67,10 @@ static void texts_name_what_they_alter(void **state)
 	    {"select set_config('a''b', 'c', false)", "*?"},
 	    {"select set_config('a", "*?"},
 	    {"do $$begin perform set_config('a.b', 'c', false); end$$", "a.b *?"},
+	    {"do $$begin set a.b = 1; SET\n local c.d.e to 2; set session f.g=1; reset "
+	     "x.y;"
+	     " update t set u = 1, offset v.w; set z = 2; end$$",
+	     "a.b c.d.e f.g *?"},
 	    {"call f()", "*?"},
 	    {"set h\xc3\xa4.x = 1", "*?"},
 	    {"set a.b = 'c\\'", "a.b *?"},
