@@ -7,11 +7,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* So long without any answer, nothing is known. */
+/* So long without any answer, nothing is known; and what was measured before and after
+ * does not belong together. One time for both: answers that come too seldom for the one
+ * are otherwise too many for the other. */
 #define SILENCE_US (2 * USEC_PER_SEC)
-
-/* What was measured before and after a pause does not belong together. */
-#define PAUSE_US USEC_PER_SEC
 
 /* A trial, and what it is compared with, wait for so many samples within these times. */
 #define TRIAL_LEAST_US (2 * USEC_PER_SEC)
@@ -330,13 +329,36 @@ static void arrive(struct gradient *g, unsigned in_flight, uint64_t now_us)
 	begin_window(g, now_us);
 }
 
+static bool is_trial(const struct gradient *g)
+{
+	return g->phase == GRADIENT_LEAVING || g->phase == GRADIENT_TRYING;
+}
+
+static bool is_silent(const struct gradient *g, uint64_t now_us)
+{
+	return clock_since(now_us, g->window.last_us) >= SILENCE_US;
+}
+
+/* A trial is not gone on with: what it is compared with is of another time. It has shown
+ * nothing, but if its few servers are why so little is heard, more are better next. */
+static void break_off(struct gradient *g, uint64_t now_us)
+{
+	if (is_trial(g)) {
+		g->phase = GRADIENT_RETURNING;
+		g->tries_more = !g->tries_more;
+	}
+	begin_window(g, now_us);
+}
+
 bool gradient_sample(struct gradient *g, uint64_t first_byte_us, unsigned in_flight,
 		     uint64_t now_us)
 {
 	bool is_due;
 
-	if (g->window.begin_us == 0 || clock_since(now_us, g->window.last_us) > PAUSE_US)
+	if (g->window.begin_us == 0)
 		begin_window(g, now_us);
+	if (is_silent(g, now_us))
+		break_off(g, now_us);
 	is_due = is_over(g, now_us);
 	if (is_due)
 		end_window(g, now_us);
@@ -349,14 +371,16 @@ void gradient_press(struct gradient *g, uint64_t now_us)
 {
 	if (g->window.begin_us == 0)
 		begin_window(g, now_us);
-	if (clock_since(now_us, g->window.last_us) < SILENCE_US ||
-	    g->phase > GRADIENT_RETURNING)
+	if (!is_silent(g, now_us))
 		return;
+	/* Not fewer than a trial of more lets work. */
+	if (is_trial(g) && g->trial > g->limit)
+		g->limit = g->trial;
 	g->limit = within(g->limit + 1 + g->limit / 16, g->min, g->max);
-	begin_window(g, now_us);
+	break_off(g, now_us);
 }
 
 unsigned gradient_limit(const struct gradient *g)
 {
-	return g->phase <= GRADIENT_RETURNING ? g->limit : g->trial;
+	return is_trial(g) ? g->trial : g->limit;
 }

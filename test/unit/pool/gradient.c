@@ -284,6 +284,67 @@ static void silence_under_pressure_lets_some_more(void **state)
 	assert_int_equal(gradient_limit(&g), before);
 }
 
+/* Half as many as before are let work, and more wait. */
+static struct machine in_a_trial(void)
+{
+	struct machine m = machine_of(64, 200);
+
+	while (m.g.phase != GRADIENT_TRYING)
+		step(&m);
+	assert_int_equal(gradient_limit(&m.g), 10);
+	return m;
+}
+
+/* Reports come after short queries: each trial hears too little to be judged by. */
+static void a_trial_that_hears_hardly_anything_is_given_up(void **state)
+{
+	static const unsigned apart_ms[] = {900, 1100, 1500, 1900, 2100, 5000, 60000};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(apart_ms); i++) {
+		struct machine m = in_a_trial();
+
+		for (unsigned k = 0; k < 40 && gradient_limit(&m.g) < 20; k++) {
+			m.now_us += apart_ms[i] * USEC_PER_MSEC;
+			gradient_sample(&m.g, 10 * USEC_PER_SEC, gradient_limit(&m.g),
+					m.now_us);
+		}
+		assert_in_range(gradient_limit(&m.g), 20, 40);
+	}
+}
+
+static void silence_in_a_trial_ends_it(void **state)
+{
+	struct machine m = in_a_trial();
+
+	(void)state;
+	gradient_press(&m.g, m.now_us + 2 * USEC_PER_SEC - 1);
+	assert_int_equal(gradient_limit(&m.g), 10);
+	gradient_press(&m.g, m.now_us + 2 * USEC_PER_SEC);
+	assert_in_range(gradient_limit(&m.g), 20, 23);
+}
+
+/* Long ones only: no second passes with more than one answer, or hardly. */
+static void seldom_answers_are_evidence_too(void **state)
+{
+	static const unsigned work_ms[] = {10000, 25000, 30000, 38000, 50000, 200000};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(work_ms); i++) {
+		struct machine m = machine_of(1000, 200);
+
+		m.work_us = work_ms[i] * 1000;
+		while (gradient_limit(&m.g) < 80 && m.now_us < 4000 * USEC_PER_SEC) {
+			uint64_t next_us = m.now_us + m.work_us / at_work(&m);
+
+			for (uint64_t us = m.now_us; us < next_us; us += USEC_PER_SEC)
+				gradient_press(&m.g, us);
+			step(&m);
+		}
+		assert_in_range(gradient_limit(&m.g), 80, 100);
+	}
+}
+
 /* Answers of which so many in a hundred take ten thousand times as long. */
 static unsigned looks_with_long_ones(unsigned percent, unsigned *out_limit)
 {
@@ -370,6 +431,9 @@ int main(void)
 	    cmocka_unit_test(servers_are_held_for_more_than_the_answer),
 	    cmocka_unit_test(those_of_a_trial_are_gone_before_its_end_is_measured),
 	    cmocka_unit_test(silence_under_pressure_lets_some_more),
+	    cmocka_unit_test(a_trial_that_hears_hardly_anything_is_given_up),
+	    cmocka_unit_test(silence_in_a_trial_ends_it),
+	    cmocka_unit_test(seldom_answers_are_evidence_too),
 	    cmocka_unit_test(many_that_take_far_longer_freeze_the_window),
 	    cmocka_unit_test(a_few_long_queries_are_no_load),
 	    cmocka_unit_test(times_of_nothing_and_of_ages_are_times),
