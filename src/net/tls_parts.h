@@ -173,7 +173,8 @@ void tls_lasting_alert(struct tls *t, uint8_t alert);
 /* NULL when memory is short. */
 OSSL_PROVIDER *tls_kdf_load(void);
 void tls_kdf_unload(OSSL_PROVIDER *provider); /* NULL is fine */
-/* A property query: ours where it is allowed (FIPS allows OpenSSL's only). */
+/* A property query: ours where OpenSSL's configuration allows it (FIPS, or a provider
+ * that it demands, do not). */
 const char *tls_kdf_preference(void);
 /* The secrets of the data that are made from here on are start's; NULL: nobody's. */
 void tls_kdf_note(OSSL_PROVIDER *provider, struct tls_start *start);

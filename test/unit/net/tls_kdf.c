@@ -228,6 +228,22 @@ static void contexts_prefer_ours(void **state)
 	EVP_KDF_free(kdf);
 }
 
+/* As in OPENSSL_CONF: "default_properties = provider=fips", or "fips=yes". */
+static void a_provider_that_is_demanded_is_not_passed_over(void **state)
+{
+	(void)state;
+	assert_int_equal(EVP_set_default_properties(NULL, "provider=default"), 1);
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", tls_kdf_preference());
+	EVP_set_default_properties(NULL, "");
+	assert_non_null(kdf);
+	assert_ptr_not_equal(EVP_KDF_get0_provider(kdf), ours);
+	EVP_KDF_free(kdf);
+	assert_int_equal(EVP_set_default_properties(NULL, "fips=yes"), 1);
+	kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", tls_kdf_preference());
+	EVP_set_default_properties(NULL, "");
+	assert_null(kdf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(what_no_handshake_asks_for_is_refused),
 	    cmocka_unit_test(secrets_of_the_data_are_noted_for_who_asks),
 	    cmocka_unit_test(contexts_prefer_ours),
+	    cmocka_unit_test(a_provider_that_is_demanded_is_not_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, open_ours, close_ours);
