@@ -36,6 +36,7 @@ static ssize_t read_handshake(struct tls *t, uint8_t *into, size_t len)
 	if (got == 0)
 		t->saw_eof = true;
 	if (got <= 0) {
+		ERR_clear_error(); /* of others: there may be no SSL yet */
 		tls_fail(t, NULL);
 		return got < 0 ? got : -EPROTO;
 	}

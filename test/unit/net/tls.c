@@ -2,6 +2,7 @@
 #include "net/tls.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -380,6 +381,20 @@ static void the_end_may_come_at_any_byte_of_the_handshake(void **state)
 		s->pair = (struct tls_pair){0};
 		close_one(state);
 	}
+}
+
+/* Left behind by somebody else in this process, such as libpq. */
+static void what_failed_elsewhere_is_not_the_reason(void **state)
+{
+	struct stage *s = *state;
+
+	set_usual_contexts(s, NULL);
+	tls_pair_open(&s->pair, false);
+	tls_accept(&s->pair.server.stream, s->accept, false, slice_of(NULL, 0), NULL);
+	ERR_raise(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
+	shutdown(loop_io_fd(&s->pair.client.stream.io), SHUT_WR);
+	tls_pair_settle(&s->pair);
+	assert_failed(&s->pair.server, "closed the connection");
 }
 
 /* ---- peers that will not do ---- */
@@ -1239,6 +1254,7 @@ int main(void)
 	    T(handshakes_come_in_pieces_of_any_size),
 	    T(handshakes_are_cut_at_every_byte),
 	    T(the_end_may_come_at_any_byte_of_the_handshake),
+	    T(what_failed_elsewhere_is_not_the_reason),
 	    T(a_server_must_be_made_out_to_the_host),
 	    T(verify_ca_does_not_look_at_the_name),
 	    T(wildcards_stand_for_one_whole_label),
