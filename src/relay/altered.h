@@ -42,7 +42,7 @@ void altered_note(struct altered *a, const struct sql_text *t);
  */
 void altered_note_arguments(struct altered *a, struct slice rest, enum altered_how how);
 
-/* Adds the same of what stands behind SET in code, as in DO. */
+/* Adds the same of what stands behind SET in code, as in DO, and of literals in it. */
 void altered_note_code(struct altered *a, struct slice text);
 
 /* What a Bind may say by its arguments, of a text that has SQL_READS_BY_ARGUMENT: of

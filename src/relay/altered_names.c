@@ -106,14 +106,31 @@ static struct slice name_behind(struct slice text)
 	return word;
 }
 
+/* A literal that is nothing but such a name: what is called may set it. */
+static struct slice name_quoted(struct slice text)
+{
+	struct slice name = dotted_in(text);
+	bool is_all = name.len < text.len && text.data[name.len] == '\'';
+
+	return is_all ? name : slice_first(name, 0);
+}
+
+static bool is_set(struct slice text, size_t i)
+{
+	return i + 3 < text.len && sqllex_is_folded(slice_of(text.data + i, 3), "set") &&
+	       !sqllex_is_word(text.data[i + 3]) &&
+	       !(i > 0 && sqllex_is_word(text.data[i - 1]));
+}
+
 void altered_note_code(struct altered *a, struct slice text)
 {
-	for (size_t i = 0; i + 3 < text.len; i++) {
-		if (!sqllex_is_folded(slice_of(text.data + i, 3), "set") ||
-		    sqllex_is_word(text.data[i + 3]) ||
-		    (i > 0 && sqllex_is_word(text.data[i - 1])))
-			continue;
-		struct slice name = name_behind(slice_after(text, i + 3));
+	for (size_t i = 0; i < text.len; i++) {
+		struct slice name = {0};
+
+		if (text.data[i] == '\'')
+			name = name_quoted(slice_after(text, i + 1));
+		else if (is_set(text, i))
+			name = name_behind(slice_after(text, i + 3));
 		if (is_own_name(name))
 			altered_add(a, name, ALTERED_SET);
 	}

@@ -337,7 +337,7 @@ static void note_arguments(const struct message *m, uint32_t hints)
 
 	if (m->frame->letter != 'B' || !session)
 		return;
-	if (hints & SQL_CONFIGURES)
+	if (hints & (SQL_CONFIGURES | SQL_RUNS_CODE))
 		altered_note_arguments(&session->altered, m->names.rest, ALTERED_SET);
 	else if (hints & SQL_NAMES_ARGUMENT)
 		own_names_note_arguments(m->client, m->names.rest);

@@ -208,14 +208,21 @@ def test_what_is_looked_at_behind_an_error_holds_nothing_up(failing, single):
     assert wire.ask(run("s", "1") + sync()).rows == [("x", "1")]
 
 
-@pytest.mark.parametrize("code", ["do $$ begin set app.own = 'mine'; end $$",
-                                  "do $$ begin Set Session app . own = 'x'; end $$"
-                                  ";do $$ begin set /**/ app.own to 'mine'; end $$"])
-def test_what_code_sets_by_name_is_carried_along(code, make_pooler):
+@pytest.mark.parametrize("said", [
+    query("do $$ begin set app.own = 'mine'; end $$"),
+    query("do $$ begin set session /**/ app.own to 'mine'; end $$"),
+    query("call put_own('app.own', 'mine')"),
+    ext("call put_own('app.own', 'mine')") + sync(),
+    ext("call put_own($1, $2)", "app.own", "mine") + sync(),
+])
+def test_what_code_sets_by_name_is_carried_along(said, make_pooler, cluster):
+    with psycopg.connect(cluster.conninfo("app", "postgres"), autocommit=True) as admin:
+        admin.execute("create or replace procedure put_own(name text, value text) language plpgsql"
+                      " as 'begin perform set_config(name, value, false); end'")
     pooler = make_pooler(default_pool_size=2)
     wire, stranger = pooler.login(), pooler.login()
-    wire.ask(code)
-    for sql in ("begin", "select 1"):
-        assert (stranger.ask(sql)).tags
-        assert wire.value("select current_setting('app.own')") == "mine"
-    assert (stranger.value("select current_setting('app.own', true)") or "") == ""
+    assert not wire.ask(said).errors
+    stranger.ask("begin")
+    assert wire.value("select current_setting('app.own')") == "mine"
+    stranger.ask("commit")
+    assert not stranger.value("select current_setting('app.own', true)")

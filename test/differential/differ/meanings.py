@@ -205,7 +205,7 @@ class Author:
         params = {n: self.pick(PARAMETERS[n]) for n in names}
         if self.has_startup and self.chance(0.2):
             params["options"] = f"-c bytea_output={self.pick(['hex', 'escape'])}"
-        self.steps.append({"who": mind.who, "do": "login", "params": params})
+        self.steps.append({"who": mind.who, "do": "login", "params": params, "loose": False})
 
     def extended(self, text, values=()):
         return [["P", "", text, []], ["B", "", "", list(values)], ["E", "", 0]]

@@ -72,6 +72,7 @@ static void texts_name_what_they_alter(void **state)
 	     " update t set u = 1, offset v.w; set z = 2; end$$",
 	     "a.b c.d.e f.g *?"},
 	    {"call f()", "*?"},
+	    {"call f('a.b', 'c', 'd.e f', '.g', ''h.i'', 'j.k", "a.b h.i *?"},
 	    {"set h\xc3\xa4.x = 1", "*?"},
 	    {"set a.b = 'c\\'", "a.b *?"},
 	    {"set a.b = 'c", "a.b "},
