@@ -100,6 +100,9 @@ uint32_t rewrite_scan(struct slice text);
 uint32_t rewrite_scan_front(const struct message *m, struct slice text);
 /* REWRITE_NOT when the text may go. */
 enum rewritten rewrite_judge(const struct message *m, struct slice text, uint32_t hints);
+/* The same of the text of a prepared statement that is about to be used. */
+enum rewritten rewrite_judge_statement(const struct message *m,
+				       struct statement *statement);
 /* The text of what stands behind the name in a Parse. */
 struct slice rewrite_text_of(struct slice tail);
 

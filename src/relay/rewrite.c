@@ -96,6 +96,13 @@ struct slice rewrite_text_of(struct slice tail)
 	return end ? slice_first(tail, (size_t)(end - tail.data)) : tail;
 }
 
+enum rewritten rewrite_judge_statement(const struct message *m,
+				       struct statement *statement)
+{
+	return rewrite_judge(m, rewrite_text_of(statement_tail(statement)),
+			     *statement_hints(statement));
+}
+
 /* ---- Parse ---- */
 
 static enum rewritten refuse_length(const struct message *m)
@@ -345,21 +352,32 @@ static void note_arguments(const struct message *m, uint32_t hints)
 		session->hints |= altered_hints_of_arguments(m->names.rest);
 }
 
+/* It may have been made by PREPARE, and this is its EXECUTE; but not one of ours. */
+static enum rewritten use_unknown(const struct message *m)
+{
+	if (message_is_own_name(m->names.statement))
+		return message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT,
+					   m->names.statement, "does not exist");
+	if (m->frame->letter != 'B')
+		return REWRITE_NOT;
+	enum rewritten verdict = rewrite_judge(m, slice_of(NULL, 0), SQL_EXECUTES);
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	return text_sent(m->client, SQL_EXECUTES, false) ? REWRITE_NOT
+							 : message_no_memory(m);
+}
+
 static enum rewritten use_named(const struct message *m)
 {
 	struct client_statement *named = find_lasting(m);
 
-	/* It may have been made by PREPARE; but not one of ours. */
 	if (!named)
-		return message_is_own_name(m->names.statement)
-			   ? message_refuse_name(m, SQLSTATE_UNKNOWN_STATEMENT,
-						 m->names.statement, "does not exist")
-			   : REWRITE_NOT;
+		return use_unknown(m);
 	if (!message_reread(m, named))
 		return message_refuse_shortage(m);
 	struct statement *statement = client_statement_of(named);
-	enum rewritten verdict = rewrite_judge(
-	    m, rewrite_text_of(statement_tail(statement)), *statement_hints(statement));
+	enum rewritten verdict = rewrite_judge_statement(m, statement);
+
 	if (verdict != REWRITE_NOT)
 		return verdict;
 	note_arguments(m, *statement_hints(statement));

@@ -25,6 +25,7 @@ struct rewriting {
 				 none  of the client's */
 	unsigned drop_count;  /* that are */
 	unsigned name_count;  /* replaced */
+	uint32_t hints;       /* of the text, and of what it carries out */
 	bool has_dropped_all; /* by a DEALLOCATE ALL so far */
 };
 
@@ -131,6 +132,7 @@ static bool provide(struct rewriting *r, const struct mention *mention,
 	struct statement *statement = client_statement_of(named);
 	char name[STATEMENT_NAME_LEN];
 
+	r->hints |= *statement_hints(statement);
 	return message_provide(r->m, statement) &&
 	       replace(r, mention->written, statement_name(statement, name));
 }
@@ -153,18 +155,32 @@ static enum rewritten rewrite_mention(struct rewriting *r, const struct mention 
 
 /* ---- the message ---- */
 
-static enum rewritten refuse_strangers(const struct message *m, struct slice text)
+static enum rewritten judge_mention(const struct message *m,
+				    const struct mention *mention)
 {
-	struct mention mention;
+	struct client_statement *named =
+	    mention->len > 0 ? message_find(m, name_of(mention)) : NULL;
 
-	while (rewrite_has_names(m->client) && next_mention(&text, &mention))
-		if (!is_all(&mention) && message_is_own_name(name_of(&mention)) &&
-		    !message_find(m, name_of(&mention)))
-			return rewrite_refuse_stranger(m, mention.written, mention.hints);
-	return REWRITE_NOT;
+	if (!named && !is_all(mention) && rewrite_has_names(m->client) &&
+	    message_is_own_name(name_of(mention)))
+		return rewrite_refuse_stranger(m, mention->written, mention->hints);
+	if (!named || !(mention->hints & SQL_EXECUTES))
+		return REWRITE_NOT;
+	return rewrite_judge_statement(m, client_statement_of(named));
 }
 
-static enum rewritten send_text(struct rewriting *r, uint32_t hints, uint64_t next)
+/* Before anything is written. */
+static enum rewritten judge(const struct message *m, struct slice text)
+{
+	enum rewritten verdict = REWRITE_NOT;
+	struct mention mention;
+
+	while (verdict == REWRITE_NOT && next_mention(&text, &mention))
+		verdict = judge_mention(m, &mention);
+	return verdict;
+}
+
+static enum rewritten send_text(struct rewriting *r, uint64_t next)
 {
 	const struct message *m = r->m;
 	struct server *s = m->server;
@@ -177,16 +193,16 @@ static enum rewritten send_text(struct rewriting *r, uint32_t hints, uint64_t ne
 	s->drops_asked = tracker_next(&s->tracker);
 	r->drops = (struct buffer){0};
 	struct slice whole = buffer_bytes(&r->text);
-	return text_sent(m->client, hints, true) ? message_replace_query(m, &whole, 1)
-						 : message_no_memory(m);
+	return text_sent(m->client, r->hints, true) ? message_replace_query(m, &whole, 1)
+						    : message_no_memory(m);
 }
 
 enum rewritten rewrite_query_of_many(const struct message *m, struct slice text,
 				     uint32_t hints)
 {
-	struct rewriting r = {.m = m, .rest = text};
+	struct rewriting r = {.m = m, .rest = text, .hints = hints};
 	uint64_t next = tracker_next(&m->server->tracker);
-	enum rewritten result = refuse_strangers(m, text);
+	enum rewritten result = judge(m, text);
 	struct mention mention;
 
 	/* Nothing can be prepared in a transaction that has failed. */
@@ -196,7 +212,7 @@ enum rewritten rewrite_query_of_many(const struct message *m, struct slice text,
 	while (result == REWRITE_NOT && next_mention(&text, &mention))
 		result = rewrite_mention(&r, &mention);
 	if (result == REWRITE_NOT && r.name_count > 0)
-		result = send_text(&r, hints, next);
+		result = send_text(&r, next);
 	buffer_fini(&r.text);
 	buffer_fini(&r.drops);
 	return result;

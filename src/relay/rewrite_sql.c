@@ -11,6 +11,7 @@
 #include "relay/message.h"
 #include "relay/server.h"
 #include "relay/session.h"
+#include "relay/text.h"
 
 #define DROPPED "pooler_dropped"
 
@@ -83,17 +84,22 @@ static bool provide_before_query(const struct message *m, struct statement *stat
 	       (tracker_next(&m->server->tracker) == next || message_write_sync(m));
 }
 
-static enum rewritten execute(const struct message *m, struct slice text,
+/* What is carried out is the client's statement, as if it was used by a Bind. */
+static enum rewritten execute(const struct message *m, struct slice text, uint32_t hints,
 			      const struct named *named)
 {
 	struct statement *statement = client_statement_of(named->statement);
+	enum rewritten verdict = rewrite_judge_statement(m, statement);
 	char name[STATEMENT_NAME_LEN];
 	size_t before = (size_t)(named->written.data - text.data);
 	struct slice parts[] = {slice_first(text, before),
 				statement_name(statement, name),
 				slice_after(text, before + named->written.len)};
 
-	if (!provide_before_query(m, statement))
+	if (verdict != REWRITE_NOT)
+		return verdict;
+	if (!provide_before_query(m, statement) ||
+	    !text_sent(m->client, hints | *statement_hints(statement), true))
 		return message_no_memory(m);
 	return message_replace_query(m, parts, 3);
 }
@@ -120,7 +126,7 @@ enum rewritten rewrite_query_names(const struct message *m, struct slice text,
 		return deallocate(m, named.statement);
 	if (!message_reread(m, named.statement))
 		return message_refuse_shortage(m);
-	return execute(m, text, &named);
+	return execute(m, text, hints, &named);
 }
 
 bool rewrite_write_dropped(const struct message *m, unsigned n)

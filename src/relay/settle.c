@@ -201,6 +201,12 @@ static void set_aside(struct session *session)
 		session->asked.all = true;
 }
 
+/* By what it was pinned for: what PREPARE has made may be carried out by now. */
+static unsigned may_have_of(const struct session *session)
+{
+	return session->pins | (session->pins & PIN_PREPARED ? PIN_LOCKS : 0);
+}
+
 static void ask(struct server *s)
 {
 	struct client *c = s->client;
@@ -217,7 +223,7 @@ static void ask(struct server *s)
 			     .longest = allowance_longest(c),
 			     .is_pressed = session->tries > 0};
 	if (policy_of(c) != STATE_ALLOW)
-		q.reasons = pin_reasons_of(session->asked_hints) | session->pins;
+		q.reasons = pin_reasons_of(session->asked_hints) | may_have_of(session);
 	session->is_pressed = q.is_pressed;
 	rewrite_keep_unnamed(c);
 	if (question_write(&q, &sql))
@@ -395,7 +401,7 @@ void settle_abandon(struct client *c)
 	if (is_open)
 		reset_mark(s, RESET_ALL);
 	else if (session->pins & ~(unsigned)(PIN_LOADED | PIN_SEQUENCES))
-		reset_mark(s, reset_of(session->pins));
+		reset_mark(s, reset_of(may_have_of(session)));
 }
 
 /* ---- within a transaction ---- */
