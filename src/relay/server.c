@@ -165,8 +165,10 @@ void server_begin_query(struct server *s)
 	uint64_t now_us = dispatcher_now(s->dispatcher);
 
 	s->query_us = now_us;
+	/* What is asked behind it in a pipeline is met with it. */
+	if (!s->is_silent)
+		pacer_expect(&s->dispatcher->logins.gate.pacer);
 	s->is_silent = true;
-	pacer_expect(&s->dispatcher->logins.gate.pacer);
 	s->client->request_us = now_us;
 	if (s->transaction_us == 0)
 		s->transaction_us = now_us;
