@@ -204,24 +204,6 @@ static void on_aside(struct reply *r, const struct frame *f)
 	}
 }
 
-/* The tracker has heard of the first of these rows; more of the same change nothing, so
- * they pass by their headers alone. */
-static void pass_rows(struct reply *r, uint8_t letter)
-{
-	/* In a local: what a byte pointer points to could be *r, as far as the compiler
-	 * knows. */
-	struct slice rest = r->run.ahead;
-
-	while (rest.len >= FRAME_HEADER_LEN && rest.data[0] == letter) {
-		size_t total = (size_t)frame_length(rest.data) + 1;
-		if (total < FRAME_HEADER_LEN || total > rest.len)
-			break;
-		rest = slice_after(rest, total);
-	}
-	r->run.len += r->run.ahead.len - rest.len;
-	r->run.ahead = rest;
-}
-
 static bool is_shared(const struct server *s)
 {
 	return s->client && session_is_shared(s->client);
@@ -273,7 +255,7 @@ static void on_client_answer(struct reply *r, const struct frame *f)
 			    s->client->begins_otherwise && regain_starts(s);
 	reply_pass(r, is_kept_back ? REST_DISCARD : reply_to_client(s), f->total_len);
 	if (f->letter == 'D' && s->client && s->rest == 0)
-		pass_rows(r, f->letter);
+		reply_pass_rows(r, f->letter);
 	if (f->letter == 'Z' && s->client)
 		on_client_ready(r);
 }

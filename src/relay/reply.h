@@ -31,6 +31,24 @@ static inline void reply_pass(struct reply *r, enum rest as, size_t total)
 	r->server->rest_is = (uint8_t)as;
 }
 
+/* The tracker has heard of the first of these rows, which has been passed; more of the
+ * same change nothing, so they pass by their headers alone. */
+static inline void reply_pass_rows(struct reply *r, uint8_t letter)
+{
+	/* In a local: what a byte pointer points to could be *r, as far as the compiler
+	 * knows. */
+	struct slice rest = r->run.ahead;
+
+	while (rest.len >= FRAME_HEADER_LEN && rest.data[0] == letter) {
+		size_t total = (size_t)frame_length(rest.data) + 1;
+		if (total < FRAME_HEADER_LEN || total > rest.len)
+			break;
+		rest = slice_after(rest, total);
+	}
+	r->run.len += r->run.ahead.len - rest.len;
+	r->run.ahead = rest;
+}
+
 static inline enum rest reply_to_client(const struct server *s)
 {
 	return s->client ? REST_FORWARD : REST_DISCARD;
