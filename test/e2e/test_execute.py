@@ -92,3 +92,12 @@ def test_a_value_of_what_was_prepared_outlives_that(make, use):
     swap(pooler, wire)
     assert wire.value("show lock_timeout") == "7s"
     assert everywhere(pooler, "show lock_timeout") == "0"
+
+
+def test_a_name_in_a_query_that_is_too_long_is_the_server_s(make):
+    """As the manual says; of up to 16 kB it is the client's."""
+    wire = make().login()
+    wire.ask(parse("select length($1::text)", "a") + sync())
+    assert wire.ask("execute a('" + "x" * 16000 + "')").value == "16000"
+    assert wire.ask("execute a('" + "x" * 17000 + "')").error["C"] == "26000"
+    assert wire.ask(bind(("x",), "a") + execute() + sync()).value == "1"
