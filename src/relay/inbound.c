@@ -341,7 +341,7 @@ static bool note_tag(struct server *s, const struct frame *f)
 	if (tag.len > 0)
 		tag.len--; /* its NUL */
 	if (s->client->begins_otherwise)
-		regain_note_tag(s->client, tag);
+		regain_note_tag(s->client, tag, tracker_is_at_query(&s->tracker));
 	if (!is_shared(s))
 		return true;
 	if (journal_take_hidden_tag(s))

@@ -135,13 +135,15 @@ bool regain_note_text(struct client *c, const struct frame *f)
 	struct slice text = text_of(f);
 	uint32_t hints = sqlscan(text) & SQL_RETURNS;
 	bool is_whole = frame_is_whole(f);
+	bool is_watched = c->session && c->session->may_reset;
 	struct altered altered = {0};
 	struct session *session;
 
 	if (!hints && is_whole)
 		return true;
 	altered_note(&altered, &(struct sql_text){.text = text, .hints = hints});
-	if (!altered.resets && is_whole) {
+	/* Where any SET may be one that resets, those that are not are to be known. */
+	if (!altered.resets && is_whole && !is_watched) {
 		altered_clear(&altered);
 		return true;
 	}
@@ -150,8 +152,10 @@ bool regain_note_text(struct client *c, const struct frame *f)
 		return false;
 	}
 	/* When it is carried out, if ever, its text is not at hand. */
-	if (!is_whole || f->letter == 'P')
+	if (f->letter == 'P')
 		session->may_reset = true;
+	if (!is_whole)
+		session->resets_unseen = true;
 	altered_move(&altered, &session->altered);
 	return true;
 }
@@ -159,15 +163,17 @@ bool regain_note_text(struct client *c, const struct frame *f)
 static bool may_have_reset(const struct session *session, struct slice tag)
 {
 	if (slice_is_text(tag, "SET"))
-		return session && (session->altered.resets || session->may_reset);
+		return session && (session->altered.resets || session->resets_unseen);
 	return slice_is_text(tag, "RESET") || slice_is_text(tag, "DISCARD ALL") ||
 	       slice_is_text(tag, "DO") || slice_is_text(tag, "CALL");
 }
 
-void regain_note_tag(struct client *c, struct slice tag)
+void regain_note_tag(struct client *c, struct slice tag, bool is_of_query)
 {
 	struct session *session = c->session;
 
+	if (session && session->may_reset && !is_of_query)
+		session->resets_unseen = true;
 	if (!may_have_reset(session, tag) || !(session = session_of(c)))
 		return;
 	session->restores = true;
@@ -237,10 +243,18 @@ static bool put_listed(const struct server *s, const struct params *began_with,
 	return true;
 }
 
+static bool is_set(const struct session *session, struct slice name)
+{
+	return altered_has(&session->altered, name, ALTERED_SET) ||
+	       altered_has(&session->asked, name, ALTERED_SET);
+}
+
+/* An empty value, or no role, may be what it was set to just now. */
 static bool may_be_reset(const struct session *session, struct slice name)
 {
-	return session->may_reset || altered_has_reset(&session->altered, name) ||
-	       altered_has_reset(&session->asked, name);
+	return altered_has_reset(&session->altered, name) ||
+	       altered_has_reset(&session->asked, name) ||
+	       (session->resets_unseen && !is_set(session, name));
 }
 
 static bool put_unlisted(const struct server *s, const struct params *began_with,
@@ -315,8 +329,10 @@ bool regain_starts(struct server *s)
 		return is_asked;
 	}
 	altered_clear(&session->altered);
-	if (status == 'I')
+	if (status == 'I') {
 		altered_clear(&session->asked);
+		session->resets_unseen = false;
+	}
 	return is_asked;
 }
 

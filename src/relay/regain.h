@@ -35,8 +35,9 @@ void regain_note_beginning(struct client *c, const struct server *s);
 /* A Query or Parse of a client that begins otherwise is about to be sent. False,
  * and the client is closed, when memory is short. */
 bool regain_note_text(struct client *c, const struct frame *f);
-/* A CommandComplete for such a client. */
-void regain_note_tag(struct client *c, struct slice tag);
+/* A CommandComplete for such a client: of a Query, or of an Execute, whose text may be
+ * one of long ago. */
+void regain_note_tag(struct client *c, struct slice tag, bool is_of_query);
 
 /* Whether such a client's next question has to wait until a RESET has been answered. */
 bool regain_is_pending(const struct client *c);

@@ -50,7 +50,8 @@ struct session {
 	/* Of one that has its server for itself; see regain.h. */
 	bool
 	    regains; /* a RESET may have been carried out: due at the transaction's end */
-	bool may_reset; /* a text that it may have prepared does */
+	bool may_reset;     /* a text that it may have prepared does */
+	bool resets_unseen; /* such a one may have been carried out in this transaction */
 };
 
 /* Whether the client's servers are shared, so that any of this matters: all pool modes

@@ -8,7 +8,7 @@ connection that begins with these tells what is right.
 import pytest
 
 from harness.waiting import wait_until
-from harness.wire import Wire, bind, execute, parse, sync
+from harness.wire import Wire, bind, execute, extended, parse, sync
 from test_session_state import everywhere, make, objects, ok, pid_of, show, swap  # noqa: F401
 
 
@@ -144,6 +144,21 @@ def test_what_the_client_asked_for_counts_for_more(begun, direct, script, mode):
     oracle = direct(**asked)
     assert all_of(wire) == {**BEGINNING, **asked} == all_of(oracle)
     play(pooler, wire, oracle, script, mode == "transaction")
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+@pytest.mark.parametrize("role", ["none", "reader"])
+def test_what_is_set_behind_a_reset_in_the_extended_protocol_stays(begun, direct, mode, role):
+    """Then any SET may be a prepared one that resets; what says otherwise is not one."""
+    pooler = begun(pool_mode=mode)
+    wire, oracle = pooler.login(), direct()
+    for session in (wire, oracle):
+        session.send(extended("reset work_mem"))
+        assert not session.until("Z").errors
+    play(pooler, wire, oracle,
+         [f"set role {role}", "set my.tenant = ''", "set work_mem = '3MB'", "begin; set role none; commit",
+          "begin", f"set role {role}", "set my.other = ''", "commit", "reset role", "reset all"],
+         mode == "transaction")
 
 
 # ---- nobody's own ----
