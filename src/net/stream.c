@@ -51,6 +51,18 @@ static void end_broken(struct stream *s, int error)
 
 /* ---- offering ---- */
 
+/* Not while somebody reads them: who closes the stream in its on_data may have yet to
+ * pass on what he took before. */
+static void drop_kept(struct stream *s)
+{
+	if (s->in_callback)
+		return;
+	if (s->ops->is_secret)
+		buffer_wipe(&s->in);
+	else
+		buffer_fini(&s->in);
+}
+
 /* Calls on_data once. False when the stream was closed or finished in there: then
  * nothing of it may be touched. */
 static bool offer(struct stream *s, struct slice bytes, size_t *out_used)
@@ -60,18 +72,13 @@ static bool offer(struct stream *s, struct slice bytes, size_t *out_used)
 	size_t used = s->ops->on_data(s, bytes);
 	s->in_callback = false;
 	CHECK(used <= bytes.len);
-	if (!s->transport || s->is_finishing)
+	if (!s->transport || s->is_finishing) {
+		drop_kept(s);
+		water_count(s);
 		return false;
+	}
 	*out_used = used;
 	return true;
-}
-
-static void drop_kept(struct stream *s)
-{
-	if (s->ops->is_secret)
-		buffer_wipe(&s->in);
-	else
-		buffer_fini(&s->in);
 }
 
 static void consume_kept(struct stream *s, size_t len, bool is_secret)

@@ -205,15 +205,6 @@ def test_who_stays_at_its_server_comes_back_there(begun):
     assert everywhere(pooler, "show statement_timeout") == "5s"
 
 
-def test_one_that_leaves_no_time_to_ask_is_asked_all_the_same(begun):
-    pooler = begun("set work_mem = '8MB'; set statement_timeout = 1")
-    wire = pooler.login(options="-c statement_timeout=0")
-    assert wire.value("show work_mem") == "8MB"
-    ok(wire, "reset work_mem")
-    swap(pooler, wire)
-    assert wire.value("show work_mem") == "8MB"
-
-
 @pytest.mark.parametrize("reset_query", ["reset work_mem", "reset all", "discard all"])
 def test_a_reset_query_after_each_transaction(begun, reset_query):
     pooler = begun("set work_mem = '8MB'; set my.tenant = 'acme'", server_reset_query=reset_query,

@@ -11,9 +11,9 @@
 #include "fuzz/fuzz.h"
 #include "proto/sqlread.h"
 
-/* Common hints may be guesses, and INTO TEMP matters where the first word is SELECT or
- * WITH only. */
-static const uint32_t MAY_DIFFER = SQL_COMMON | SQL_TEMPS;
+/* Common hints may be guesses, and INTO matters where the first word is SELECT or WITH
+ * only. */
+static const uint32_t MAY_DIFFER = SQL_COMMON | SQL_TEMPS | SQL_MAKES;
 
 static void check_inside(struct slice s, struct slice text)
 {
