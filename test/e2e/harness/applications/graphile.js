@@ -72,7 +72,10 @@ async function added_by_sql() {
 
 async function a_failure_is_tried_again() {
 	await utils.addJob('flaky', { n: 7 });
-	await until('the first try', 20000, () => tries.get(7) === 1);
+	// Not just begun: what notes its failure sets run_at, too.
+	await until('the first try', 20000, async () => (await pool.query(
+		'select from graphile_worker._private_jobs where last_error is not null and locked_at is null',
+	)).rowCount === 1);
 	await pool.query('update graphile_worker._private_jobs set run_at = now()');
 	await utils.addJob('mail', { n: 5000 });
 	await until('the second try', 20000, () => tries.get(7) === 2);
