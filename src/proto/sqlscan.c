@@ -112,6 +112,9 @@ static uint32_t quick_call(struct quick *q, const uint8_t *end)
 		name--;
 	while (!sqllex_is_word_start(*name) && name < end - 1)
 		name++; /* a number may touch a word */
+	/* And so may the end of a dollar quote. */
+	if (memchr(name, '$', (size_t)(end - name)))
+		return LOOK_CLOSER;
 	uint32_t hint = sqlfunction_hints(slice_of(name, (size_t)(end - name)));
 	/* What has only common hints need not be right. */
 	return hint & ~(uint32_t)SQL_COMMON ? LOOK_CLOSER : hint;

@@ -88,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 void fuzz_corpus(fuzz_run_fn run)
 {
 	run(BYTES("select set_config('a', f(1, 2), false), nextval('s') into temp t"));
+	run(BYTES("select f($a$x$a$set_config('a', 'b', false))"));
 	run(BYTES(
 	    "with a as (insert into b values ($1)) select u&\"\\005f!\" uescape '!'"));
 	run(BYTES("set session my . \"Var\" = 1; reset time zone;set local x to y"));
