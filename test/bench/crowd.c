@@ -202,10 +202,11 @@ static void send_one(struct crowd *c, struct crowd_world *w, uint64_t now)
 	guest_say(g, &c->question);
 }
 
-void crowd_send_due(struct crowd *c, struct crowd_world *w)
+void crowd_send_due(struct crowd *c, struct crowd_world *w, uint64_t end_ns)
 {
 	uint64_t now;
-	while (c->gap_ns > 0 && c->next_due_ns <= (now = now_ns())) {
+	while (c->gap_ns > 0 && c->next_due_ns < end_ns &&
+	       c->next_due_ns <= (now = now_ns())) {
 		send_one(c, w, now);
 		plan_next(c, w);
 	}
@@ -219,16 +220,22 @@ static void forget_counts(struct crowd *c)
 	sqlstates_fini(&c->login_errors);
 	c->due = c->unmet = c->in_time = c->ended = c->lost = c->failed = 0;
 	c->served = c->lag = (struct tally){0};
-	memset(c->bins, 0, sizeof(c->bins));
 }
 
 void crowd_begin(struct crowd *c, struct crowd_world *w, double rate)
 {
-	forget_counts(c);
+	memset(c->bins, 0, sizeof(c->bins));
 	c->gap_ns = rate > 0 ? 1e9 / rate : 0;
 	c->next_due_ns = rate > 0 ? w->from_ns : UINT64_MAX;
 	if (rate > 0)
 		plan_next(c, w);
+}
+
+void crowd_end(struct crowd *c)
+{
+	forget_counts(c);
+	c->gap_ns = 0;
+	c->next_due_ns = UINT64_MAX;
 }
 
 static bool is_normal(const struct crowd_bin *bin)

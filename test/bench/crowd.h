@@ -66,7 +66,7 @@ struct crowd {
 	uint64_t next_due_ns; /* UINT64_MAX: none */
 	double gap_ns;        /* the mean; 0: nobody comes */
 
-	/* Of the phase. */
+	/* Since the last phase's end. */
 	uint64_t due, unmet, in_time, ended, lost, failed;
 	struct tally served, lag;
 	struct sqlstates errors, login_errors;
@@ -77,11 +77,14 @@ struct crowd {
 void crowd_init(struct crowd *c, struct crowd_world *world, unsigned first_id);
 void crowd_fini(struct crowd *c);
 
-/* Begins a phase of that rate (a second; 0: nobody comes); all counts are new. */
+/* Begins a phase of that rate (a second; 0: nobody comes). */
 void crowd_begin(struct crowd *c, struct crowd_world *world, double rate);
-/* Sends what is due. */
-void crowd_send_due(struct crowd *c, struct crowd_world *world);
+/* Sends what is due by now, and before end_ns. */
+void crowd_send_due(struct crowd *c, struct crowd_world *world, uint64_t end_ns);
 void crowd_print(const struct crowd *c, uint64_t until_ns, uint64_t from_ns);
+/* Nobody comes any more, and all counts begin anew: an answer that comes between two
+ * phases is of the second. */
+void crowd_end(struct crowd *c);
 
 /* Begins the connections that may be begun now. Returns when to come back. */
 uint64_t crowd_connect_due(struct crowd_world *world);

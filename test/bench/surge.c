@@ -97,14 +97,21 @@ static uint64_t next_due_ns(const struct surge *s)
 	return first;
 }
 
+static void send_due(struct surge *s, uint64_t end_ns)
+{
+	for (unsigned i = 0; i < s->crowd_count; i++)
+		crowd_send_due(&s->crowds[i], &s->world, end_ns);
+}
+
 static void let_come(struct surge *s, uint64_t end_ns)
 {
 	while (now_ns() < end_ns && !s->has_ended) {
-		for (unsigned i = 0; i < s->crowd_count; i++)
-			crowd_send_due(&s->crowds[i], &s->world);
+		send_due(s, end_ns);
 		uint64_t due_ns = next_due_ns(s);
 		turn(s, due_ns < end_ns ? due_ns : end_ns);
 	}
+	/* However late this program was, everybody comes. */
+	send_due(s, end_ns);
 }
 
 static void run_phase(struct surge *s, double seconds, const double *rates)
@@ -126,8 +133,7 @@ static void run_phase(struct surge *s, double seconds, const double *rates)
 		print_times("watch", s->watched, watched, elapsed_ns);
 	for (unsigned i = 0; i < s->crowd_count; i++) {
 		crowd_print(&s->crowds[i], until_ns, w->from_ns);
-		s->crowds[i].gap_ns = 0;
-		s->crowds[i].next_due_ns = UINT64_MAX;
+		crowd_end(&s->crowds[i]);
 	}
 	puts("done");
 	fflush(stdout);
@@ -317,6 +323,8 @@ static void connect_all(struct surge *s)
 		if (now_ns() > give_up_ns)
 			give_up(s);
 	}
+	for (unsigned i = 0; i < s->crowd_count; i++)
+		crowd_end(&s->crowds[i]); /* logins are of no phase */
 	puts("ready");
 	fflush(stdout);
 }

@@ -83,6 +83,7 @@ static double best_with(unsigned cores, double away, unsigned *out_size)
 {
 	double best = 0;
 
+	*out_size = 0;
 	for (unsigned size = 1; size <= POOL_SIZE; size += 1 + size / 8) {
 		double found = done_with(cores, away, size);
 
