@@ -50,7 +50,8 @@ class SurgeScene:
 
     def print(self, stage):
         print(f"capacity C = {self.capacity:.0f} queries a second: {SERVERS} servers of {QUERY_MS} ms; "
-              f"{stage.options.clients} clients over loopback TCP; {stage.options.seconds:g} s each")
+              f"{stage.options.clients} clients over loopback TCP{', steered' if stage.options.steer else ''}; "
+              f"{stage.options.seconds:g} s each")
         for middle in stage.middles:
             print(f"{middle.name}: {bounds_of(stage, middle)}")
         form = "{:<11}{:>6}{:>10}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>11}{:>9}"
