@@ -137,6 +137,8 @@ static void source_done(struct source_room *room)
 static void on_found(struct login *l, const struct lookup_answer *answer)
 {
 	l->is_secret_cached = answer->is_from_cache;
+	if (answer->problem)
+		log_problem(l, "auth_query", answer->problem);
 	buffer_wipe(&l->secret);
 	if (!buffer_append(&l->secret, answer->secret.text)) {
 		client_close(l->client, CLOSE_OUT_OF_MEMORY);

@@ -250,6 +250,15 @@ def test_query_that_is_wrong_lets_nobody_in(make_asking, query, problem):
         wait_until(lambda: re.search(problem, pooler.output()), 5, "the reason is not in the log")
 
 
+def test_secret_that_is_malformed_is_an_error_for_the_log(make_asking):
+    pooler = make_asking("plain", auth_query=
+                         "select usename, 'SCRAM-SHA-256$' || passwd from public.lookup($1)")
+    assert refusal(pooler, "alice")["C"] == "28P01"
+    wait_until(lambda: "auth_query returned a malformed secret" in pooler.output(), 5,
+               "the reason is not in the log")
+    assert "SCRAM-SHA-256$" not in pooler.output()
+
+
 def test_auth_user_who_may_not_log_in_is_an_error_for_the_log(make_asking):
     pooler = make_asking("plain", secrets={"looker": "not the right one"})
     fields = refusal(pooler, "alice")
