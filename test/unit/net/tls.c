@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -784,6 +785,8 @@ static void tickets_are_no_good_where_others_verify(void **state)
 
 	set_contexts(s, &a, &c);
 	shake(s, false, &target);
+	hand_over_ticket(s);
+	assert_non_null(s->session);
 	assert_true(tls_peer_is_verified(&s->pair.server.stream));
 	/* Even if the key that seals tickets were the same. */
 	SSL_CTX_get_tlsext_ticket_keys(s->accept->ssl, keys, sizeof(keys));
@@ -793,6 +796,42 @@ static void tickets_are_no_good_where_others_verify(void **state)
 	SSL_CTX_set_tlsext_ticket_keys(s->accept->ssl, keys, sizeof(keys));
 	again(s, &target);
 	assert_failed(&s->pair.server, "verify failed");
+}
+
+/* What verifies chains is told that it is still an hour ago; a resumed session has none.
+ */
+static void set_clock_back(struct tls_context *context)
+{
+	X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(context->ssl), time(NULL) - 3600);
+}
+
+static void a_session_is_no_better_than_its_certificate(void **state)
+{
+	struct stage *s = *state;
+	struct tls_target target = {.host = "localhost", .session = &s->session};
+
+	make_dated(s, "over", -7200, -60);
+	for (size_t i = 0; i < 4; i++) {
+		bool is_clients = i % 2;
+		struct tls_options a = verifying(s, TLS_VERIFY_CA);
+		struct tls_options c =
+		    with_client_certificate(s, is_clients ? "over.pem" : "client.pem",
+					    is_clients ? "over.key" : "client.key");
+
+		a.protocols = protocols[i / 2];
+		if (!is_clients) {
+			a.cert_file = certs_path(&s->certs, "over.pem");
+			a.key_file = certs_path(&s->certs, "over.key");
+		}
+		set_contexts(s, &a, &c);
+		set_clock_back(is_clients ? s->accept : s->connect);
+		shake(s, false, &target);
+		hand_over_ticket(s);
+		assert_non_null(s->session);
+		again(s, &target);
+		assert_failed(is_clients ? &s->pair.server : &s->pair.client, "expired");
+		close_one(state);
+	}
 }
 
 /* ---- data ---- */
@@ -1269,6 +1308,7 @@ int main(void)
 	    T(a_session_is_good_for_its_host_and_context_only),
 	    T(tickets_outlive_a_reload_that_changes_nothing),
 	    T(tickets_are_no_good_where_others_verify),
+	    T(a_session_is_no_better_than_its_certificate),
 	    T(large_data_goes_both_ways_at_once),
 	    T(a_reader_that_stops_stops_the_writer),
 	    T(records_are_cut_anywhere),
