@@ -48,6 +48,17 @@ bool secret_parse(struct slice text, struct secret *out)
 	return true;
 }
 
+uint32_t secret_iterations(const struct secret *secret)
+{
+	struct scram_verifier verifier;
+	uint32_t iterations = 0;
+
+	if (secret->kind == SECRET_SCRAM && scram_verifier_parse(secret->text, &verifier))
+		iterations = verifier.salt.iterations;
+	crypto_wipe(&verifier, sizeof(verifier));
+	return iterations;
+}
+
 const char *secret_kind_name(enum secret_kind kind)
 {
 	static const char *const names[] = {

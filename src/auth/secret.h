@@ -25,6 +25,9 @@ struct secret {
  * text is SECRET_NONE. */
 bool secret_parse(struct slice text, struct secret *out);
 
+/* Of a verifier; 0 of others. */
+uint32_t secret_iterations(const struct secret *secret);
+
 const char *secret_kind_name(enum secret_kind kind);
 
 enum secret_check { SECRET_RIGHT, SECRET_WRONG, SECRET_UNKNOWN /* memory is short */ };

@@ -139,6 +139,7 @@ static void on_found(struct login *l, const struct lookup_answer *answer)
 	l->is_secret_cached = answer->is_from_cache;
 	if (answer->problem)
 		log_problem(l, "auth_query", answer->problem);
+	logins_note_found(logins_of(l), &answer->secret);
 	buffer_wipe(&l->secret);
 	if (!buffer_append(&l->secret, answer->secret.text)) {
 		client_close(l->client, CLOSE_OUT_OF_MEMORY);
@@ -197,14 +198,19 @@ void client_fetch_secret(struct login *l)
 		ask_for_secret(l);
 }
 
-bool client_fetch_knows_users(const struct login *l)
+bool client_fetch_may_ask(const struct login *l)
 {
 	struct source_room room = {0};
 	struct lookup_source source;
-	bool knows = logins_of(l)->keyring->users || find_source(l, &source, &room);
+	bool may = find_source(l, &source, &room);
 
 	source_done(&room);
-	return knows;
+	return may;
+}
+
+bool client_fetch_knows_users(const struct login *l)
+{
+	return logins_of(l)->keyring->users || client_fetch_may_ask(l);
 }
 
 void client_fetch_distrust(struct login *l)

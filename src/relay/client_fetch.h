@@ -10,6 +10,9 @@
 
 void client_fetch_secret(struct login *l);
 
+/* Whether a server is asked for users who are not in auth_file. */
+bool client_fetch_may_ask(const struct login *l);
+
 /* Whether there is a place where users must be listed, even those who need no password.
  */
 bool client_fetch_knows_users(const struct login *l);

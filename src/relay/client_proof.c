@@ -252,7 +252,7 @@ static void begin_exchange(struct login *l)
 	    .method = l->method.exchange,
 	    .user = l->user,
 	    .binding = slice_of(binding, tls_binding(&c->stream, binding)),
-	    .mock = &logins_of(l)->mock,
+	    .mock = client_fetch_may_ask(l) ? &logins_of(l)->asked : &logins_of(l)->mock,
 	};
 
 	l->exchange = calloc(1, sizeof(*l->exchange));

@@ -21,13 +21,40 @@ enum {
 	 * failed longest ago are forgotten. */
 	BRAKE_ENTRIES = 20000,
 	/* Some 300 bytes each. */
-	REMEMBERED_ENTRIES = 10000
+	REMEMBERED_ENTRIES = 10000,
+	FOUND_LEAD_MAX = 8
 };
 
 static void mimic_users(struct logins *l)
 {
 	l->mock.kind = userlist_usual_kind(l->keyring->users);
 	l->mock.iterations = userlist_usual_iterations(l->keyring->users);
+}
+
+/* PostgreSQL stores verifiers, until it is heard to do otherwise. */
+static void mimic_servers(struct logins *l)
+{
+	l->asked = l->mock;
+	l->asked.kind = SECRET_SCRAM;
+	l->asked.iterations = 0;
+}
+
+/* Who has half of what was found lately keeps it; more is not remembered. */
+void logins_note_found(struct logins *l, const struct secret *secret)
+{
+	uint32_t iterations = secret_iterations(secret);
+
+	if (secret->kind == SECRET_NONE)
+		return;
+	if (l->asked.kind == secret->kind && l->asked.iterations == iterations) {
+		l->asked_lead += l->asked_lead < FOUND_LEAD_MAX;
+	} else if (l->asked_lead > 0) {
+		l->asked_lead--;
+	} else {
+		l->asked.kind = secret->kind;
+		l->asked.iterations = iterations;
+		l->asked_lead = 1;
+	}
 }
 
 /* Unknown users are to look like most; and of who is not listed any more, nothing stays.
@@ -45,6 +72,7 @@ int logins_init(struct logins *l, const struct logins_ground *ground)
 	*l = (struct logins){.loop = loop, .keyring = ground->keyring};
 	random_bytes(l->mock.key, sizeof(l->mock.key));
 	mimic_users(l);
+	mimic_servers(l);
 	l->brake = brake_create(BRAKE_ENTRIES);
 	l->remembered = remembered_create(REMEMBERED_ENTRIES);
 	l->lookups = lookups_create(loop, ground->resolver);

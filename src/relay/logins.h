@@ -20,8 +20,10 @@ struct workers;
 
 struct logins {
 	struct loop *loop;
-	struct keyring *keyring; /* in force; owned, never NULL */
-	struct exchange_mock mock;
+	struct keyring *keyring;    /* in force; owned, never NULL */
+	struct exchange_mock mock;  /* where only the list knows users */
+	struct exchange_mock asked; /* where a server is asked for them, too */
+	unsigned asked_lead;        /* of the latter's kind among those found */
 	struct brake *brake;
 	struct remembered *remembered;
 	struct lookups *lookups;
@@ -46,6 +48,10 @@ void logins_fini(struct logins *l);
 /* Another configuration is in force; takes the keyring over, unless NULL: then the one
  * there is stays. */
 void logins_apply(struct logins *l, const struct config *config, struct keyring *keyring);
+
+/* A server had this secret: strangers who would be looked up there are to look like its
+ * owner, if most owners do. */
+void logins_note_found(struct logins *l, const struct secret *secret);
 
 /* The list of users in the keyring is another one. */
 void logins_note_users(struct logins *l);

@@ -352,6 +352,26 @@ def test_unknown_user_gets_the_same_error_as_a_wrong_password(make_asking):
     assert {k: v.replace("alice", "nobody") for k, v in wrong.items()} == unknown
 
 
+@pytest.mark.parametrize("method", ["md5", "scram-sha-256", "plain"])
+def test_unknown_user_is_asked_what_the_users_of_the_server_are(make_asking, method):
+    """And not what the one user in the file is, who has a password in clear."""
+    pooler = make_asking(method)
+
+    def asked_of(user):
+        with pooler.wire() as wire:
+            with pytest.raises(Refused):
+                wire.login(user, "app", "wrong")
+            return wire.asked
+
+    assert asked_of("nobody") == asked_of("alice") == asked_of("nobody"), "before and after"
+    for _ in range(3):
+        of_md5 = asked_of("md5y")
+    assert asked_of("nobody") == of_md5, "most that were found are of that kind"
+    for _ in range(5):
+        of_scram = asked_of("alice")
+    assert asked_of("nobody") == of_scram
+
+
 def test_server_that_is_gone_is_a_clear_end_and_comes_back(make_asking, secure):
     pooler = make_asking("plain", server_connect_timeout=2)
     login(pooler, "alice").close()

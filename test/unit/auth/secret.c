@@ -36,6 +36,8 @@ static void kinds_are_told_apart(void **state)
 		assert_true(secret_parse(slice_of_text(cases[i].text), &s));
 		assert_int_equal(s.kind, cases[i].kind);
 		assert_slice_is(s.text, cases[i].text);
+		assert_int_equal(secret_iterations(&s),
+				 cases[i].kind == SECRET_SCRAM ? 4096 : 0);
 	}
 }
 
