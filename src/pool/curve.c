@@ -70,7 +70,8 @@ unsigned curve_enough(const struct curve *c)
 	for (size_t i = 0; i < CURVE_POINTS; i++)
 		if (c->points[i].windows >= ENOUGH_WINDOWS && c->points[i].pace > most)
 			most = c->points[i].pace;
-	for (size_t i = 0; most > 0 && i < CURVE_POINTS; i++)
+	/* What only the last has done takes more than can be told. */
+	for (size_t i = 0; most > 0 && i < CURVE_POINTS - 1; i++)
 		if (c->points[i].windows >= ENOUGH_WINDOWS &&
 		    c->points[i].pace >= as_much * most)
 			return upto[i];

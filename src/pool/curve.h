@@ -26,7 +26,7 @@ struct curve {
 void curve_note(struct curve *c, unsigned at_work, uint64_t now_us);
 
 /* The least number with which about as much gets done as with any other; 0: nothing is
- * known yet. */
+ * known yet, or it takes more than can be told apart. */
 unsigned curve_enough(const struct curve *c);
 
 #endif

@@ -56,6 +56,19 @@ static void what_was_asked_of_few_needs_few(void **state)
 	assert_int_equal(curve_enough(&c), 4);
 }
 
+/* "As many as there are" is no number. */
+static void more_than_can_be_told_apart_is_not_known(void **state)
+{
+	struct curve c = {0};
+	uint64_t now_us = 1;
+
+	(void)state;
+	watch(&c, &now_us, 20, 1000, 500);
+	assert_int_equal(curve_enough(&c), 1141);
+	watch(&c, &now_us, 20, 2000, 1000);
+	assert_int_equal(curve_enough(&c), 0);
+}
+
 static void silence_is_not_work(void **state)
 {
 	struct curve c = {0};
@@ -78,7 +91,7 @@ static void any_number_has_a_point(void **state)
 	for (unsigned n = 0; n < 5000; n += 1 + n / 3)
 		watch(&c, &now_us, 1, n, 100);
 	watch(&c, &now_us, 20, UINT32_MAX, 100);
-	assert_true(curve_enough(&c) > 0);
+	assert_int_equal(curve_enough(&c), 0);
 }
 
 int main(void)
@@ -87,6 +100,7 @@ int main(void)
 	    cmocka_unit_test(nothing_is_known_before_it_was_seen_for_a_while),
 	    cmocka_unit_test(the_least_that_does_about_the_most_is_enough),
 	    cmocka_unit_test(what_was_asked_of_few_needs_few),
+	    cmocka_unit_test(more_than_can_be_told_apart_is_not_known),
 	    cmocka_unit_test(silence_is_not_work),
 	    cmocka_unit_test(any_number_has_a_point),
 	};
