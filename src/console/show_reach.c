@@ -33,7 +33,7 @@ static void show_pool(struct show *show, struct row *row, const struct pool *poo
 	const struct known_failure *failure = &known_of(pool)->failure;
 	bool is_failing = opening_is_failing(o);
 	bool is_held = opening_is_down(o) && pool->line.count > 0;
-	uint64_t held_until_us = o->failing_since_us + pool->rules.hold_on_failure;
+	uint64_t held_until_us = o->down_since_us + pool->rules.hold_on_failure;
 
 	row_begin(row);
 	row_text(row, pool->database_name);

@@ -171,7 +171,7 @@ unsigned pool_demand(struct pool *p, uint64_t now_us)
 
 uint64_t demand_hold_end(const struct pool *p)
 {
-	return p->opening.failing_since_us + p->rules.hold_on_failure;
+	return p->opening.down_since_us + p->rules.hold_on_failure;
 }
 
 /* Those who wait while it is down do so until then. */

@@ -32,6 +32,7 @@ void opening_succeeded(struct opening *o, uint64_t took_us)
 	o->failures = 0;
 	o->reach = REACH_OK;
 	o->not_before_us = 0;
+	o->down_since_us = 0;
 	o->took_us = o->took_us == 0
 			 ? took_us
 			 : (o->took_us * (TOOK_SAMPLES - 1) + took_us) / TOOK_SAMPLES;
@@ -56,6 +57,8 @@ void opening_failed(struct opening *o, enum reach why, uint64_t now_us,
 {
 	o->allowed = 1;
 	o->reach = why;
+	if (reach_is_down(why) && o->down_since_us == 0)
+		o->down_since_us = now_us;
 	/* One that was under way when another failed does not make the pause longer. */
 	if (now_us < o->not_before_us)
 		return;

@@ -18,7 +18,9 @@ struct opening {
 	enum reach reach;          /* why the last attempt failed; REACH_OK: it did not */
 	uint64_t not_before_us;    /* no attempt before this */
 	uint64_t failing_since_us; /* the first of the failures */
-	uint64_t took_us;          /* to open one, of late; 0: not known */
+	uint64_t down_since_us; /* the first that waiting does not help against; 0: none
+				   since one was opened */
+	uint64_t took_us;       /* to open one, of late; 0: not known */
 };
 
 void opening_init(struct opening *o);

@@ -88,6 +88,25 @@ static void pauses_grow_to_what_the_class_allows(void **state)
 	}
 }
 
+/* It may have been full, or about to stop, for long before. */
+static void being_down_counts_from_the_first_failure_that_means_it(void **state)
+{
+	struct opening o;
+
+	(void)state;
+	opening_init(&o);
+	opening_failed(&o, REACH_STARTING, 1 * USEC_PER_SEC, USEC_PER_SEC);
+	assert_int_equal(o.down_since_us, 0);
+	opening_failed(&o, REACH_REFUSED, 60 * USEC_PER_SEC, USEC_PER_SEC);
+	opening_failed(&o, REACH_STARTING, 70 * USEC_PER_SEC, USEC_PER_SEC);
+	opening_failed(&o, REACH_REFUSED, 80 * USEC_PER_SEC, USEC_PER_SEC);
+	assert_int_equal(o.down_since_us, 60 * USEC_PER_SEC);
+	assert_int_equal(o.failing_since_us, 1 * USEC_PER_SEC);
+	opening_succeeded(&o, 1);
+	opening_failed(&o, REACH_REFUSED, 90 * USEC_PER_SEC, USEC_PER_SEC);
+	assert_int_equal(o.down_since_us, 90 * USEC_PER_SEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +114,7 @@ int main(void)
 	    cmocka_unit_test(errors_of_connects_have_their_classes),
 	    cmocka_unit_test(every_class_has_a_name_and_sensible_pauses),
 	    cmocka_unit_test(pauses_grow_to_what_the_class_allows),
+	    cmocka_unit_test(being_down_counts_from_the_first_failure_that_means_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
