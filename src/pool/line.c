@@ -67,6 +67,12 @@ bool pool_is_suspended(const struct pool *p)
 	       (p->total == p->counts[SLOT_OPENING] && opening_is_down(&p->opening));
 }
 
+void pool_note_suspended(struct pool *p, uint64_t now_us)
+{
+	if (pool_is_suspended(p))
+		p->suspended_us = now_us;
+}
+
 unsigned pool_working_limit(const struct pool *p)
 {
 	return p->rules.adaptive_pool == TRIAL_ON ? gradient_limit(&p->gradient)
@@ -222,9 +228,8 @@ struct pool_ruling pool_ask(struct pool *p, const struct asker *asker, uint64_t 
 		return (struct pool_ruling){.answer = POOL_TAKE};
 	if (is_down(p, now_us))
 		return (struct pool_ruling){.answer = POOL_DOWN};
-	if (pool_is_suspended(p))
-		p->suspended_us = now_us;
-	else if (is_pressed(p))
+	pool_note_suspended(p, now_us);
+	if (!pool_is_suspended(p) && is_pressed(p))
 		gradient_press(&p->gradient, now_us);
 	out.expected_us = pool_expected_wait(p, asker, now_us);
 	if (is_shed(p, asker, now_us))

@@ -293,6 +293,7 @@ static void set_free(struct pool *p, struct slot *slot, uint64_t now_us)
 void pool_opened(struct pool *p, struct slot *slot, uint64_t now_us)
 {
 	CHECK(slot->state == SLOT_OPENING);
+	pool_note_suspended(p, now_us);
 	opening_succeeded(&p->opening, clock_since(now_us, slot->since_us));
 	p->has_been_reached = true;
 	slot->opened_us = now_us;
@@ -322,6 +323,7 @@ void pool_remove(struct pool *p, struct slot *slot, uint64_t now_us)
 void pool_open_failed(struct pool *p, enum reach why, uint64_t now_us,
 		      uint64_t pause_max_us)
 {
+	pool_note_suspended(p, now_us);
 	opening_failed(&p->opening, why, now_us, pause_max_us);
 }
 

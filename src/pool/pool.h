@@ -70,8 +70,8 @@ struct pool {
 	struct gradient gradient;    /* of rules.adaptive_pool = on */
 	struct curve *curve;         /* of log; NULL: nothing was seen yet */
 	struct threshold *threshold; /* NULL before anybody had to wait */
-	uint64_t
-	    suspended_us; /* when somebody last had to wait for RESUME or a restart */
+	uint64_t suspended_us;       /* until then nobody was served; see
+					pool_note_suspended() */
 	uint64_t refusals[REFUSAL_REASONS];
 	uint64_t spared[REFUSAL_REASONS]; /* that would have been, by what is on trial */
 	struct opening opening;
@@ -115,6 +115,10 @@ bool pool_is_paused(const struct pool *p);
 /* Whether nobody is served, and that is no matter of load: it is paused, or held as it is
  * down. How long that takes nobody knows, and max_queue_wait is not meant for it. */
 bool pool_is_suspended(const struct pool *p);
+
+/* If it is, it was until now. To be called just before what may end that, but for those
+ * who come and for servers, which say so themselves. */
+void pool_note_suspended(struct pool *p, uint64_t now_us);
 
 /* Servers that clients have, or that are made fit for the next. */
 static inline unsigned pool_at_work(const struct pool *p)

@@ -78,13 +78,25 @@ void control_pause(struct dispatcher *d, struct usage *database)
 	dispatcher_note_progress(d);
 }
 
+static void note_suspended(struct dispatcher *d, struct pool *pool)
+{
+	pool_note_suspended(pool, dispatcher_now(d));
+}
+
+static void resume_pool(struct dispatcher *d, struct pool *pool)
+{
+	dispatcher_serve(d, pool);
+	dispatcher_arm_line(pool);
+}
+
 void control_resume(struct dispatcher *d, struct usage *database)
 {
+	each_pool(d, database, note_suspended);
 	if (database)
 		database->gate.is_paused = false;
 	else
 		d->pools.paused_all = 0;
-	each_pool(d, database, dispatcher_serve);
+	each_pool(d, database, resume_pool);
 	dispatcher_note_progress(d);
 }
 

@@ -314,6 +314,7 @@ void dispatcher_server_opened(struct server *s)
 		learn(s);
 	stream_set_keep_max(&s->stream, STREAM_KEEP_MAX);
 	server_move(s, SERVER_IDLE);
+	bool was_suspended = pool_is_suspended(pool);
 	pool_opened(pool, &s->slot, dispatcher_now(d));
 	server_arm(s);
 	dispatcher_note_progress(d);
@@ -321,6 +322,8 @@ void dispatcher_server_opened(struct server *s)
 	if (close_if_unwanted(s))
 		return;
 	dispatcher_serve(d, pool);
+	if (was_suspended)
+		dispatcher_arm_line(pool);
 }
 
 void dispatcher_refuse_line(struct pool *pool)

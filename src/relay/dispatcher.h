@@ -144,6 +144,9 @@ enum dispatch dispatcher_ask(struct client *c);
 /* The pool's first server is there: all who wait are logins that wanted nothing but to
  * learn what to be greeted with. */
 void dispatcher_greet_line(struct dispatcher *d, struct pool *pool);
+/* Somebody is served again: until when the others may wait counts from now, see
+ * standing.h. Linear, and so for what happens seldom. */
+void dispatcher_arm_line(struct pool *pool);
 /* Leaves the line it stands in, if it does; its state is the caller's business. */
 void dispatcher_leave_line(struct client *c);
 /* A waiting client leaves the line and is idle (or in its login) again. */

@@ -108,6 +108,14 @@ void dispatcher_leave_line(struct client *c)
 	c->waiter = NULL;
 }
 
+void dispatcher_arm_line(struct pool *pool)
+{
+	struct waiter *w;
+
+	TAILQ_FOREACH (w, &pool->line.all, arrival)
+		client_arm(w->owner);
+}
+
 static bool join_line(struct client *c, const struct asker *asker, uint64_t expected_us)
 {
 	struct dispatcher *d = c->dispatcher;

@@ -89,6 +89,12 @@ static void limit(struct standing *s, uint64_t limit_us, enum standing_limit of)
 	s->limit_of = of;
 }
 
+/* So much of its wait does not count for max_queue_wait. */
+static uint64_t suspended_for(const struct client *c)
+{
+	return c->waiter ? clock_since(c->pool->suspended_us, c->waiter->since_us) : 0;
+}
+
 static void find_limit(const struct client *c, const struct rules *rules,
 		       struct standing *out)
 {
@@ -99,7 +105,8 @@ static void find_limit(const struct client *c, const struct rules *rules,
 	if (rules->query_wait_timeout > 0)
 		out->asker.limit_us = rules->query_wait_timeout;
 	if (rules->max_queue_wait > 0 && !pool_is_suspended(c->pool))
-		limit(out, rules->max_queue_wait, STANDING_BY_MAX_QUEUE_WAIT);
+		limit(out, rules->max_queue_wait + suspended_for(c),
+		      STANDING_BY_MAX_QUEUE_WAIT);
 	limit(out, find_time(c, "pooler.deadline"), STANDING_BY_DEADLINE);
 	if (settings->queue_honours_statement_timeout)
 		limit(out, find_time(c, "statement_timeout"),
@@ -157,6 +164,7 @@ uint64_t standing_due(const struct client *c, uint64_t since_us)
 
 	standing_of(c, &s);
 	uint64_t limit_us = s.asker.limit_us, seed = c->id ^ since_us;
+	uint64_t apart_us = suspended_for(c);
 
 	switch (s.limit_of) {
 	case STANDING_BY_WAIT_TIMEOUT:
@@ -164,7 +172,7 @@ uint64_t standing_due(const struct client *c, uint64_t since_us)
 			return CLOCK_NEVER;
 		return since_us + standing_spread(limit_us, seed);
 	case STANDING_BY_MAX_QUEUE_WAIT:
-		return since_us + with_patience(limit_us, seed);
+		return since_us + apart_us + with_patience(limit_us - apart_us, seed);
 	case STANDING_BY_DEADLINE:
 	case STANDING_BY_STATEMENT_TIMEOUT:
 		break;

@@ -34,9 +34,9 @@ const char *standing_limit_name(enum standing_limit limit);
 
 /* When a wait that began then ends: after query_wait_timeout, a fifth more or less, so
  * that those who began together do not end together; a little after max_queue_wait, in
- * which somebody who was let in should have been served (but not while nobody is, by
- * PAUSE or hold_on_failure); exactly at a client's own deadline. CLOCK_NEVER: it does not
- * end. */
+ * which somebody who was let in should have been served (time in which nobody is, by
+ * PAUSE or hold_on_failure, does not count); exactly at a client's own deadline.
+ * CLOCK_NEVER: it does not end. */
 uint64_t standing_due(const struct client *c, uint64_t since_us);
 
 /* So long, a fifth more or less by the seed. */

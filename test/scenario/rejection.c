@@ -156,6 +156,54 @@ static void a_reload_counts_for_those_who_wait(void **state)
 	world_end(&w);
 }
 
+static void a_pause_does_not_count_for_max_queue_wait(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "default_pool_size = 1\nmax_queue_wait = 10\nquery_wait_notify = 0\n");
+	struct actor *holder = take_server(&w);
+	struct actor *early = world_session(&w), *late = world_session(&w);
+	say(early, "Q[early]");
+	world_pass(&w, USEC_PER_SEC);
+	control_pause(&w.dispatcher, NULL);
+	say(late, "Q[late]");
+	world_pass(&w, 60 * USEC_PER_SEC);
+	control_resume(&w.dispatcher, NULL);
+	world_pass(&w, 9 * USEC_PER_SEC);
+	world_reload(&w, "pool_mode = transaction\ndefault_pool_size = 1\n"
+			 "max_queue_wait = 10\nquery_wait_notify = 0\n");
+	ASSERT_HEARS(early, "");
+	ASSERT_HEARS(late, "");
+	/* From there on it does. */
+	world_pass(&w, 3 * USEC_PER_SEC);
+	assert_string_equal(heard_field(early, 'M'), "max_queue_wait");
+	ASSERT_HEARS(early, "E[ERROR 53300] Z[I]");
+	ASSERT_HEARS(late, "E[ERROR 53300] Z[I]");
+	say(holder, "Q[commit]");
+	world_end(&w);
+}
+
+static void a_deadline_of_its_own_counts_in_a_pause(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "default_pool_size = 1\nmax_queue_wait = 10\nquery_wait_notify = 0\n");
+	take_server(&w);
+	struct actor *a = session_of(&w, "pooler.deadline=20s");
+	say(a, "Q[one]");
+	control_pause(&w.dispatcher, NULL);
+	world_pass(&w, 15 * USEC_PER_SEC);
+	control_resume(&w.dispatcher, NULL);
+	world_pass(&w, 4 * USEC_PER_SEC);
+	ASSERT_HEARS(a, "");
+	world_pass(&w, 1 * USEC_PER_SEC + 1);
+	assert_string_equal(heard_field(a, 'M'), "pooler.deadline");
+	ASSERT_HEARS(a, "E[ERROR 53300] Z[I]");
+	world_end(&w);
+}
+
 static void a_database_that_is_removed_ends_those_who_wait(void **state)
 {
 	struct world w;
@@ -409,6 +457,8 @@ int main(void)
 	    cmocka_unit_test(a_login_may_be_displaced),
 	    cmocka_unit_test(who_is_rejected_is_closed_where_that_is_asked_for),
 	    cmocka_unit_test(a_reload_counts_for_those_who_wait),
+	    cmocka_unit_test(a_pause_does_not_count_for_max_queue_wait),
+	    cmocka_unit_test(a_deadline_of_its_own_counts_in_a_pause),
 	    cmocka_unit_test(a_database_that_is_removed_ends_those_who_wait),
 	    cmocka_unit_test(a_server_that_is_checked_keeps_nobody_from_another),
 	    cmocka_unit_test(a_check_that_fails_costs_nobody_his_place),

@@ -352,6 +352,48 @@ static void a_pause_keeps_servers_and_waiters_apart(void **state)
 	ground_end(&g);
 }
 
+/* Ten in line for a minute, then one every 5 ms. */
+static unsigned served_after(struct pool *p, struct ground *g, bool is_paused)
+{
+	struct slot s = {0}, *slot = &s;
+	struct waiter w[10] = {0}, *waiter;
+	uint64_t now = START;
+	unsigned served = 0;
+	enum pool_match match;
+
+	g->rules.queue_policy = QUEUE_CODEL;
+	g->rules.queue_target = 5 * MSEC;
+	g->rules.queue_interval = 40 * MSEC;
+	pool_begin(p, g, 0, 0);
+	add_idle(p, &s, now);
+	g->paused_all = 1;
+	for (size_t i = 0; i < COUNT_OF(w); i++)
+		stand(p, &w[i], now);
+	now += 60 * SECOND;
+	if (is_paused)
+		pool_note_suspended(p, now);
+	g->paused_all = 0;
+	while ((match = pool_match(p, now, &slot, &waiter)) != POOL_NO_MATCH) {
+		served += match == POOL_MATCHED;
+		if (match == POOL_MATCHED)
+			pool_give_back(p, slot, now += 5 * MSEC);
+	}
+	pool_end(p);
+	return served;
+}
+
+static void time_in_which_nobody_was_served_is_no_wait_for_codel(void **state)
+{
+	struct ground g;
+	struct pool p;
+
+	(void)state;
+	ground_begin(&g);
+	assert_int_equal(served_after(&p, &g, true), 10);
+	assert_true(served_after(&p, &g, false) < 10);
+	ground_end(&g);
+}
+
 /* ---- servers ---- */
 
 static void servers_are_counted_in_every_state_wherever_there_is_a_limit(void **state)
@@ -470,6 +512,7 @@ int main(void)
 	    cmocka_unit_test(all_are_retired_at_once_whatever_they_do),
 	    cmocka_unit_test(waiters_are_served_in_order_of_arrival),
 	    cmocka_unit_test(a_pause_keeps_servers_and_waiters_apart),
+	    cmocka_unit_test(time_in_which_nobody_was_served_is_no_wait_for_codel),
 	    cmocka_unit_test(
 		servers_are_counted_in_every_state_wherever_there_is_a_limit),
 	    cmocka_unit_test(giving_back_one_that_opens_means_it_is_opened),
