@@ -81,8 +81,11 @@ static bool is_standing(const struct pool *pool)
 	return false;
 }
 
-static void show_shedding(struct row *row, const struct threshold *t)
+static void show_shedding(struct row *row, const struct show *show,
+			  const struct threshold *t)
 {
+	if (t && threshold_is_over(t, show->now_us))
+		t = NULL;
 	unsigned floor = t ? threshold_floor(t) : 0;
 	unsigned shed = t && t->arrivals > t->admitted
 			    ? (t->arrivals - t->admitted) * 100 / t->arrivals
@@ -117,7 +120,7 @@ static void show_pool(struct row *row, const struct show *show, struct pool *poo
 	show_waits(row, show, pool);
 	row_text(row, policy_name(pool->rules.queue_policy));
 	row_count(row, is_standing(pool));
-	show_shedding(row, pool->threshold);
+	show_shedding(row, show, pool->threshold);
 	for (int reason = 0; reason < REFUSAL_REASONS; reason++)
 		row_count(row, pool->refusals[reason]);
 	row_count(row, pool->spared[REFUSAL_TOO_LONG]);

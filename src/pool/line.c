@@ -151,10 +151,10 @@ uint64_t pool_expected_wait(struct pool *p, const struct asker *asker, uint64_t 
 	unsigned coming = demand_servers_coming(p, now_us);
 	const struct lane *own = admission_lane(&p->line, asker);
 
-	/* Those who get one of the servers on their way wait for nobody. Of a pool that
-	 * is paused only RESUME knows, and of one that cannot have a server nobody does.
-	 */
-	if (pool_is_paused(p) ||
+	/* Those who get a server that is free or on its way wait for nobody. Of a pool
+	 * that is paused only RESUME knows, and of one that cannot have a server nobody
+	 * does. */
+	if (pool_may_take(p) || pool_is_paused(p) ||
 	    (p->total == p->counts[SLOT_OPENING] && opening_is_failing(&p->opening)) ||
 	    p->forecast.samples < EVIDENCE || ahead < coming)
 		return 0;

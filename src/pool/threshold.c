@@ -56,12 +56,17 @@ static void fall(struct threshold *t)
 		come += t->arrived[--t->floor];
 }
 
+bool threshold_is_over(const struct threshold *t, uint64_t now_us)
+{
+	return now_us >= t->end_us + WINDOW_US;
+}
+
 /* When nobody was served, how long they wait is not known, and the floor stays. */
 static void end_window(struct threshold *t, uint64_t target_us, uint64_t now_us)
 {
 	unsigned top = ceiling(t);
 
-	if (now_us >= t->end_us + WINDOW_US || (t->waits > 0 && t->waited_us == 0))
+	if (threshold_is_over(t, now_us) || (t->waits > 0 && t->waited_us == 0))
 		t->floor = 0;
 	else if (t->waits > 0 && t->waited_us / t->waits > target_us)
 		rise(t, top);

@@ -45,4 +45,8 @@ void threshold_waited(struct threshold *t, uint64_t wait_us);
 /* The level below which nobody is let in; 0 = everybody is. */
 unsigned threshold_floor(const struct threshold *t);
 
+/* Whether nobody has come for so long that whoever comes now is let in, whatever the
+ * level was. */
+bool threshold_is_over(const struct threshold *t, uint64_t now_us);
+
 #endif

@@ -239,6 +239,10 @@ def test_lower_classes_are_turned_away_while_the_line_is_slow(make_pooler):
     assert refused["low"] > 0 and served["low"] > 0
     assert messages == {"queue is too slow for class low (priority_target)"}
     assert queue(pooler)["shed"] == refused["low"]
+    # And it shows when that is over, though nobody comes.
+    wait_until(lambda: queue(pooler)["lets_in"] == "low", 10)
+    row = queue(pooler)
+    assert (row["shed_percent"], row["expected_us"], row["standing"]) == (0, 0, 0)
 
 
 def test_a_line_that_does_not_get_shorter_is_cut(make_pooler):

@@ -352,6 +352,32 @@ static void a_pause_keeps_servers_and_waiters_apart(void **state)
 	ground_end(&g);
 }
 
+static void no_wait_is_expected_while_a_server_is_free(void **state)
+{
+	struct ground g;
+	struct pool p;
+	struct slot s = {0};
+	const struct asker asker = {.weight = 1, .class = PRIORITY_NORMAL};
+	uint64_t now = START;
+
+	(void)state;
+	ground_begin(&g);
+	g.rules.pool_size = 1;
+	pool_begin(&p, &g, 0, 0);
+	add_idle(&p, &s, now);
+	for (int i = 0; i < 10; i++) {
+		pool_take(&p, now);
+		pool_give_back(&p, &s, now += 10 * MSEC);
+	}
+	now += 60 * SECOND;
+	assert_int_equal(pool_expected_wait(&p, &asker, now), 0);
+	pool_take(&p, now);
+	assert_int_equal(pool_expected_wait(&p, &asker, now), 10 * MSEC);
+	pool_give_back(&p, &s, now);
+	pool_end(&p);
+	ground_end(&g);
+}
+
 /* Ten in line for a minute, then one every 5 ms. */
 static unsigned served_after(struct pool *p, struct ground *g, bool is_paused)
 {
@@ -512,6 +538,7 @@ int main(void)
 	    cmocka_unit_test(all_are_retired_at_once_whatever_they_do),
 	    cmocka_unit_test(waiters_are_served_in_order_of_arrival),
 	    cmocka_unit_test(a_pause_keeps_servers_and_waiters_apart),
+	    cmocka_unit_test(no_wait_is_expected_while_a_server_is_free),
 	    cmocka_unit_test(time_in_which_nobody_was_served_is_no_wait_for_codel),
 	    cmocka_unit_test(
 		servers_are_counted_in_every_state_wherever_there_is_a_limit),

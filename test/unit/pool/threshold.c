@@ -67,6 +67,18 @@ static void everybody_is_let_in_while_waits_are_short(void **state)
 	}
 }
 
+static void the_level_is_over_when_nobody_comes_for_a_while(void **state)
+{
+	struct scene s = scene_of();
+
+	(void)state;
+	shut(&s);
+	assert_false(threshold_is_over(&s.t, s.now_us + 2 * WINDOW_US - 1));
+	assert_true(threshold_is_over(&s.t, s.now_us + 2 * WINDOW_US));
+	s.now_us += 2 * WINDOW_US;
+	assert_int_equal(arrive(&s, LOW, 1, 1), 1);
+}
+
 static void one_step_up_turns_away_a_twentieth_of_what_was_let_in(void **state)
 {
 	struct scene s = scene_of();
@@ -260,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(everybody_is_let_in_while_waits_are_short),
+	    cmocka_unit_test(the_level_is_over_when_nobody_comes_for_a_while),
 	    cmocka_unit_test(one_step_up_turns_away_a_twentieth_of_what_was_let_in),
 	    cmocka_unit_test(levels_that_nobody_has_are_no_step),
 	    cmocka_unit_test(one_step_down_lets_in_a_hundredth_more_of_what_came),
