@@ -70,6 +70,12 @@ void opening_failed(struct opening *o, enum reach why, uint64_t now_us,
 	o->not_before_us = now_us + random_jitter(pause_us, PAUSE_JITTER_PERCENT);
 }
 
+void opening_has_new_proof(struct opening *o)
+{
+	if (o->reach == REACH_AUTH)
+		o->not_before_us = 0;
+}
+
 bool opening_is_failing(const struct opening *o)
 {
 	return o->failures > 0;

@@ -32,6 +32,9 @@ void opening_succeeded(struct opening *o, uint64_t took_us);
 /* pause_max_us is server_login_retry: the longest pause (before jitter). */
 void opening_failed(struct opening *o, enum reach why, uint64_t now_us,
 		    uint64_t pause_max_us);
+/* Who was not let in has another proof now: no pause any more. The next one, should that
+ * fail too, is the longer. */
+void opening_has_new_proof(struct opening *o);
 
 /* Whether the last attempt failed. */
 bool opening_is_failing(const struct opening *o);

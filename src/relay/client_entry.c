@@ -133,10 +133,16 @@ static bool may_enter(const struct login *l, const struct pool *pool)
 static bool hand_over_proof(const struct login *l, struct pool *pool)
 {
 	const struct scram_keys *keys = l->exchange ? exchange_keys(l->exchange) : NULL;
+	struct slice password = buffer_bytes(&l->password);
+	struct slice secret = buffer_bytes(&l->secret);
+	struct credential *credential = &known_of(pool)->credential;
 
-	return pool->database->user[0] ||
-	       credential_learn(&known_of(pool)->credential, buffer_bytes(&l->password),
-				buffer_bytes(&l->secret), keys);
+	if (pool->database->user[0])
+		return true;
+	/* A server that refused the old one may take this. */
+	if (credential_is_news(credential, password, secret, keys))
+		opening_has_new_proof(&pool->opening);
+	return credential_learn(credential, password, secret, keys);
 }
 
 static void log_attempt(const struct login *l, const struct pool *pool)

@@ -76,6 +76,19 @@ static void doubt_password(struct credential *c, const struct scram_keys *keys)
 		wipe(&c->password);
 }
 
+static bool is_other(struct slice known, struct slice given)
+{
+	return given.len > 0 && !slice_equal(known, given);
+}
+
+bool credential_is_news(const struct credential *c, struct slice password,
+			struct slice secret, const struct scram_keys *keys)
+{
+	return is_other(c->password, password) || is_other(c->secret, secret) ||
+	       (keys && !are_known(c, keys)) ||
+	       (keys && !scram_salt_equal(&c->keys.salt, &keys->salt));
+}
+
 bool credential_learn(struct credential *c, struct slice password, struct slice secret,
 		      const struct scram_keys *keys)
 {

@@ -27,6 +27,10 @@ struct credential {
 /* Wipes and frees; may be called twice. */
 void credential_fini(struct credential *c);
 
+/* Whether credential_learn() of these would make a difference to servers. */
+bool credential_is_news(const struct credential *c, struct slice password,
+			struct slice secret, const struct scram_keys *keys);
+
 /* A client has come in: takes over what it has shown. password and secret are copied;
  * empty ones leave what there is. False when memory is short: then that one is not kept,
  * nor what was there in its place. */

@@ -243,6 +243,32 @@ static void a_new_verifier_takes_over_with_the_next_login(void **state)
 	world_end(&w);
 }
 
+/* The pause after a refusal is for those who come again with the same. */
+static void a_new_proof_need_not_wait_for_the_old_ones_pause(void **state)
+{
+	char old[PROVING_TEXT_LEN], new[PROVING_TEXT_LEN];
+	struct world w;
+
+	(void)state;
+	proving_verifier(PASSWORD, 'a', old);
+	proving_verifier("looking glass", 'b', new);
+	world_begin(&w, lines_of("scram-sha-256", list_of("anna", old),
+				 "server_login_retry = 1000\n"));
+	w.examination = (struct examination){EXCHANGE_SCRAM, new};
+	w.answers = true;
+	struct actor *c = prover_client(&w, ANNA, PASSWORD);
+	ASSERT_HEARS(c, "E[FATAL 28000]");
+	c = prover_client(&w, ANNA, PASSWORD);
+	ASSERT_HEARS(c, "E[FATAL 28000]");
+	assert_null(world_server(&w, 2));
+	world_reload(&w, lines_of("scram-sha-256", list_of("anna", new),
+				  "server_login_retry = 1000\n"));
+	c = prover_client(&w, ANNA, "looking glass");
+	say(c, "Q[one]");
+	ASSERT_HEARS(c, GREETING " T D[one] C[SELECT 1] Z[I]");
+	world_end(&w);
+}
+
 static void a_password_in_the_list_that_has_changed_is_used_at_once(void **state)
 {
 	struct world w;
@@ -477,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(a_clients_password_is_not_the_forced_users),
 	    cmocka_unit_test(keys_of_a_login_open_one_server_after_the_other),
 	    cmocka_unit_test(a_new_verifier_takes_over_with_the_next_login),
+	    cmocka_unit_test(a_new_proof_need_not_wait_for_the_old_ones_pause),
 	    cmocka_unit_test(a_password_in_the_list_that_has_changed_is_used_at_once),
 	    cmocka_unit_test(what_the_server_says_of_the_login_is_what_clients_hear),
 	    cmocka_unit_test(a_server_that_is_full_keeps_its_clients_waiting),
