@@ -108,6 +108,7 @@ struct hba_connection {
 	bool is_replication; /* physical: no database is meant */
 	struct hba_address address;
 	struct slice database, user;
+	struct slice also_called; /* another name of the same database; empty: none */
 	enum hba_peer_name peer_name_state;
 	const char *peer_name;         /* of HBA_PEER_NAME_KNOWN */
 	const struct hba_network *own; /* addresses and masks of our interfaces */

@@ -33,6 +33,13 @@ static bool fits_type(const struct hba_rule *rule, const struct hba_connection *
 	return false;
 }
 
+/* None is called nothing. */
+static bool is_called(const struct hba_connection *c, struct slice name)
+{
+	return name.len > 0 &&
+	       (slice_equal(c->database, name) || slice_equal(c->also_called, name));
+}
+
 /* A physical replication connection is in no database: only the word for it matches. */
 static bool fits_database(const struct hba_rule *rule, const struct hba_connection *c)
 {
@@ -44,13 +51,13 @@ static bool fits_database(const struct hba_rule *rule, const struct hba_connecti
 			fits = !c->is_replication;
 			break;
 		case HBA_SAMEUSER:
-			fits = !c->is_replication && slice_equal(c->database, c->user);
+			fits = !c->is_replication && is_called(c, c->user);
 			break;
 		case HBA_REPLICATION:
 			fits = c->is_replication;
 			break;
 		case HBA_NAME:
-			fits = !c->is_replication && slice_is_text(c->database, n->text);
+			fits = !c->is_replication && is_called(c, slice_of_text(n->text));
 			break;
 		}
 		if (fits)

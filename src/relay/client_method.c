@@ -17,6 +17,7 @@
 #include "net/tls.h"
 #include "proto/notice.h"
 #include "relay/client.h"
+#include "relay/client_entry.h"
 #include "relay/dispatcher.h"
 #include "relay/keyring.h"
 
@@ -185,6 +186,15 @@ static void refuse_without_networks(const struct login *l, int err)
 	client_close(l->client, CLOSE_NO_NETWORKS_NOW);
 }
 
+/* The console is one database with two names, whichever is used, and on its own port any;
+ * and nothing is replicated from there. */
+static void name_console(struct hba_connection *connection)
+{
+	connection->database = slice_of_text("pooler");
+	connection->also_called = slice_of_text("pgbouncer");
+	connection->is_replication = false;
+}
+
 static enum hba_verdict match(const struct login *l, const struct hba_network *own,
 			      size_t own_count, const struct hba_rule **out)
 {
@@ -200,6 +210,8 @@ static enum hba_verdict match(const struct login *l, const struct hba_network *o
 	    .own_count = own_count,
 	};
 
+	if (client_entry_is_console(l))
+		name_console(&connection);
 	if (l->knows_peer_name) {
 		connection.peer_name = l->peer_name;
 		connection.peer_name_state =

@@ -272,6 +272,28 @@ hostnossl all       all        127.0.0.1/32 ldap {ldap.search()}
     assert "ldapbasedn" in rows[6]["options"] and "manager-pw" not in str(rows)
 
 
+def test_console_is_one_database_however_it_is_called(make_login_pooler):
+    """By whichever of its names, by any on its own port, and as if it were replicated."""
+    def refused(pooler, dbname, address=None, **params):
+        with pooler.wire(address) as wire:
+            try:
+                wire.login("stats", dbname, "stats-pw", **params)
+            except Refused as refused:
+                return refused.fields["C"]
+            return None
+
+    for name in ("pooler", "pgbouncer"):
+        pooler = make_login_pooler("hba", {"stats": "stats-pw"},
+                                   databases={"app": {"user": "alice"}},
+                                   hba=f"host {name} stats all reject\n"
+                                       "host app,replication stats all trust\n"
+                                       "host pooler,pgbouncer stats all trust\n")
+        assert refused(pooler, "app") is None
+        assert refused(pooler, "pooler") == refused(pooler, "pgbouncer") == "28000"
+        assert refused(pooler, "app", pooler.admin_address) == "28000"
+        assert refused(pooler, "pooler", replication="true") == "28000"
+
+
 def test_show_hba_is_for_admins_and_stats_users(make_login_pooler):
     pooler = make_login_pooler("hba", {**SECRETS, "stats": "x"},
                                hba="host all all 127.0.0.1/32 trust\n")

@@ -69,6 +69,34 @@ static int match(const struct hba *hba, const struct from *from)
 	return -1;
 }
 
+static void a_database_may_have_two_names(void **state)
+{
+	static const char text[] = "local one all reject\n"
+				   "local two all trust\n"
+				   "local sameuser all md5\n"
+				   "local \"\" all trust\n";
+	struct hba_connection c = {.is_local = true, .user = slice_of_text("three")};
+	struct config_errors errors = {0};
+	struct hba *hba = parse(text, &errors);
+	const struct hba_rule *rule;
+
+	(void)state;
+	assert_non_null(hba);
+	c.database = slice_of_text("two");
+	assert_int_equal(hba_match(hba, &c, &rule), HBA_MATCH);
+	assert_int_equal(rule->line, 2);
+	c.also_called = slice_of_text("one");
+	assert_int_equal(hba_match(hba, &c, &rule), HBA_MATCH);
+	assert_int_equal(rule->line, 1);
+	c.database = slice_of_text("x");
+	c.also_called = slice_of_text("three");
+	assert_int_equal(hba_match(hba, &c, &rule), HBA_MATCH);
+	assert_int_equal(rule->line, 3);
+	c.also_called = (struct slice){0};
+	assert_int_equal(hba_match(hba, &c, &rule), HBA_NO_MATCH);
+	hba_free(hba);
+}
+
 static void the_first_rule_that_matches_counts(void **state)
 {
 	static const char text[] =
@@ -372,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_first_rule_that_matches_counts),
+	    cmocka_unit_test(a_database_may_have_two_names),
 	    cmocka_unit_test(one_bad_rule_refuses_the_whole_file),
 	    cmocka_unit_test(rules_print_as_they_were_understood),
 	    cmocka_unit_test(names_may_stand_in_files),
