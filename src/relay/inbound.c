@@ -390,17 +390,12 @@ static void on_answer(struct reply *r, const struct frame *f,
 		reply_pass(r, REST_DISCARD, f->total_len);
 }
 
-static bool is_aside(uint8_t letter)
-{
-	return letter == 'N' || letter == 'S' || letter == 'A';
-}
-
 static bool commit(struct reply *r, const struct frame *f)
 {
 	struct server *s = r->server;
 	uint8_t status = f->body.len > 0 ? f->body.data[0] : 0;
 
-	if (tracker_due(&s->tracker) && !is_aside(f->letter))
+	if (tracker_due(&s->tracker))
 		reply_give_due(r);
 	bool is_visible = note_tag(s, f);
 	struct question question = {.number = tracker_oldest(&s->tracker),
