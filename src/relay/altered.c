@@ -416,13 +416,15 @@ void altered_move(struct altered *from, struct altered *to)
 	to->resets_all |= from->resets_all;
 	to->discards |= from->discards;
 	to->is_beyond |= from->is_beyond;
+	to->may_be_undone |= from->may_be_undone;
 	altered_clear(from);
 }
 
 void altered_drop_resets(struct altered *a)
 {
 	struct buffer names = a->names;
-	struct altered rest = {.all = a->all, .is_beyond = a->is_beyond};
+	struct altered rest = {
+	    .all = a->all, .is_beyond = a->is_beyond, .may_be_undone = a->may_be_undone};
 	struct slice name;
 	size_t at = 0;
 	enum altered_how how;

@@ -31,6 +31,7 @@ struct altered {
 	bool resets_all;     /* ...and that is everything... */
 	bool discards;       /* ...even who one is */
 	bool is_beyond;      /* there may be names that cannot be asked for */
+	bool may_be_undone;  /* something has failed, or was rolled back */
 };
 
 /* Adds what a text may alter. */

@@ -163,10 +163,11 @@ static bool is_only_met(const struct altered *asked, struct slice name)
 	       !altered_has(asked, name, ALTERED_SET) && !altered_has_reset(asked, name);
 }
 
-/* Whether a parameter that was asked for by name is back where the session began. */
+/* Whether a parameter that was asked for by name is back where the session began, or has
+ * never left it. */
 static bool is_back(const struct session *session, struct slice name, struct slice value)
 {
-	if (!session->asked.resets || has(session->set, name))
+	if (!(session->asked.resets || session->asked.all) || has(session->set, name))
 		return false;
 	if (has(session->unset, name))
 		return true;

@@ -294,6 +294,7 @@ static void on_client_error(struct reply *r, const struct frame *f,
 
 	note_fatal(s, f);
 	notify_note_error(s);
+	session_note_undone(s->client);
 	is_replaced = is_shared(s) && frame_is_whole(f) && replace_error(r, f, question);
 	reply_pass(r, is_replaced ? REST_DISCARD : reply_to_client(s), f->total_len);
 }

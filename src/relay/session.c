@@ -27,6 +27,12 @@ struct session *session_get(struct client *c)
 	return c->session;
 }
 
+void session_note_undone(struct client *c)
+{
+	if (c && c->session)
+		c->session->altered.may_be_undone = true;
+}
+
 void session_free(struct client *c)
 {
 	struct session *session = c->session;

@@ -64,6 +64,9 @@ size_t session_statement_count(const struct client *c);
 
 /* The client's session, made if there is none; NULL when memory is short. */
 struct session *session_get(struct client *c);
+/* Something that the client asked for has failed, or was rolled back: what its texts set
+ * may not be set. */
+void session_note_undone(struct client *c);
 /* Gives back what it holds, and it. Harmless when there is none. */
 void session_free(struct client *c);
 

@@ -199,6 +199,9 @@ static void set_aside(struct session *session)
 	if (session->asked_hints & (SQL_ALTERS & ~SQL_EXECUTES) &&
 	    altered_is_empty(&session->asked))
 		session->asked.all = true;
+	/* By its value nobody can tell what was set from what could not be. */
+	if (session->asked.may_be_undone && !altered_is_empty(&session->asked))
+		session->asked.all = true;
 }
 
 /* By what it was pinned for: what PREPARE has made may be carried out by now. */
@@ -273,6 +276,7 @@ bool settle_begin(struct server *s)
 		server_arm(s);
 		return true;
 	}
+	session->altered.may_be_undone = false;
 	session->hints &= SQL_OF_OTHERS;
 	pin_set(c, 0);
 	sequences_leave(c);

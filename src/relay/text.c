@@ -183,6 +183,8 @@ void text_completed(struct server *s, struct slice tag)
 		forget_dropped(s);
 	if (slice_is_text(tag, "DISCARD SEQUENCES") || slice_is_text(tag, "DISCARD ALL"))
 		sequences_discarded(s);
+	if (slice_is_text(tag, "ROLLBACK"))
+		session_note_undone(s->client);
 	notify_note_tag(s, tag);
 	settle_note_tag(s, tag);
 	if (is_schema_change(tag))

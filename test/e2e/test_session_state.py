@@ -249,6 +249,28 @@ def test_what_is_rolled_back_is_gone_and_what_is_local_never_stays(pooler):
     assert everywhere(pooler, "show work_mem") == "4MB"
 
 
+@pytest.mark.parametrize("statement", [
+    "set max_connections = 5",
+    "set log_connections = on",
+    "set log_statement = 'all'",
+    "set session_replication_role = replica",
+    "select set_config('shared_buffers', '1MB', false)",
+    "begin; set lc_collate = 'C'",
+    "do $$begin begin set max_connections = 5; exception when others then null; end; end$$",
+])
+def test_what_cannot_be_set_harms_nobody(pooler, statement):
+    """Neither who tried can be made to have it, nor anybody else to be without."""
+    wire = pooler.login()
+    ok(wire, "set work_mem = '3MB'")
+    swap(pooler, wire)
+    wire.ask(statement)
+    wire.ask("rollback")
+    for _ in range(2):
+        swap(pooler, wire)
+        assert show(wire, "work_mem") == "3MB"
+    assert everywhere(pooler, "show work_mem") == "4MB"
+
+
 @pytest.mark.parametrize("hostile", [
     "set statement_timeout = '1ms'",
     "set default_transaction_read_only = on",

@@ -46,6 +46,64 @@ static void a_value_that_was_set_is_asked_for_once_and_follows(void **state)
 	world_end(&w);
 }
 
+/* By its value it could be; but then others would be asked to take it back. */
+static void what_could_not_be_set_is_nobodys(void **state)
+{
+	struct world w;
+	struct slice value;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *b = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	say(a, "Q[SET work_mem = 1; SET max_connections = 1]");
+	heard(s);
+	say(s, "C[SET] E[ERROR 55P02 no] Z[I]");
+	ASSERT_HEARS(a, "C[SET] E[ERROR 55P02] Z[I]");
+	is_asked(s, "('max_connections')", "pg_settings");
+	push_row(s, "n", "role", "none");
+	push_row(s, "n", "work_mem", "1kB");
+	push_row(s, "n", "max_connections", "100");
+	push_row(s, "s", "work_mem", "1kB");
+	say(s, "C[SELECT 3] C[SELECT 1] Z[I]");
+	assert_true(params_find(client_of(a)->params, slice_of_text("work_mem"), &value));
+	assert_int_equal(params_count(client_of(a)->params), 1);
+	say(b, "Q[one]");
+	ASSERT_HEARS(s, "Q[RESET \"work_mem\";]");
+	say(s, "C[RESET] Z[I]");
+	ASSERT_HEARS(s, "Q[one]");
+	say(s, "I Z[I]");
+	world_end(&w);
+}
+
+static void what_was_rolled_back_is_nobodys(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, ONE);
+	struct actor *a = world_session(&w), *s = world_server(&w, 1);
+	say(a, "Q[begin; SET work_mem = 1; rollback]");
+	heard(s);
+	say(s, "C[BEGIN] C[SET] C[ROLLBACK] Z[I]");
+	is_asked(s, "('work_mem')", "pg_settings");
+	push_row(s, "n", "role", "none");
+	push_row(s, "n", "work_mem", "4MB");
+	say(s, "C[SELECT 2] C[SELECT 0] Z[I]");
+	assert_int_equal(params_count(client_of(a)->params), 0);
+	/* Of an error that is over nothing is left. */
+	say(a, "Q[fail]");
+	heard(s);
+	say(s, "E[ERROR 22012 no] Z[I]");
+	ASSERT_HEARS(s, "");
+	say(a, "Q[SET work_mem = 1]");
+	heard(s);
+	say(s, "C[SET] Z[I]");
+	is_asked(s, "('work_mem')", "isolation");
+	say(s, "C[SELECT 0] Z[I]");
+	world_end(&w);
+}
+
 static void a_name_is_asked_for_once(void **state)
 {
 	static const char local[] = "Q[begin; SET LOCAL my.var = 1; commit]";
@@ -387,6 +445,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_value_that_was_set_is_asked_for_once_and_follows),
+	    cmocka_unit_test(what_could_not_be_set_is_nobodys),
+	    cmocka_unit_test(what_was_rolled_back_is_nobodys),
 	    cmocka_unit_test(a_name_is_asked_for_once),
 	    cmocka_unit_test(a_name_with_a_value_is_asked_for_once),
 	    cmocka_unit_test(what_would_take_too_much_is_refused_beforehand),
