@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "pool/pool.h"
 #include "proto/writer.h"
 #include "relay/baseline.h"
 #include "relay/client.h"
@@ -263,12 +264,31 @@ void prepare_began(struct server *s)
 	}
 }
 
+/* Whether it had something to be taken back that others had set. */
+static bool has_of_others(const struct server *s)
+{
+	const struct params *wanted = s->client->params;
+	struct slice name, value, other;
+
+	for (size_t i = 0; i < params_count(s->params); i++) {
+		params_at(s->params, i, &name, &value);
+		if (!baseline_is_reported(s, name) && !params_is_no_value(value) &&
+		    !params_find(wanted, name, &other) &&
+		    !(params_find(s->base, name, &other) && slice_equal(other, value)))
+			return true;
+	}
+	return false;
+}
+
 void prepare_done(struct server *s)
 {
 	s->task = SERVER_TASK_NONE;
 	if (!s->client)
 		return;
 	if (s->task_failed) {
+		/* It may be that which failed, and it would fail for all. */
+		if (has_of_others(s))
+			pool_retire(s->slot.pool, &s->slot);
 		/* The client's message may have been carried out with the wrong
 		 * parameters; the client has been told why it ends. */
 		s->has_foreign_steps = true;

@@ -180,6 +180,31 @@ static void two_refused_parameters_are_one_refusal(void **state)
 	world_end(&w);
 }
 
+static void a_server_that_cannot_be_set_back_is_nobodys(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, LINES);
+	w.answers = true;
+	struct actor *a =
+	    world_client(&w, "user=anna;database=app;options=-c work_mem=1MB");
+	struct actor *b = world_session(&w), *c = world_session(&w);
+	struct actor *s = world_server(&w, 1);
+	heard(a);
+	say(a, "Q[one]");
+	s->answers = false;
+	say(b, "Q[two]");
+	ASSERT_HEARS(s, "Q[RESET \"work_mem\";]");
+	say(s, "E[ERROR 42501 no] Z[I]");
+	ASSERT_HEARS(b, "E[FATAL 42501]");
+	assert_true(is_gone(b));
+	say(c, "Q[three]");
+	assert_true(is_gone(s));
+	ASSERT_HEARS(c, "T D[three] C[SELECT 1] Z[I]");
+	world_end(&w);
+}
+
 static void notices_of_the_poolers_own_queries_are_swallowed(void **state)
 {
 	struct world w;
@@ -336,6 +361,7 @@ int main(void)
 	    cmocka_unit_test(a_clients_own_set_follows_it_to_another_server),
 	    cmocka_unit_test(a_refused_parameter_ends_its_client_with_the_servers_reason),
 	    cmocka_unit_test(two_refused_parameters_are_one_refusal),
+	    cmocka_unit_test(a_server_that_cannot_be_set_back_is_nobodys),
 	    cmocka_unit_test(notices_of_the_poolers_own_queries_are_swallowed),
 	    cmocka_unit_test(answers_to_a_hidden_query_may_be_cut_anywhere),
 	    cmocka_unit_test(a_session_mode_reset_takes_parameters_back),
