@@ -69,8 +69,13 @@ static struct tls_context *context_of(const struct server *s)
 				     tls_of(s));
 }
 
+/* Whatever kept us from having a context: not where TLS is required. */
 static void go_on_in_clear(struct server *s)
 {
+	if (tls_of(s)->mode >= TLS_MODE_REQUIRE && !endpoint_is_unix(&s->at)) {
+		server_login_fail(s, REACH_OURS, SQLSTATE_OUT_OF_MEMORY, "out of memory");
+		return;
+	}
 	known_meet(known_of(s->slot.pool), NULL, tls_of(s)->mode);
 	server_login_send_startup(s);
 }

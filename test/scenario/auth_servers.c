@@ -6,6 +6,9 @@
 
 #include <errno.h>
 
+#include "relay/encryption.h"
+#include "relay/keyring.h"
+
 #define ANNA "user=anna;database=app"
 #define PASSWORD "wonderland"
 
@@ -289,6 +292,22 @@ static void a_password_in_the_list_that_has_changed_is_used_at_once(void **state
 	world_end(&w);
 }
 
+/* Such as when memory is short. */
+static void where_tls_is_required_nothing_is_said_without_it(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w, lines_of("trust", list_of("anna", PASSWORD),
+				 "server_tls_sslmode = require\n"));
+	encryption_free(w.dispatcher.logins.keyring->encryption);
+	w.dispatcher.logins.keyring->encryption = NULL;
+	struct actor *c = prover_client(&w, ANNA, PASSWORD);
+	ASSERT_HEARS(c, "");
+	assert_int_equal(client_of(c)->state, CLIENT_WAITING);
+	world_end(&w);
+}
+
 /* ---- servers that do not let us in ---- */
 
 static void what_the_server_says_of_the_login_is_what_clients_hear(void **state)
@@ -505,6 +524,7 @@ int main(void)
 	    cmocka_unit_test(a_new_verifier_takes_over_with_the_next_login),
 	    cmocka_unit_test(a_new_proof_need_not_wait_for_the_old_ones_pause),
 	    cmocka_unit_test(a_password_in_the_list_that_has_changed_is_used_at_once),
+	    cmocka_unit_test(where_tls_is_required_nothing_is_said_without_it),
 	    cmocka_unit_test(what_the_server_says_of_the_login_is_what_clients_hear),
 	    cmocka_unit_test(a_server_that_is_full_keeps_its_clients_waiting),
 	    cmocka_unit_test(a_server_that_breaks_the_rules_of_a_login_is_left),
