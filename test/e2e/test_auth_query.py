@@ -346,6 +346,20 @@ def test_unknown_database_tells_strangers_nothing(make_asking):
     assert refusal(pooler, "alice", dbname="nowhere")["C"] == "3D000"
 
 
+@pytest.mark.parametrize("auth_dbname", [None, "postgres"])
+def test_users_of_databases_without_an_entry_are_asked_for(make_asking, secure, auth_dbname):
+    """In the database that they want, unless another is named."""
+    everywhere = secure.target(dbname=None)
+    pooler = make_asking("scram-sha-256", databases={"*": everywhere}, auth_user="postgres",
+                         auth_query=None, auth_dbname=auth_dbname)
+    for dbname in ("app", "other"):
+        assert login(pooler, "alice", dbname=dbname).value("select current_database()") == dbname
+        assert refusal(pooler, "alice", "wrong", dbname=dbname)["C"] == "28P01"
+    fields = refusal(pooler, "alice", dbname="nowhere")
+    # Where nobody can be asked for his secret, nobody is told what there is.
+    assert fields["C"] == ("3D000" if auth_dbname else "57P03"), fields
+
+
 def test_unknown_user_gets_the_same_error_as_a_wrong_password(make_asking):
     pooler = make_asking("scram-sha-256")
     wrong, unknown = refusal(pooler, "alice", "x"), refusal(pooler, "nobody", "x")
