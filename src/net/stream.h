@@ -164,6 +164,10 @@ void stream_write(struct stream *stream, struct slice bytes);
 struct buffer *stream_cork_buffer(struct stream *stream);
 void stream_corked(struct stream *stream);
 
+/* Whether it is worth while to write more: not when the peer leaves much of what is
+ * queued unread, and on_drained will come. What has been corked is sent if it is much. */
+bool stream_has_room(struct stream *stream);
+
 /* Whether bytes are queued for sending. */
 bool stream_has_queued(const struct stream *stream);
 

@@ -127,6 +127,16 @@ void stream_corked(struct stream *s)
 	}
 }
 
+bool stream_has_room(struct stream *s)
+{
+	static const struct slice nothing = {0};
+
+	if (!water_is_high(s))
+		return true;
+	stream_write(s, nothing);
+	return !s->is_blocked;
+}
+
 /* ---- peers that do not read ---- */
 
 /* Of a descriptor that is none of the kernel's nothing is known: 0. */

@@ -58,6 +58,15 @@ static size_t high_water(const struct stream *s)
 	return share < SIZE_MAX ? (size_t)share : SIZE_MAX;
 }
 
+bool water_is_high(const struct stream *s)
+{
+	size_t most = high_water(s);
+
+	if (most < STREAM_HIGH_WATER)
+		most = STREAM_HIGH_WATER;
+	return buffer_len(&s->out) > ledger_share(&s->loop->ledger, most);
+}
+
 static void throttle_if_high(struct stream *s, struct stream *from)
 {
 	struct ledger *ledger = &s->loop->ledger;

@@ -32,6 +32,9 @@ void water_count(struct stream *stream);
 /* Watches the descriptor for what the stream may do now, and for nothing else; counts. */
 void water_watch(struct stream *stream);
 
+/* Whether more is queued than the peer may leave unread. */
+bool water_is_high(const struct stream *stream);
+
 /* The stream need not wait for the one it feeds any more. If a write of its own failed
  * meanwhile, the flush phase now hears its peer's last words. */
 void water_release(struct stream *stream);

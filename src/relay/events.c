@@ -85,10 +85,13 @@ static void client_on_drained(struct stream *stream)
 {
 	struct client *c = client_of_stream(stream);
 
-	if (c->state == CLIENT_CONSOLE)
+	if (c->state == CLIENT_CONSOLE) {
 		c->dispatcher->console.on_drained(c);
-	else
-		listening_deliver(c);
+		return;
+	}
+	listening_deliver(c);
+	if (stream_kept(stream).len > 0)
+		loop_post(stream->loop, &c->pump);
 }
 
 static void end_broken(struct client *c)

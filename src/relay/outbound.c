@@ -316,13 +316,19 @@ static void give_due(struct client *c)
 		reply_give_due(&r);
 }
 
+/* What the pooler answers itself waits for who does not read it, as a server would. */
+static bool may_be_answered(struct client *c)
+{
+	return c->state != CLIENT_IDLE || stream_has_room(&c->stream);
+}
+
 size_t outbound_pump(struct client *c, struct slice bytes)
 {
 	struct pass p = {.client = c, .run.ahead = bytes};
 
 	if (c->rest > 0)
 		pass_rest(&p);
-	while (p.run.ahead.len > 0 && c->closing == CLOSE_NOT)
+	while (p.run.ahead.len > 0 && c->closing == CLOSE_NOT && may_be_answered(c))
 		if (!pass_locally(&p) && !pass_step(&p))
 			break;
 	pass_send(&p);

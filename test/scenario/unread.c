@@ -101,6 +101,66 @@ static void a_freed_server_serves_others_while_its_answer_is_unread(void **state
 	world_end(&w);
 }
 
+/* ---- what the pooler answers itself ---- */
+
+enum { ASKED = 2000, UNREAD_MOST = 200 * KB };
+
+static unsigned count_ready(struct slice heard)
+{
+	static const uint8_t ready[] = {'Z', 0, 0, 0, 5, 'I'};
+	unsigned count = 0;
+
+	for (size_t i = 0; i + sizeof(ready) <= heard.len; i++)
+		count += memcmp(heard.data + i, ready, sizeof(ready)) == 0;
+	return count;
+}
+
+/* One who asks and asks, and reads nothing before the end. */
+static void ask_without_reading(const char *lines, const char *message)
+{
+	struct world w;
+
+	world_begin(&w, lines);
+	struct actor *holder = world_session(&w), *a = world_session(&w);
+	say(holder, "Q[begin]");
+	say(world_server(&w, 1), "C[BEGIN] Z[T]");
+	heard(a);
+	a->peer.room = 0;
+	for (unsigned i = 0; i < ASKED; i++)
+		actor_push(a, message);
+	world_settle(&w);
+	assert_true(w.loop.ledger.held <= UNREAD_MOST);
+	/* It has every answer when it reads, a little at a time. */
+	for (unsigned i = 0; i < 5; i++) {
+		a->peer.room = 10 * KB;
+		world_settle(&w);
+		assert_true(w.loop.ledger.held <= UNREAD_MOST);
+	}
+	a->peer.room = SIZE_MAX;
+	world_settle(&w);
+	assert_int_equal(count_ready(fake_peer_received(&a->peer)), ASKED);
+	assert_int_equal(w.loop.ledger.held, 0);
+	assert_int_equal(client_of(a)->state, CLIENT_IDLE);
+	world_end(&w);
+}
+
+static void who_does_not_read_refusals_is_not_answered_for_ever(void **state)
+{
+	static const char *const lines[] = {
+	    "pool_mode = transaction\ndefault_pool_size = 1\nmax_queue = 0\n",
+	    "pool_mode = transaction\ndefault_pool_size = 1\nmax_queue = 0\n"
+	    "client_buffer = 0\n",
+	    "pool_mode = transaction\ndefault_pool_size = 1\nmax_queue = 0\n"
+	    "max_buffer_memory = 64kB\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		ask_without_reading(lines[i], "Q[one]");
+		ask_without_reading(lines[i], "P[one] B[] E S");
+		ask_without_reading(lines[i], "S");
+	}
+}
+
 /* ---- client_write_timeout ---- */
 
 #define LIMIT_US (100 * USEC_PER_SEC)
@@ -318,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_answer_that_fits_the_buffer_sets_its_server_free_at_once),
+	    cmocka_unit_test(who_does_not_read_refusals_is_not_answered_for_ever),
 	    cmocka_unit_test(a_freed_server_serves_others_while_its_answer_is_unread),
 	    cmocka_unit_test(a_client_that_takes_nothing_is_cut_and_its_server_saved),
 	    cmocka_unit_test(so_is_one_whose_server_has_gone_to_others),
