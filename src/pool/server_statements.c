@@ -75,6 +75,15 @@ struct server_statement *server_statements_oldest(const struct server_statements
 	return server->count > 0 ? TAILQ_FIRST(&server->by_use) : NULL;
 }
 
+void server_statements_doubt(struct server_statements *server)
+{
+	struct server_statement *there;
+
+	for (there = server_statements_oldest(server); there;
+	     there = TAILQ_NEXT(there, place))
+		there->is_doubtful = true;
+}
+
 void server_statements_clear(struct statements *store, struct server_statements *server)
 {
 	struct server_statement *there;

@@ -177,6 +177,8 @@ void server_statements_remove(struct statements *store, struct server_statements
 			      struct server_statement *there);
 /* The least recently used; NULL when there is none. */
 struct server_statement *server_statements_oldest(const struct server_statements *server);
+/* Whatever there is, is to be prepared anew before it is used. */
+void server_statements_doubt(struct server_statements *server);
 void server_statements_clear(struct statements *store, struct server_statements *server);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "pool/pool.h"
+#include "proto/meaning.h"
+#include "proto/sqlscan.h"
 #include "proto/writer.h"
 #include "relay/baseline.h"
 #include "relay/client.h"
@@ -345,6 +347,19 @@ static void note_of_nobody(struct server *s, struct slice name, struct slice val
 	replace(store, &s->suits, NULL);
 }
 
+/* Texts are read by this parameter, and none has told that it would change: a function
+ * did. What was prepared behind that in the same write counts as what it meant before. */
+static bool is_unforeseen(const struct client *c, struct slice name)
+{
+	const struct session *session = c->session;
+
+	if (!session_is_shared(c) || !meaning_hint(name))
+		return false;
+	return !session ||
+	       !(session->hints & SQL_READS_ANYHOW || altered_reads(&session->altered) ||
+		 altered_reads(&session->asked));
+}
+
 bool prepare_reported(struct server *s, struct slice name, struct slice value)
 {
 	struct params_store *store = store_of(s);
@@ -360,8 +375,11 @@ bool prepare_reported(struct server *s, struct slice name, struct slice value)
 		return true;
 	bool is_news =
 	    !params_find(c->params, name, &known) || !slice_equal(known, value);
-	if (is_news && tracker_asker(&s->tracker) == ASKED_BY_CLIENT)
+	if (is_news && tracker_asker(&s->tracker) == ASKED_BY_CLIENT) {
 		prepare_keep_startup(c);
+		if (is_unforeseen(c, name))
+			server_statements_doubt(&s->statements);
+	}
 	if (tracker_asker(&s->tracker) == ASKED_BY_POOLER) {
 		/* Our own SET: back to the base for what the client never mentioned, or
 		 * the server's spelling of what it did. */

@@ -116,15 +116,6 @@ static bool is_stale(struct slice body)
 	       memmem(fields.message.data, fields.message.len, "\"pooler_", 8);
 }
 
-static void doubt_all(struct server *s)
-{
-	struct server_statement *there;
-
-	for (there = server_statements_oldest(&s->statements); there;
-	     there = TAILQ_NEXT(there, place))
-		there->is_doubtful = true;
-}
-
 bool replay_swallows_error(struct server *s, struct slice body)
 {
 	bool may_repeat = s->replay.state == REPLAY_IS_READY;
@@ -133,7 +124,7 @@ bool replay_swallows_error(struct server *s, struct slice body)
 		replay_answered(s);
 		return false;
 	}
-	doubt_all(s);
+	server_statements_doubt(&s->statements);
 	/* Whoever prepares anew from now on gets what the tables are now, everywhere. */
 	s->slot.pool->database_usage->schema_epoch++;
 	if (!may_repeat) {

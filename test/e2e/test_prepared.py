@@ -490,6 +490,21 @@ def test_a_local_set_config_on_its_way_counts_for_what_is_prepared_behind_it(mak
     assert stranger.ask(parse(text, "s") + run("s") + sync()).rows == [("t",)]
 
 
+def test_nobody_gets_what_was_prepared_behind_a_function_that_sets(make_pooler):
+    """Of which nothing is known before the server reports it, behind the batch."""
+    pooler = make_pooler(default_pool_size=1)
+    wire, stranger = pooler.login(TimeZone="UTC"), pooler.login(TimeZone="UTC")
+    text = MEANINGS["zones"][3]
+    assert not wire.ask("create or replace function goes_east() returns text language sql as "
+                        "$$select set_config('TimeZone', 'Asia/Tokyo', false)$$").errors
+    hidden = parse("select goes_east()") + bind() + execute()
+    assert wire.ask(hidden, parse(text, "s"), run("s"), sync()).rows[-1] == ("f",)
+    for _ in range(2):
+        assert stranger.ask(parse(text, "s") + run("s") + close("S", "s") + sync()).rows == \
+            [("t",)]
+    assert wire.ask(run("s") + sync()).rows == [("f",)]
+
+
 def test_what_is_prepared_again_for_one_is_what_others_meant(turning):
     turns, wire = Turns(turning), turning.login(TimeZone="UTC")
     text = MEANINGS["zones"][3]
