@@ -297,7 +297,9 @@ class Author:
         mind.statements[name] = (index, mind.version)
         self.say(mind, before + [["P", name, text, []], *self.bound(mind, name), ["S"]])
         if self.chance(0.5):
-            change = self.changing(self.pick(self.names))
+            # The name of one's own is not seen so far behind, nor listed by the server.
+            change = self.changing(self.pick([n for n in self.names if "." not in n] or
+                                             ["work_mem"]))
             self.say(mind, [["Q", "/*" + "y" * self.pick(LONG_S) + "*/ " + change]])
             mind.version += 1
             self.do_prepare(mind)
@@ -383,6 +385,8 @@ class Author:
             if kind < 2:
                 messages += self.by_arguments() if self.chance(0.3) else \
                     self.extended(self.changing(ways_back=False))
+                # Others must not be harmed by what is prepared behind that.
+                loose = loose or any("public.put(" in m[2] for m in messages if m[0] == "P")
                 mind.version, changed = mind.version + 1, True
             elif kind < 5 or name is None:
                 name, more = self.parsed(mind)
