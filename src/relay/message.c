@@ -285,9 +285,14 @@ static struct server_statement *make_place(const struct message *m,
 	    server_statements_find(&s->statements, statement);
 	char name[STATEMENT_NAME_LEN];
 
+	/* One that had to make room is still there if that was skipped. */
+	bool may_be_there = there || (s->statements.count >= most_on_server(m) &&
+				      journal_is_open(&s->journal));
+
+	if (may_be_there && !message_write_close(m, statement_name(statement, name)))
+		return NULL;
 	if (there)
-		return message_write_close(m, statement_name(statement, name)) ? there
-									       : NULL;
+		return there;
 	while (s->statements.count > 0 && s->statements.count >= most_on_server(m))
 		if (!evict(m))
 			return NULL;

@@ -257,6 +257,19 @@ def test_a_server_keeps_those_used_last(make_pooler):
     assert len(on_the_server(conn)) <= 5
 
 
+def test_what_had_to_make_room_in_vain_is_there(make_pooler):
+    """An error makes the server skip that, and what is behind the Sync is on its way."""
+    pooler = make_pooler(default_pool_size=1, max_prepared_statements=1)
+    wire = pooler.login()
+    wire.ask(prepare("a", "select 'a'"))
+    wire.send(parse("selekt") + parse("select 'b'", "b") + sync() + run("a") + sync())
+    assert wire.until("Z").error["C"] == "42601"
+    assert wire.until("Z").rows == [("a",)]
+    assert wire.ask(prepare("b", "select 'b'")).status == "I"
+    assert wire.ask(run("b") + sync()).rows == [("b",)]
+    assert wire.ask(run("a") + sync()).rows == [("a",)]
+
+
 def test_texts_are_shared_by_clients(make_pooler):
     pooler = make_pooler(default_pool_size=1)
     wires = [pooler.login() for _ in range(10)]
