@@ -472,6 +472,7 @@ static void note_first_byte(struct server *s)
 size_t inbound_pump(struct server *s, struct slice bytes)
 {
 	struct reply r = {.server = s, .run.ahead = bytes};
+	bool was_full = !tracker_has_room(&s->tracker);
 
 	if (s->is_silent)
 		note_first_byte(s);
@@ -483,5 +484,8 @@ size_t inbound_pump(struct server *s, struct slice bytes)
 	if (tracker_due(&s->tracker) && tracker_awaits_nothing(&s->tracker))
 		reply_give_due(&r);
 	reply_send(&r);
+	/* A long batch goes on as its answers come. */
+	if (was_full && tracker_has_room(&s->tracker))
+		pump_if_kept(s->client);
 	return bytes.len - r.run.ahead.len;
 }

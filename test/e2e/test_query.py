@@ -317,3 +317,14 @@ def test_terminate_ends_the_session_and_frees_the_server(make_pooler, cluster):
     wire.send(message("X"))
     assert wire.rest().messages == []
     wait_until(lambda: pooler.pool()["sv_idle"] == 1)
+
+
+def test_a_batch_of_very_many_messages_has_all_its_answers(make_pooler, later):
+    """More than the pooler lets be outstanding at a time."""
+    wire, count = make_pooler().login(), 30_000
+    step = parse("select 1") + bind() + execute()
+    sent = later(wire.send, step * count + sync())
+    reply = wire.until("Z")
+    sent.result(10)
+    assert not reply.errors and len(reply.rows) == count
+    assert wire.value("select 2") == "2"
