@@ -60,8 +60,7 @@ static void settle_after_send(struct stream *s, bool has_moved)
 		stream_note_moved(s);
 	if (s->is_blocked && !was_blocked && s->ops->on_blocked)
 		s->ops->on_blocked(s);
-	water_judge(s);
-	water_watch(s);
+	water_settle(s);
 	if (s->is_finishing && !s->is_blocked)
 		stream_say_goodbye(s);
 }

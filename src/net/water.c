@@ -6,7 +6,7 @@
 
 #include "net/transport.h"
 
-void water_count(struct stream *s)
+static inline void count(struct stream *s)
 {
 	size_t held = (size_t)s->in.cap + s->out.cap;
 
@@ -14,6 +14,11 @@ void water_count(struct stream *s)
 		held += s->transport->held(s);
 	if (held != s->held)
 		ledger_change(&s->loop->ledger, &s->held, held);
+}
+
+void water_count(struct stream *s)
+{
+	count(s);
 }
 
 static int judge_wire(struct stream *s, int events)
@@ -27,16 +32,21 @@ static int judge_wire(struct stream *s, int events)
 	return events;
 }
 
-void water_watch(struct stream *s)
+static inline void watch(struct stream *s)
 {
 	int events = water_may_read(s) && s->hold != STREAM_HELD_STILL ? LOOP_READ : 0;
 
-	water_count(s);
 	if (s->is_blocked && !s->has_ended)
 		events |= LOOP_WRITE;
 	if (s->wire != 0)
 		events = judge_wire(s, events);
 	loop_io_watch(s->loop, &s->io, events);
+}
+
+void water_watch(struct stream *s)
+{
+	count(s);
+	watch(s);
 }
 
 void water_release(struct stream *s)
@@ -84,7 +94,7 @@ void water_judge(struct stream *s)
 	struct stream *from = s->fed_by;
 	bool is_empty = buffer_len(&s->out) == 0;
 
-	water_count(s);
+	count(s);
 	if (!from)
 		return;
 	if (s->is_blocked)
@@ -93,4 +103,10 @@ void water_judge(struct stream *s)
 		water_release(from);
 	else if (!is_empty && !from->is_throttled)
 		throttle_if_high(s, from);
+}
+
+void water_settle(struct stream *s)
+{
+	water_judge(s);
+	watch(s);
 }

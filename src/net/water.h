@@ -44,4 +44,7 @@ void water_release(struct stream *stream);
  * Counts. */
 void water_judge(struct stream *stream);
 
+/* Both, and counts once: what every write ends in. */
+void water_settle(struct stream *stream);
+
 #endif
