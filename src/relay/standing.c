@@ -160,9 +160,10 @@ static uint64_t with_patience(uint64_t limit_us, uint64_t seed)
 
 uint64_t standing_due(const struct client *c, uint64_t since_us)
 {
-	struct standing s;
+	struct rules own;
+	struct standing s = {0};
 
-	standing_of(c, &s);
+	find_limit(c, client_rules(c, &own), &s); /* its class does not matter here */
 	uint64_t limit_us = s.asker.limit_us, seed = c->id ^ since_us;
 	uint64_t apart_us = suspended_for(c);
 
