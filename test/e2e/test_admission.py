@@ -231,6 +231,7 @@ def crowd(pooler, clients, seconds, sql):
     return served, refused, messages
 
 
+@pytest.mark.long
 def test_lower_classes_are_turned_away_while_the_line_is_slow(make_pooler):
     pooler = make_pooler(default_pool_size=1, pool_mode="transaction", priority_target="0.001")
     clients = [("low", {"pooler.priority": "low"})] * 8 + [("normal", {})] * 2

@@ -110,6 +110,7 @@ def test_both_sides_write_without_reading_and_do_not_deadlock(pooler):
             del received[:-5]
 
 
+@pytest.mark.long
 def test_writer_that_never_reads_is_stopped(pooler):
     """A client that only writes is held up by TCP; memory stays bounded and others work."""
     wire = pooler.login()

@@ -203,6 +203,7 @@ def test_many_own_cancels_while_working_leave_the_limits_intact(make_pooler, clu
         assert wire.value("select 1") == "1"
 
 
+@pytest.mark.long
 def test_forty_clients_that_start_and_cancel_all_the_time(make_pooler, cluster, later):
     """Nothing is lost, nobody is counted who is no client, and all can work afterwards."""
     pooler = make_pooler(default_pool_size=10, max_client_conn=40, max_cancels=5)

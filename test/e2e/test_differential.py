@@ -16,6 +16,8 @@ from differ.hunt import hunt  # noqa: E402
 from differ.place import Place  # noqa: E402
 from differ.trial import Trial  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def make_place(binary, cluster, tmp_path_factory, workdir):

@@ -526,6 +526,7 @@ def test_answer_cut_at_every_byte_arrives_whole(scripted):
         assert wire.ask(f"select {cut}").rows == [("one",), ("two",)]
 
 
+@pytest.mark.long
 def test_stall_in_the_middle_of_a_message_ends_by_query_timeout(scripted):
     def script(peer):
         peer.greet()

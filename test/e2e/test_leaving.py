@@ -357,7 +357,7 @@ def test_a_thousand_clients_that_all_break_off_at_once_cost_no_server(make_poole
 CANCELS = 10000
 
 
-def cancelled(address, keys, until, counts):
+def cancelled(address, keys, until, enough, counts):
     """A process with clients that may be cancelled: short queries, one after the other."""
     wires = [Wire(address).login("alice", "app") for _ in range(8)]
     for wire in wires:
@@ -371,10 +371,12 @@ def cancelled(address, keys, until, counts):
             error = wire.until("Z").error
             assert error is None or error["C"] == "57014", error
             hits += error is not None
+        if hits > CANCELS / 100:
+            enough.set()
     counts.put(("hits", hits))
 
 
-def strangers(address, until, counts):
+def strangers(address, until, enough, counts):
     """A process with clients that nobody cancels."""
     wires = [Wire(address).login("alice", "app") for _ in range(8)]
     asked, chance, number = 0, random.Random(2), 0
@@ -388,10 +390,12 @@ def strangers(address, until, counts):
             assert not reply.errors, ("a stranger was hit", reply.errors)
             assert reply.value == str(number - len(wires) + 1 + i)
             asked += 1
+        if asked > 1000:
+            enough.set()
     counts.put(("asked", asked))
 
 
-def leavers(address, until, counts):
+def leavers(address, until, enough, counts):
     """A process with clients that go away in their query, so that the pooler cancels."""
     left, chance = 0, random.Random(3)
     while not until.is_set():
@@ -400,6 +404,8 @@ def leavers(address, until, counts):
         time.sleep(chance.random() * 0.01)
         wire.reset()
         left += 1
+        if left > 10:
+            enough.set()
     counts.put(("left", left))
 
 
@@ -414,31 +420,32 @@ def take(counts, processes):
 @pytest.mark.limit(300)
 def test_ten_thousand_cancels_hit_no_stranger(make_pooler, cluster):
     """Servers are few, so that each goes from one client to another all the time; cancels
-    by clients and by the pooler, for those who leave, are under way all the time, too."""
+    by clients and by the pooler, for those who leave, are under way all the time, too. It
+    goes on until everybody has met enough of it."""
     pooler = make_pooler(default_pool_size=4, max_client_conn=2000, max_queue=-1)
     context = multiprocessing.get_context("fork")
     keys, counts, until = context.Queue(), context.Queue(), context.Event()
-    processes = [context.Process(target=cancelled, args=(pooler.address, keys, until, counts)),
-                 context.Process(target=strangers, args=(pooler.address, until, counts)),
-                 context.Process(target=leavers, args=(pooler.address, until, counts))]
+    enough = [context.Event() for _ in range(3)]
+    arguments = [(cancelled, keys), (strangers,), (leavers,)]
+    processes = [context.Process(target=target, args=(pooler.address, *more, until, met, counts))
+                 for (target, *more), met in zip(arguments, enough)]
     for process in processes:
         process.start()
     mine = [keys.get(timeout=20) for _ in range(8)]
-    chance, began = random.Random(4), time.monotonic()
-    for _ in range(CANCELS):
+    chance, began, sent = random.Random(4), time.monotonic(), 0
+    while ((sent < CANCELS or not all(met.is_set() for met in enough)) and
+           all(process.is_alive() for process in processes)):
         with Wire(pooler.address) as wire:
             wire.send(cancel_request(chance.choice(mine)))
             if chance.random() < 0.5:
                 wire.rest()
+        sent += 1
     took = time.monotonic() - began
     until.set()
-    found = take(counts, processes)
     for process in processes:
         process.join(20)
         assert process.exitcode == 0
-    assert found["hits"] > CANCELS / 100, "hardly a cancel came in time: it tests nothing"
-    assert found["asked"] > 1000 and found["left"] > 10
-    print(f"{CANCELS} cancels in {took:.1f} s: {found}")
+    print(f"{sent} cancels in {took:.1f} s: {take(counts, processes)}")
 
 
 # Chance
@@ -500,6 +507,7 @@ def stay(address, seed, until, counts):
     counts.put((f"asked {seed}", asked))
 
 
+@pytest.mark.long
 @pytest.mark.limit(120)
 def test_whatever_chance_leaves_is_neither_committed_nor_found(make_pooler, cluster, table):
     pooler = make_pooler(default_pool_size=4, max_client_conn=2000, max_queue=-1)

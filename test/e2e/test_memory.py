@@ -115,6 +115,7 @@ class Load:
         self.pooler.close_clients()
 
 
+@pytest.mark.long
 def test_slow_readers_stay_within_the_memory_and_nobody_else_notices(make_pooler):
     limit = 16 * MIB
     pooler = make_pooler(default_pool_size=SLOW + NORMAL, max_buffer_memory=limit)
@@ -136,6 +137,7 @@ def test_slow_readers_stay_within_the_memory_and_nobody_else_notices(make_pooler
     wait_until(lambda: memory(pooler)["buffer_memory"] < 16 * KB, 5, "something is held")
 
 
+@pytest.mark.long
 def test_a_small_limit_is_shared_and_nobody_deadlocks(make_pooler):
     limit = 256 * KB
     pooler = make_pooler(default_pool_size=SLOW + NORMAL, max_buffer_memory=limit)
@@ -164,6 +166,7 @@ def read_for(wire, seconds, rate):
     return True
 
 
+@pytest.mark.long
 def test_who_does_not_read_is_disconnected_and_his_server_saved(make_pooler):
     pooler = make_pooler(default_pool_size=2, client_write_timeout="3s")
     stalled, slow, normal = local_login(pooler), local_login(pooler), pooler.login()

@@ -98,6 +98,7 @@ def test_a_server_that_is_full_is_not_down(make_pooler, cluster):
     assert reach(pooler)["reason"] == "ok"
 
 
+@pytest.mark.long
 def test_a_lack_of_descriptors_is_ours(make_pooler):
     """More servers are wanted than there are descriptors: clients wait for those there are."""
     pooler = make_pooler(nofile=72, default_pool_size=100, query_wait_timeout="30",

@@ -183,6 +183,7 @@ def test_pg_recvlogical_sees_the_changes(cluster, replicating, mode):
     assert "db=app user=postgres tls=no replication=database" in pooler.output()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 def test_a_subscription_follows(cluster, replicating, mode):
     """The first copy of the table, by a worker of its own, and what comes then."""

@@ -69,6 +69,7 @@ def test_two_that_want_all_have_half_each(make_pooler, crowds):
     settles_at(pooler, 4, 4)
 
 
+@pytest.mark.long
 def test_weights_decide_and_reload_changes_them(make_pooler, crowds):
     pooler = two(make_pooler, users={"alice": "weight=3"})
     for pair in PAIRS:
@@ -91,6 +92,7 @@ def test_what_is_guaranteed_is_had_beside_any_weight(make_pooler, crowds):
     settles_at(pooler, 5, 3)
 
 
+@pytest.mark.long
 def test_settled_shares_reopen_nothing(make_pooler, crowds):
     pooler = two(make_pooler)
     for pair in PAIRS:

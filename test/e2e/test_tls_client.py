@@ -596,6 +596,7 @@ def test_stalled_handshake_costs_a_bounded_time(make_tls, tls):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.long
 def test_stalled_handshakes_take_the_place_of_nobody(make_tls, tls):
     pooler = make_tls(max_logins=3)
     stalled = []
