@@ -10,6 +10,15 @@
 #define ONE "pool_mode = transaction\ndefault_pool_size = 1\n"
 #define TWO "pool_mode = transaction\ndefault_pool_size = 2\n"
 
+/* A query is asked, reaches the server and is answered. */
+static void serve(struct actor *client, const char *query, struct actor *server,
+		  const char *answer)
+{
+	say(client, query);
+	heard(server);
+	say(server, answer);
+}
+
 static void a_value_that_was_set_is_asked_for_once_and_follows(void **state)
 {
 	struct world w;
@@ -92,13 +101,9 @@ static void what_was_rolled_back_is_nobodys(void **state)
 	say(s, "C[SELECT 2] C[SELECT 0] Z[I]");
 	assert_int_equal(params_count(client_of(a)->params), 0);
 	/* Of an error that is over nothing is left. */
-	say(a, "Q[fail]");
-	heard(s);
-	say(s, "E[ERROR 22012 no] Z[I]");
+	serve(a, "Q[fail]", s, "E[ERROR 22012 no] Z[I]");
 	ASSERT_HEARS(s, "");
-	say(a, "Q[SET work_mem = 1]");
-	heard(s);
-	say(s, "C[SET] Z[I]");
+	serve(a, "Q[SET work_mem = 1]", s, "C[SET] Z[I]");
 	is_asked(s, "('work_mem')", "isolation");
 	say(s, "C[SELECT 0] Z[I]");
 	world_end(&w);
@@ -146,17 +151,13 @@ static void a_name_with_a_value_is_asked_for_once(void **state)
 	world_begin(&w, ONE);
 	struct actor *a = world_session(&w);
 	struct actor *s = world_server(&w, 1);
-	say(a, "Q[select set_config('my.var', '1', true)]");
-	heard(s);
-	say(s, "T C[SELECT 1] Z[I]");
+	serve(a, "Q[select set_config('my.var', '1', true)]", s, "T C[SELECT 1] Z[I]");
 	is_asked(s, "('my.var')", "current_setting");
 	push_row(s, "n", "role", "none");
 	push_row(s, "n", "my.var", "7");
 	say(s, "C[SELECT 2] Z[I]");
 	assert_int_equal(params_count(client_of(a)->params), 0);
-	say(a, "Q[select set_config('my.var', '1', true)]");
-	heard(s);
-	say(s, "T C[SELECT 1] Z[I]");
+	serve(a, "Q[select set_config('my.var', '1', true)]", s, "T C[SELECT 1] Z[I]");
 	ASSERT_HEARS(s, "");
 	world_end(&w);
 }
@@ -191,9 +192,8 @@ static void a_value_too_long_to_be_kept_pins_until_it_is_gone(void **state)
 	(void)state;
 	world_begin(&w, LITTLE);
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
-	say(a, "Q[select set_config('my.var', repeat('x', 2000), false)]");
-	heard(s);
-	say(s, "D[x] Z[I]");
+	serve(a, "Q[select set_config('my.var', repeat('x', 2000), false)]", s,
+	      "D[x] Z[I]");
 	is_asked(s, "('my.var')", "1000");
 	push_row(s, "l", "my.var", NULL);
 	say(s, "C[SELECT 1] Z[I]");
@@ -213,9 +213,7 @@ static void a_value_too_long_to_be_kept_pins_until_it_is_gone(void **state)
 	push_row(s, "n", "work_mem", "1kB");
 	say(s, "C[SELECT 1] Z[I]");
 	assert_int_equal(client_of(a)->session->pins, PIN_PARAMETERS);
-	say(a, "Q[call f()]");
-	heard(s);
-	say(s, "C[CALL] Z[I]");
+	serve(a, "Q[call f()]", s, "C[CALL] Z[I]");
 	is_asked(s, "('my.var')", "pg_settings");
 	push_row(s, "n", "my.var", "short");
 	push_row(s, "s", "work_mem", "1kB");
@@ -259,9 +257,7 @@ static void what_is_said_meanwhile_goes_behind_the_question(void **state)
 	(void)state;
 	world_begin(&w, ONE);
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
-	say(a, "Q[SET work_mem = 1]");
-	heard(s);
-	say(s, "C[SET] Z[I]");
+	serve(a, "Q[SET work_mem = 1]", s, "C[SET] Z[I]");
 	is_asked(s, "('work_mem')", "");
 	say(a, "Q[one]");
 	ASSERT_HEARS(s, "Q[one]");
@@ -304,9 +300,7 @@ static void a_question_that_fails_is_repeated_and_then_the_client_stays(void **s
 	(void)state;
 	world_begin(&w, ONE);
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
-	say(a, "Q[SET statement_timeout = 1]");
-	heard(s);
-	say(s, "C[SET] Z[I]");
+	serve(a, "Q[SET statement_timeout = 1]", s, "C[SET] Z[I]");
 	is_asked(s, "('statement_timeout')", "");
 	say(s, "E[ERROR 57014 too slow] Z[I]");
 	for (int i = 0; i < 2; i++) {
@@ -428,9 +422,7 @@ static void who_leaves_before_the_answer_leaves_nothing(void **state)
 	(void)state;
 	world_begin(&w, ONE);
 	struct actor *a = world_session(&w), *s = world_server(&w, 1);
-	say(a, "Q[SET work_mem = 1]");
-	heard(s);
-	say(s, "C[SET] Z[I]");
+	serve(a, "Q[SET work_mem = 1]", s, "C[SET] Z[I]");
 	is_asked(s, "('work_mem')", "");
 	leave(a);
 	push_row(s, "n", "work_mem", "1kB");
